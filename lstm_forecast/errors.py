@@ -1,0 +1,195 @@
+"""Every error a user can meet: its id, its exit code, and what to type next.
+
+The tree, with the exit code each class gives::
+
+    ForecastError
+    ├── UsageError        2   flags, environment or configuration
+    │   └── ConfigError   2   several problems of one configuration, reported together
+    ├── DataMissing      10   no such input
+    ├── DataInvalid      11   the input is there and cannot be used
+    ├── RunMissing       12   no such run, or an incomplete one
+    ├── ArtifactRejected 13   a run's file is damaged, foreign or unsafe
+    ├── Diverged         14   the loss is not finite
+    ├── StorageError     15   no space, read-only, input/output error
+    ├── ResourceError    16   memory, device, missing extra
+    ├── ExistsError      18   refuses to overwrite, or a name that belongs to other data
+    ├── CheckFailed      19   verify, or --fail-on-warning, found problems
+    └── Busy             75   locked, or the input changed while it was read
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class ExitCode:
+    """One row of the public table of exit codes."""
+
+    code: int
+    id: str
+    meaning: str
+    retry: str = ""
+
+
+EXIT_CODES: tuple[ExitCode, ...] = (
+    ExitCode(0, "ok", "done, or nothing to do; a verdict of 'ties' passes"),
+    ExitCode(1, "internal", "a bug; the traceback is on stderr", "no"),
+    ExitCode(2, "usage", "flags, environment or configuration wrong; nothing was written", "no"),
+    ExitCode(10, "data missing", "the input does not exist or cannot be opened", "no"),
+    ExitCode(11, "data invalid", "the input cannot be used as it is", "no"),
+    ExitCode(12, "run missing", "no such run, or an incomplete one", "no"),
+    ExitCode(13, "artifact rejected", "a file of the run is damaged, foreign or unsafe", "no"),
+    ExitCode(14, "diverged", "the loss is not finite; no run was made current", "no"),
+    ExitCode(15, "storage", "no space, read-only, input/output error, stdout not writable", "later"),
+    ExitCode(16, "resource", "memory or device not available", "maybe"),
+    ExitCode(18, "exists", "output exists and no --overwrite, or a run name that belongs to other data", "no"),
+    ExitCode(19, "check failed", "verify, check or --fail-on-warning found problems", "no"),
+    ExitCode(75, "busy", "locked, or the input changed while it was read", "yes"),
+    ExitCode(130, "interrupted", "stopped by Ctrl-C (SIGINT); no run was made current", "yes"),
+    ExitCode(141, "closed pipe", "the reader of stdout went away (| head)", "no"),
+)
+
+
+class ForecastError(Exception):
+    """What happened, where, got and expected, and what to type next.
+
+    Args:
+        id: stable dotted name, for example ``data.ragged``.
+        message: one line: what, got, expected.
+        where: file, line or key the message is about; stands before the message.
+        details: further lines, each ``label: text``.
+        hint: what to type next.
+    """
+
+    code: ClassVar[int] = 1
+
+    def __init__(
+        self, id: str, message: str, *, where: str = "", details: Sequence[str] = (), hint: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.id = id
+        self.message = message
+        self.where = where
+        self.details = tuple(details)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """The error as it stands on the terminal, without colour."""
+        place = f"{self.where}: " if self.where else ""
+        lines = [f"error[{self.id}]: {place}{self.message}"]
+        lines += [f"  {line}" for line in self.details]
+        if self.hint:
+            lines.append(f"  hint: {self.hint}")
+        return "\n".join(visible(line) for line in lines)
+
+
+class UsageError(ForecastError):
+    """Flags, environment or configuration are wrong; nothing was written."""
+
+    code = 2
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault of a configuration: the id, the message, the place it came from, the remedy."""
+
+    id: str
+    message: str
+    where: str = ""
+    hint: str = ""
+
+
+class ConfigError(UsageError):
+    """All faults of one configuration at once."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        first = problems[0]
+        super().__init__(first.id, first.message, where=first.where, hint=first.hint)
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        """Every problem in the common form, one after the other."""
+        return "\n".join(str(ForecastError(p.id, p.message, where=p.where, hint=p.hint)) for p in self.problems)
+
+
+class DataMissing(ForecastError):
+    """The input does not exist or cannot be opened."""
+
+    code = 10
+
+
+class DataInvalid(ForecastError):
+    """The input is there and cannot be used as it is."""
+
+    code = 11
+
+
+class RunMissing(ForecastError):
+    """No such run, or an incomplete one."""
+
+    code = 12
+
+
+class ArtifactRejected(ForecastError):
+    """A file of a run is damaged, foreign or unsafe."""
+
+    code = 13
+
+
+class Diverged(ForecastError):
+    """The loss or the gradient is not finite."""
+
+    code = 14
+
+
+class StorageError(ForecastError):
+    """Writing failed; ``errno`` keeps the system's reason."""
+
+    code = 15
+
+    def __init__(
+        self, id: str, message: str, *, where: str = "", details: Sequence[str] = (), hint: str = "", errno: int = 0
+    ) -> None:
+        super().__init__(id, message, where=where, details=details, hint=hint)
+        self.errno = errno
+
+
+class ResourceError(ForecastError):
+    """Memory or a device is not available."""
+
+    code = 16
+
+
+class ExistsError(ForecastError):
+    """An output exists, or a run name belongs to other data."""
+
+    code = 18
+
+
+class CheckFailed(ForecastError):
+    """A check found problems."""
+
+    code = 19
+
+
+class Busy(ForecastError):
+    """Somebody else holds what is needed; trying again helps."""
+
+    code = 75
+
+
+def visible(text: str) -> str:
+    r"""Text with its control characters spelled out (``\x1b``), so that no input can drive a terminal."""
+    return "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in text)
+
+
+def nearest(word: str, candidates: Sequence[str]) -> str | None:
+    """The candidate that a mistyped word most likely meant, or None."""
+    import difflib
+
+    lowered = {c.lower(): c for c in candidates}
+    found = difflib.get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6)
+    return lowered[found[0]] if found else None
