@@ -45,7 +45,9 @@ EXIT_CODES: tuple[ExitCode, ...] = (
     ExitCode(14, "diverged", "the loss is not finite; no run was made current", "no"),
     ExitCode(15, "storage", "no space, read-only, input/output error, stdout not writable", "later"),
     ExitCode(16, "resource", "memory or device not available", "maybe"),
-    ExitCode(18, "exists", "output exists and no --overwrite, or a run name that belongs to other data", "no"),
+    ExitCode(
+        18, "exists", "output exists and no --overwrite, or a run name that belongs to other data", "no"
+    ),
     ExitCode(19, "check failed", "verify, check or --fail-on-warning found problems", "no"),
     ExitCode(75, "busy", "locked, or the input changed while it was read", "yes"),
     ExitCode(130, "interrupted", "stopped by Ctrl-C (SIGINT); no run was made current", "yes"),
@@ -112,7 +114,9 @@ class ConfigError(UsageError):
 
     def __str__(self) -> str:
         """Every problem in the common form, one after the other."""
-        return "\n".join(str(ForecastError(p.id, p.message, where=p.where, hint=p.hint)) for p in self.problems)
+        return "\n".join(
+            str(ForecastError(p.id, p.message, where=p.where, hint=p.hint)) for p in self.problems
+        )
 
 
 class DataMissing(ForecastError):
@@ -151,7 +155,14 @@ class StorageError(ForecastError):
     code = 15
 
     def __init__(
-        self, id: str, message: str, *, where: str = "", details: Sequence[str] = (), hint: str = "", errno: int = 0
+        self,
+        id: str,
+        message: str,
+        *,
+        where: str = "",
+        details: Sequence[str] = (),
+        hint: str = "",
+        errno: int = 0,
     ) -> None:
         super().__init__(id, message, where=where, details=details, hint=hint)
         self.errno = errno

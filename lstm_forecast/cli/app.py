@@ -1,0 +1,149 @@
+"""The program: its commands, and the one place where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import typer
+
+from lstm_forecast.cli import config, runs
+from lstm_forecast.cli.check import check
+from lstm_forecast.cli.plot import plot
+from lstm_forecast.cli.predict import predict
+from lstm_forecast.cli.terminal import prepare_streams, put, show_error
+from lstm_forecast.cli.train import train
+from lstm_forecast.errors import EXIT_CODES, ForecastError, ResourceError, UsageError
+
+app = typer.Typer(
+    name="lstm-forecast",
+    help="A CSV in; an honest, dated forecast from a stacked LSTM out.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.command()(train)
+app.command()(predict)
+app.command()(plot)
+app.command()(check)
+app.add_typer(config.app, name="config")
+app.add_typer(runs.app, name="runs")
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --version: as JSON.")] = False,
+) -> None:
+    """A CSV in; an honest, dated forecast from a stacked LSTM out.
+
+    Start with: lstm-forecast train YOUR.csv
+
+    Exit codes: lstm-forecast help exit-codes
+    """
+    if version:
+        put(_version_text(as_json=as_json))
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        put(context.get_help() + "\n")
+        raise typer.Exit
+
+
+@app.command("help")
+def show_help(
+    topic: Annotated[Literal["exit-codes", "environment"], typer.Argument(help="What to explain.")],
+) -> None:
+    r"""Explain the exit codes, or the environment variables.
+
+    \b
+    Examples:
+      lstm-forecast help exit-codes
+    """
+    put(exit_codes_text() if topic == "exit-codes" else _ENVIRONMENT)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the program and leaves with the exit code of what happened."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    prepare_streams()
+    as_json = "--json" in arguments or "json" in _log_format(arguments)
+    try:
+        code = app(args=arguments, prog_name="lstm-forecast", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except KeyboardInterrupt:
+        _interrupted()
+    except Exception as error:  # noqa: BLE001 - the last line of defence: every error becomes a code
+        known = as_known(error)
+        if known is None:
+            traceback.print_exc()
+            sys.exit(1)
+        show_error(known, as_json=as_json)
+        sys.exit(130 if isinstance(error, typer.Abort) else known.code)
+
+
+def as_known(error: Exception) -> ForecastError | None:
+    """The error in our own form, or None for a bug."""
+    if isinstance(error, ForecastError):
+        return error
+    if hasattr(error, "format_message") and getattr(error, "exit_code", None) == 2:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "lstm-forecast"
+        return UsageError("usage", error.format_message(), hint=f"{command} --help")
+    memory = (
+        isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)
+    )
+    if memory:
+        return ResourceError(
+            "resource.memory",
+            "not enough memory",
+            details=[f"system: {str(error).splitlines()[0] if str(error) else type(error).__name__}"],
+            hint="set a smaller training.batch_size, model.hidden_size or window.lookback",
+        )
+    return None
+
+
+def exit_codes_text() -> str:
+    """The table of exit codes."""
+    rows = [f"{row.code:>4}  {row.id:<18} {row.meaning}{_retry(row.retry)}" for row in EXIT_CODES]
+    return "code  id                 meaning\n" + "\n".join(rows) + "\n"
+
+
+def _retry(word: str) -> str:
+    return f" (retry: {word})" if word not in ("", "no") else ""
+
+
+def _interrupted() -> None:
+    if sys.stderr is not None:
+        print("interrupted: no run was made current", file=sys.stderr)  # noqa: T201
+    sys.exit(130)
+
+
+def _log_format(arguments: Sequence[str]) -> str:
+    joined = " ".join(arguments)
+    return "json" if "--log-format json" in joined or "--log-format=json" in joined else "text"
+
+
+def _version_text(*, as_json: bool) -> str:
+    from lstm_forecast.version import __version__
+
+    if not as_json:
+        return f"lstm-forecast {__version__}\n"
+    import platform
+    from importlib.metadata import version
+
+    packages = {name: version(name) for name in ("torch", "numpy", "pandas", "scikit-learn", "safetensors")}
+    document = {"lstm-forecast": __version__, "python": platform.python_version(), **packages}
+    return json.dumps(document, indent=1) + "\n"
+
+
+_ENVIRONMENT = """\
+LSTM_FORECAST_RUNS_DIR               folder of all runs
+LSTM_FORECAST_<SECTION>__<KEY>       any configuration key, for example LSTM_FORECAST_TRAINING__EPOCHS=5
+NO_COLOR, TERM=dumb                  no colour, no progress bar
+Precedence: flag, then environment, then file, then default.
+"""

@@ -1,0 +1,120 @@
+"""``lstm-forecast check``: data, configuration and arithmetic, without training and without torch."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lstm_forecast.cli import options
+from lstm_forecast.cli.inputs import load_input
+from lstm_forecast.cli.terminal import listening, put, put_json, warning_list
+from lstm_forecast.errors import CheckFailed, ConfigError, ForecastError
+from lstm_forecast.events import Events
+
+LEAST_FREE_BYTES = 50_000_000  # a run of the default size is under 1 MB; pictures and logs come on top
+
+
+def check(
+    given: options.Input,
+    target: options.Target = None,
+    time: options.Time = None,
+    series_id: options.SeriesId = None,
+    horizon: options.Horizon = None,
+    lookback: options.Lookback = None,
+    name: options.Name = None,
+    sets: options.Set = None,
+    runs_dir: options.RunsDir = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    log_format: options.LogFormat = "text",
+) -> None:
+    r"""Say whether train would work: file, columns, dates, rows per split, disk.
+
+    \b
+    Examples:
+      lstm-forecast check prices.csv
+      lstm-forecast check configs/stock.yaml --json
+    """
+    flags = {
+        "data.target": ("--target", target),
+        "data.time": ("--time", time),
+        "data.series_id": ("--series-id", series_id),
+        "window.horizon": ("--horizon", horizon),
+        "window.lookback": ("--lookback", lookback),
+        "run.name": ("--name", name),
+    }
+    with listening(quiet=quiet, log_format=log_format) as events:
+        try:
+            document = _findings(given, sets, flags, runs_dir, events)
+        except ForecastError as error:
+            if json:
+                put_json(_failed(error) | {"warnings": warning_list(events)})
+            raise
+    if json:
+        put_json(document | {"warnings": warning_list(events)})
+    if not document["ok"]:
+        problem = document["problems"][0]
+        raise CheckFailed(
+            problem["id"], problem["message"], where=str(problem["where"]), hint=str(problem["hint"])
+        )
+    if not quiet and not json:
+        put("ok: train would work\n")
+
+
+def _findings(
+    given: str, sets: list[str] | None, flags: Any, runs_dir: Path | None, events: Events
+) -> dict[str, Any]:
+    """The document of a check whose data and configuration are good."""
+    loaded = load_input(given, sets=sets, flags=flags)
+    from lstm_forecast import pipeline
+
+    plan = pipeline.plan(loaded, runs_dir=runs_dir, events=events)
+    problems = _disk_problems(pipeline.runs_folder(runs_dir, loaded))
+    panel, prepared, source = plan.prepared.panel, plan.prepared, plan.table.source
+    write = plan.table.time_format.format
+    return {
+        "ok": not problems,
+        "problems": problems,
+        "data": {
+            "rows": len(panel.times),
+            "series": len(panel),
+            "from": write(panel.times.min(keepdims=True))[0],
+            "to": write(panel.times.max(keepdims=True))[0],
+            "frequency": str(plan.frequency),
+            "encoding": source.encoding,
+            "separator": source.separator,
+            "columns": list(plan.table.header),
+        },
+        "windows": {
+            "train": len(prepared.train),
+            "validation": len(prepared.validation),
+            "test": len(prepared.test),
+        },
+    }
+
+
+def _disk_problems(folder: Path) -> list[dict[str, str]]:
+    """Whether a run could be written; asks the nearest folder that exists, and writes nothing."""
+    import os
+
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    where = str(folder)
+    if not os.access(existing, os.W_OK):
+        hint = "choose another folder with --runs-dir"
+        return [_problem("storage.readonly", f"{existing} cannot be written", where, hint)]
+    free = shutil.disk_usage(existing).free
+    if free < LEAST_FREE_BYTES:
+        message = f"{free:,} bytes free, expected at least {LEAST_FREE_BYTES:,}"
+        return [_problem("storage.full", message, where, "free some space")]
+    return []
+
+
+def _problem(id: str, message: str, where: str, hint: str) -> dict[str, str]:
+    return {"id": id, "message": message, "where": where, "hint": hint}
+
+
+def _failed(error: ForecastError) -> dict[str, Any]:
+    found = error.problems if isinstance(error, ConfigError) else [error]
+    problems = [_problem(p.id, p.message, p.where, p.hint) for p in found]
+    return {"ok": False, "problems": problems, "data": None, "windows": None}

@@ -1,0 +1,28 @@
+"""From the words of the command line to a loaded configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lstm_forecast.config import Loaded, load_config
+
+YAML_SUFFIXES = (".yaml", ".yml")
+
+
+def load_input(given: str, *, sets: Sequence[str] | None, flags: Mapping[str, tuple[str, object]]) -> Loaded:
+    """The configuration that a YAML file or a bare CSV means.
+
+    Args:
+        given: ``CONFIG`` or ``CSV``; what ends in .yaml or .yml is a configuration.
+        sets: the ``--set`` options.
+        flags: dotted key to (spelling, value); a value of None was not given.
+
+    Raises:
+        ConfigError: every problem at once.
+    """
+    named = {key: flag for key, flag in flags.items() if flag[1] is not None}
+    if given.lower().endswith(YAML_SUFFIXES):
+        return load_config(Path(given), sets=sets or (), flags=named)
+    path = given if given == "-" or "://" in given else str(Path(given).absolute())
+    return load_config(None, sets=sets or (), flags=named, base={"data.path": path})

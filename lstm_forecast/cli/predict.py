@@ -1,0 +1,93 @@
+"""``lstm-forecast predict``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lstm_forecast.cli import options
+from lstm_forecast.cli.terminal import finish, is_terminal, listening, put, put_json, warning_list
+from lstm_forecast.errors import UsageError
+from lstm_forecast.runs.storage import write_new
+
+
+def predict(
+    run: options.RunArgument,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", metavar="CSV", help="Rows to continue (default: the trained file)."),
+    ] = None,
+    horizon: Annotated[
+        int | None, typer.Option("--horizon", help="Steps ahead (default: as trained).")
+    ] = None,
+    series: options.Series = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", metavar="FILE", help="A .csv or .json file; - for CSV on stdout."),
+    ] = None,
+    overwrite: options.Overwrite = False,
+    runs_dir: options.RunsDir = None,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    log_format: options.LogFormat = "text",
+    fail_on_warning: options.FailOnWarning = None,
+) -> None:
+    r"""Forecast the next dated steps, in original units.
+
+    Reads --data, else the file the run was trained on as it is now, else the rows kept in the run.
+
+    \b
+    Examples:
+      lstm-forecast predict stock
+      lstm-forecast predict stock --data new.csv --horizon 10 --output forecast.csv
+    """
+    _check_output(output)
+    from lstm_forecast import pipeline
+    from lstm_forecast.cli.rendering import forecast_text
+
+    with listening(quiet=quiet, log_format=log_format) as events:
+        forecast = pipeline.predict(
+            run, runs_dir=runs_dir, data=data, horizon=horizon, series=series, events=events
+        )
+        events.say([f"as of {forecast.as_of}, run {forecast.run}"])
+        finish(events, fail_on_warning)
+        if output is not None and output != "-":
+            text = (
+                forecast.to_json(warning_list(events))
+                if output.lower().endswith(".json")
+                else forecast.to_csv()
+            )
+            if dry_run:
+                events.say([f"would write {len(forecast.rows)} rows to {output}"])
+            else:
+                _refuse_input(Path(output), forecast.input)
+                write_new(Path(output), text.encode(), overwrite=overwrite)
+                events.say([f"wrote {len(forecast.rows)} rows to {output}"])
+    if json:
+        put_json(forecast.to_document(warning_list(events)))
+    elif output == "-" or (output is None and not is_terminal(sys.stdout)):
+        put(forecast.to_csv())
+    elif output is None:
+        put(forecast_text(forecast))
+
+
+def _check_output(output: str | None) -> None:
+    if output not in (None, "-") and Path(str(output)).suffix.lower() not in (".csv", ".json"):
+        raise UsageError(
+            "predict.output",
+            f"got {output!r}; expected a name that ends in .csv or .json",
+            where="--output",
+            hint="--output forecast.csv",
+        )
+
+
+def _refuse_input(output: Path, read: str) -> None:
+    """The input is never written to, also not with --overwrite."""
+    if output.exists() and Path(read).exists() and output.samefile(read):
+        raise UsageError(
+            "predict.output", "is the file the forecast was made from", where=f"--output {output}"
+        )

@@ -1,0 +1,162 @@
+"""``lstm-forecast runs list|show|verify|promote``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from lstm_forecast.cli import options
+from lstm_forecast.cli.rendering import number, table
+from lstm_forecast.cli.terminal import put, put_json
+from lstm_forecast.errors import ArtifactRejected, CheckFailed
+from lstm_forecast.runs.run import Run, all_runs, find_run, promote, read_json, read_status, verify_run
+
+app = typer.Typer(help="What was trained, with what, and how good it is.", rich_markup_mode=None)
+OptionalRun = Annotated[
+    str | None, typer.Argument(metavar="RUN", help="A run's name, name@id or path; none: all runs.")
+]
+
+
+@app.command("list")
+def list_runs(name: OptionalRun = None, runs_dir: options.RunsDir = None, json: options.Json = False) -> None:
+    r"""Every run, newest first under its name; * marks the one that the name means.
+
+    \b
+    Examples:
+      lstm-forecast runs list
+    """
+    from lstm_forecast.pipeline import runs_folder
+
+    folder = runs_folder(runs_dir)
+    rows = [_row(run) for run in all_runs(folder) if name in (None, run.name)]
+    if json:
+        put_json({"runs": rows, "warnings": []})
+        return
+    if not rows:
+        put(f"no runs in {folder}\n")
+        return
+    lines = [["run", "", "status", "verdict", "skill", "created"]]
+    for row in rows:
+        skill = "-" if row["skill"] is None else f"{row['skill']:+.2%}"
+        mark = "*" if row["current"] else ""
+        lines.append([row["run"], mark, row["status"], row["verdict"] or "-", skill, row["created"] or "-"])
+    put("\n".join(table(lines)) + "\n")
+
+
+@app.command("show")
+def show(run: options.RunArgument, runs_dir: options.RunsDir = None, json: options.Json = False) -> None:
+    r"""One run: data, versions, verdict and metrics.
+
+    \b
+    Examples:
+      lstm-forecast runs show stock
+    """
+    from lstm_forecast.pipeline import find_reference
+
+    found = find_reference(run, runs_dir)
+    about, metrics = read_json(found, "run.json"), read_json(found, "metrics.json")
+    if json:
+        put_json({**_row(found), "about": about, "metrics": metrics, "warnings": []})
+        return
+    data = about["data"]
+    lines = [
+        f"run:      {found.handle}{' (current)' if found.current else ''}",
+        f"path:     {found.path}",
+        f"created:  {about['created']}, {about['elapsed_s']:.0f} s on {about['device']}",
+        f"data:     {data['path']}: {data['rows']:,} rows, {data['series']} series, {data['from']} to {data['to']}",
+        f"versions: lstm-forecast {about['lstm_forecast']}, torch {about['torch']}, Python {about['python']}",
+        f"epochs:   {metrics['epochs']}, best {metrics['best_epoch']}, stopped by {metrics['stopped']}",
+        f"verdict:  {metrics['sentence']}",
+    ]
+    for model, row in metrics["metrics"].items():
+        lines.append(
+            f"  {model}: " + ", ".join(f"{name.upper()} {number(value)}" for name, value in row.items())
+        )
+    put("\n".join(lines) + "\n")
+
+
+@app.command("verify")
+def verify(
+    run: OptionalRun = None,
+    runs_dir: options.RunsDir = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    r"""Compare every file of a run, or of all complete runs, with its hash; exit 19 if one differs.
+
+    \b
+    Examples:
+      lstm-forecast runs verify
+      lstm-forecast runs verify stock
+    """
+    from lstm_forecast.pipeline import find_reference, runs_folder
+
+    folder = runs_folder(runs_dir)
+    runs = [find_reference(run, runs_dir)] if run else [one for one in all_runs(folder) if one.complete]
+    faults = {one.handle: verify_run(one) for one in runs}
+    if json:
+        put_json({"runs": [_verified(handle, found) for handle, found in faults.items()], "warnings": []})
+    bad = [error for found in faults.values() for error in found]
+    if bad:
+        details = [f"{error.where}: {error.message}" for error in bad]
+        raise CheckFailed(
+            "runs.damaged", f"{len(bad)} damaged files", where=str(folder), details=details, hint=bad[0].hint
+        )
+    if not json and not quiet:
+        put(f"ok: {len(runs)} runs, every file as it was written\n")
+
+
+@app.command("promote")
+def promote_run(
+    run: Annotated[str, typer.Argument(metavar="NAME@ID", help="The run that its name shall mean.")],
+    runs_dir: options.RunsDir = None,
+    quiet: options.Quiet = False,
+    dry_run: options.DryRun = False,
+) -> None:
+    r"""Make a run the one that its name means; also the way back to an older one.
+
+    \b
+    Examples:
+      lstm-forecast runs promote stock@20261120T185735Z-7f3a9c
+    """
+    from lstm_forecast.pipeline import runs_folder
+
+    found = find_run(run, runs_folder(runs_dir))
+    damaged = verify_run(found)
+    if damaged:
+        raise damaged[0]
+    if not dry_run:
+        promote(found)
+    if not quiet:
+        put(f"{'would make' if dry_run else 'made'} {found.handle} the current run of {found.name}\n")
+
+
+def _row(run: Run) -> dict[str, Any]:
+    """One run of a listing; a file that cannot be read leaves its fields empty."""
+    row: dict[str, Any] = {
+        "run": run.handle,
+        "path": str(run.path),
+        "status": read_status(run),
+        "current": run.current,
+        "verdict": None,
+        "skill": None,
+        "created": None,
+        "config": str(run.path / "config.yaml"),
+    }
+    if not run.complete:
+        return row
+    try:
+        metrics, about = read_json(run, "metrics.json"), read_json(run, "run.json")
+    except ArtifactRejected as error:
+        return row | {"status": f"damaged: {error.message}"}
+    return row | {
+        "verdict": metrics.get("verdict"),
+        "skill": metrics.get("skill"),
+        "created": about.get("created"),
+    }
+
+
+def _verified(handle: str, faults: list[ArtifactRejected]) -> dict[str, Any]:
+    problems = [{"id": e.id, "message": e.message, "where": e.where, "hint": e.hint} for e in faults]
+    return {"run": handle, "ok": not faults, "problems": problems}

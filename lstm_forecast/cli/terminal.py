@@ -1,0 +1,176 @@
+"""Streams: results to stdout, everything else to stderr; progress only where somebody watches."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
+
+from lstm_forecast.errors import CheckFailed, ConfigError, ForecastError, StorageError, visible
+from lstm_forecast.events import Event, Events
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+EVERY_S = 30.0  # at most one line per so many seconds where nobody watches
+
+
+def put(text: str) -> None:
+    """Writes a result to stdout and makes sure that it arrived.
+
+    Raises:
+        StorageError: stdout is closed or full; Python alone would lose the text and exit with 0.
+        SystemExit: 141, the reader of a pipe has gone.
+    """
+    if sys.stdout is None:
+        raise StorageError("storage.stdout", "standard output is closed", hint="use --output FILE")
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_stdout()
+        raise SystemExit(141) from None
+    except OSError as error:
+        _drop_stdout()
+        reason = f"standard output cannot be written: {error.strerror}"
+        raise StorageError("storage.stdout", reason, errno=error.errno or 0) from error
+
+
+def put_json(document: object) -> None:
+    """Writes the one JSON document of a command."""
+    put(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1, default=str) + "\n")
+
+
+def is_terminal(stream: IO[str] | None) -> bool:
+    """Whether a person looks at this stream; a variable such as FORCE_COLOR does not make one."""
+    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def prepare_streams() -> None:
+    """Plain UTF-8 into files and pipes; on a terminal of another encoding, signs it lacks are spelled out."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            if stream.isatty():
+                stream.reconfigure(errors="backslashreplace")
+            else:
+                stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+@contextmanager
+def listening(*, quiet: bool, log_format: str) -> Iterator[Events]:
+    """Events that are shown on stderr while the block runs, in the form the user asked for."""
+    if log_format == "json":
+        yield Events([_json_reader])
+    elif quiet:
+        yield Events()
+    else:
+        watcher = _Watcher()
+        try:
+            yield Events([watcher.read])
+        finally:
+            watcher.stop()
+
+
+def finish(events: Events, fail_on: Sequence[str] | None) -> None:
+    """Turns warnings that the user named into an error.
+
+    Raises:
+        CheckFailed: with the first of them.
+    """
+    for id, message in events.warnings:
+        if id in (fail_on or ()):
+            raise CheckFailed(id, message, hint=f"asked for by --fail-on-warning {id}")
+
+
+def warning_list(events: Events) -> list[dict[str, str]]:
+    """The warnings as they stand in every JSON result."""
+    return [{"id": id, "message": message} for id, message in events.warnings]
+
+
+def show_error(error: ForecastError, *, as_json: bool) -> None:
+    """Prints an error on stderr: in the common form, or as one event per problem."""
+    if sys.stderr is None:
+        return
+    if not as_json:
+        _say(str(error))
+        return
+    problems = error.problems if isinstance(error, ConfigError) else [error]
+    for problem in problems:
+        fields: dict[str, Any] = {"id": problem.id, "message": problem.message, "where": problem.where}
+        fields |= {"hint": problem.hint, "exit_code": error.code}
+        Events([_json_reader]).emit("error", fields, level="error")
+
+
+def _json_reader(event: Event) -> None:
+    _say(event.to_line())
+
+
+def _say(text: str) -> None:
+    if sys.stderr is not None:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one place that speaks to people
+
+
+def _drop_stdout() -> None:
+    """Points stdout at nothing, so that the interpreter does not fail again when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Watcher:
+    """Shows events to a person: a progress bar on a terminal, now and then a line elsewhere."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._last_line = time.monotonic()
+        self._show: dict[str, Callable[[Event], None]] = {
+            "account": self._account,
+            "warning": self._warning,
+            "epoch.end": self._epoch,
+        }
+
+    def read(self, event: Event) -> None:
+        show = self._show.get(event.name)
+        if show is not None:
+            show(event)
+
+    def stop(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _account(self, event: Event) -> None:
+        for line in event.fields["lines"]:  # type: ignore[attr-defined]
+            _say(f"  {visible(str(line))}")
+
+    def _warning(self, event: Event) -> None:
+        _say(visible(f"warning[{event.fields['id']}]: {event.fields['message']}"))
+
+    def _epoch(self, event: Event) -> None:
+        loss, best = event.fields["val_loss"], event.fields["best_epoch"]
+        text = f"epoch {event.fields['epoch']}/{event.fields['epochs']}  validation loss {loss:.5g}  best epoch {best}"
+        if is_terminal(sys.stderr):
+            self._advance(event, f"validation loss {loss:.5g}  best epoch {best}")
+        elif time.monotonic() - self._last_line >= EVERY_S:
+            self._last_line = time.monotonic()
+            _say(text)
+
+    def _advance(self, event: Event, text: str) -> None:
+        if self._bar is None or self._task is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._bar = Progress(
+                TextColumn("  epoch"),
+                MofNCompleteColumn(),
+                BarColumn(bar_width=20),
+                TextColumn("{task.fields[text]}", markup=False),
+                TimeRemainingColumn(),
+                console=Console(file=sys.stderr),
+                transient=True,
+            )
+            self._task = self._bar.add_task("", total=event.fields["epochs"], text=text)  # type: ignore[arg-type]
+            self._bar.start()
+        self._bar.update(self._task, completed=event.fields["epoch"], text=text)  # type: ignore[arg-type]

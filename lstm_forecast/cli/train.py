@@ -1,0 +1,69 @@
+"""``lstm-forecast train``."""
+
+from __future__ import annotations
+
+import sys
+
+from lstm_forecast.cli import options
+from lstm_forecast.cli.inputs import load_input
+from lstm_forecast.cli.terminal import finish, listening, put, put_json, warning_list
+
+
+def train(
+    given: options.Input,
+    target: options.Target = None,
+    time: options.Time = None,
+    series_id: options.SeriesId = None,
+    horizon: options.Horizon = None,
+    lookback: options.Lookback = None,
+    epochs: options.Epochs = None,
+    device: options.Device = None,
+    seed: options.Seed = None,
+    name: options.Name = None,
+    sets: options.Set = None,
+    runs_dir: options.RunsDir = None,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    log_format: options.LogFormat = "text",
+    fail_on_warning: options.FailOnWarning = None,
+) -> None:
+    r"""Fit a network, judge it on the test rows against "tomorrow = today", and keep the run.
+
+    \b
+    Examples:
+      lstm-forecast train configs/stock.yaml
+      lstm-forecast train prices.csv --target Close --horizon 5
+      lstm-forecast train configs/stock.yaml --set training.epochs=5 --name trial
+    """
+    flags = {
+        "data.target": ("--target", target),
+        "data.time": ("--time", time),
+        "data.series_id": ("--series-id", series_id),
+        "window.horizon": ("--horizon", horizon),
+        "window.lookback": ("--lookback", lookback),
+        "training.epochs": ("--epochs", epochs),
+        "training.device": ("--device", device),
+        "training.seed": ("--seed", seed),
+        "run.name": ("--name", name),
+    }
+    loaded = load_input(given, sets=sets, flags=flags)
+    from lstm_forecast import pipeline
+    from lstm_forecast.cli.rendering import plan_text, train_document, train_text
+
+    with listening(quiet=quiet, log_format=log_format) as events:
+        if dry_run:
+            plan = pipeline.plan(loaded, runs_dir=runs_dir, events=events)
+            finish(events, fail_on_warning)
+            put(
+                ""
+                if quiet
+                else plan_text(plan, pipeline.run_name(loaded), pipeline.runs_folder(runs_dir, loaded))
+            )
+            return
+        result = pipeline.train(loaded, runs_dir=runs_dir, events=events, argv=sys.argv)
+    if json:
+        put_json(train_document(result) | {"warnings": warning_list(events)})
+    elif not quiet:
+        put(train_text(result))
+    finish(events, fail_on_warning)

@@ -1,0 +1,49 @@
+"""The configuration: strict YAML, overrides and environment in, one checked `Config` with origins out."""
+
+from lstm_forecast.config.describing import (
+    FieldRow,
+    config_rows,
+    config_schema,
+    dump_config,
+    field_table,
+)
+from lstm_forecast.config.loading import Loaded, load_config, parse_config
+from lstm_forecast.config.models import (
+    KEYS,
+    SECTIONS,
+    Config,
+    DataConfig,
+    ForecastConfig,
+    ModelConfig,
+    RunConfig,
+    ScalingConfig,
+    SplitConfig,
+    TrainingConfig,
+    WindowConfig,
+)
+from lstm_forecast.config.settle import settle
+from lstm_forecast.config.writing import yaml_text
+
+__all__ = [
+    "KEYS",
+    "SECTIONS",
+    "Config",
+    "DataConfig",
+    "FieldRow",
+    "ForecastConfig",
+    "Loaded",
+    "ModelConfig",
+    "RunConfig",
+    "ScalingConfig",
+    "SplitConfig",
+    "TrainingConfig",
+    "WindowConfig",
+    "config_rows",
+    "config_schema",
+    "dump_config",
+    "field_table",
+    "load_config",
+    "parse_config",
+    "settle",
+    "yaml_text",
+]

@@ -1,0 +1,87 @@
+"""What to type instead of a value that does not fit its key."""
+
+from lstm_forecast.config.scalars import Odd, resolve
+from lstm_forecast.config.wording import choices, kinds, shown
+from lstm_forecast.config.yaml_reader import ListNode, Node, Scalar
+from lstm_forecast.errors import nearest
+
+# Above this a float no longer holds every whole number.
+_LARGEST_WHOLE = 2**53
+
+
+def hint(key: str, value: object, node: Node | None) -> str:
+    """The remedy for one value, or an empty text; ``node`` is its YAML where it was read as YAML."""
+    reading = _odd_reading(node) or _truth_reading(key, value, node) or _text_reading(key, node)
+    return reading or _number_remedy(key, value, node) or _word_remedy(key, value)
+
+
+def _odd_reading(node: Node | None) -> str:
+    for scalar in _scalars(node):
+        if isinstance(scalar.value, Odd):
+            odd = scalar.value
+            remedy = "write a number in plain decimal digits, and text in quotes"
+            return f"YAML reads `{odd.text}` as {odd.reading}; {remedy}"
+    return ""
+
+
+def _truth_reading(key: str, value: object, node: Node | None) -> str:
+    """For ``clip_norm: no`` and the like, where no text is meant."""
+    if not isinstance(value, bool) or str in kinds(key):
+        return ""
+    word = node.text if isinstance(node, Scalar) else shown(value)
+    reading = f"YAML reads `{word}` as {shown(value)}" if word != shown(value) else ""
+    nothing = "none" if "none" in choices(key) else "null" if type(None) in kinds(key) else ""
+    remedy = f"write {nothing}" if nothing and value is False else ""
+    return "; ".join(part for part in (reading, remedy) if part)
+
+
+def _text_reading(key: str, node: Node | None) -> str:
+    """For ``name: no`` and ``target: 600519``, where YAML made something else of a text."""
+    if str not in kinds(key) or kinds(key) & {int, float}:
+        return ""
+    for scalar in _scalars(node):
+        if not scalar.quoted and isinstance(scalar.value, bool | int | float):
+            kind = shown(scalar.value) if isinstance(scalar.value, bool) else "a number"
+            return f'YAML reads `{scalar.text}` as {kind}; write it in quotes: "{scalar.text}"'
+    return ""
+
+
+def _number_remedy(key: str, value: object, node: Node | None) -> str:
+    wanted = kinds(key)
+    number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST_WHOLE
+    if number and key == "training.max_time":
+        return f"give the unit: {shown(value)}s for seconds, {shown(value)}m for minutes"
+    if (
+        isinstance(value, int)
+        and key in {"split.validation", "split.test"}
+        and len(str(value)) == 8
+        and value > 0
+    ):
+        digits = str(value)
+        return f"for a date write {digits[:4]}-{digits[4:6]}-{digits[6:]}"
+    if number and isinstance(value, float) and value.is_integer() and int in wanted and float not in wanted:
+        return f"write {int(value)}"
+    if isinstance(value, str) and isinstance(node, Scalar) and node.quoted:
+        meant = resolve(value)
+        if isinstance(meant, bool | int | float) and (type(meant) in wanted or float in wanted):
+            return f"write {value} without quotes"
+    return ""
+
+
+def _word_remedy(key: str, value: object) -> str:
+    words = choices(key)
+    if value is None and "none" in words:
+        return "write none"
+    if isinstance(value, str) and value.lower() == "none" and type(None) in kinds(key):
+        return "write null"
+    if isinstance(value, str) and (close := nearest(value[:60], words)):
+        return f"did you mean {close}?"
+    return ""
+
+
+def _scalars(node: Node | None) -> list[Scalar]:
+    if isinstance(node, Scalar):
+        return [node]
+    if isinstance(node, ListNode):
+        return [item for item in node.items if isinstance(item, Scalar)]
+    return []

@@ -1,0 +1,254 @@
+"""Which key a mistyped one most likely meant (by place, synonym, spelling), and the keys still to come."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lstm_forecast.config.models import KEYS, SECTIONS
+from lstm_forecast.errors import nearest
+
+PLANNED_SECTIONS = ("evaluation", "tune")
+PLANNED_KEYS = (
+    "run.keep",
+    "run.promote",
+    "data.future_covariates",
+    "data.future_path",
+    "data.static_covariates",
+    "data.timezone",
+    "data.resample",
+    "data.bad_series",
+    "data.until",
+    "data.season",
+    "data.max_input_age",
+    "data.calendar",
+    "data.calendar_features",
+    "data.holidays",
+    "data.transform",
+    "model.segment",
+    "model.linear_skip",
+    "model.head",
+    "model.quantiles",
+    "training.steps_per_epoch",
+    "training.schedule",
+    "training.warmup_steps",
+    "training.refit",
+    "training.ensemble",
+    "training.precision",
+    "training.threads",
+    "training.compile",
+    "training.checkpoint_every",
+    "training.tensorboard",
+    "evaluation.baselines",
+    "evaluation.origins",
+    "evaluation.refit_every",
+    "evaluation.gate",
+    "evaluation.fail_if_worse",
+    "forecast.intervals",
+    "tune.trials",
+    "tune.timeout",
+    "tune.storage",
+    "tune.space",
+)
+PLANNED_VALUES: dict[str, tuple[object, ...]] = {
+    "split.validation": (0,),
+    "window.lookback": ("auto",),
+    "model.normalize": ("last", "mean_std"),
+    "model.anchor": ("seasonal", "auto"),
+    "training.loss": ("smape", "mase"),
+}
+
+# Names from other forecasting libraries, Keras and PyTorch, without underscores and capitals.
+_SYNONYMS: dict[str, tuple[str, ...]] = {
+    "schema_version": ("version", "schema", "configversion"),
+    "run.name": ("runname", "experiment", "experimentname", "jobname"),
+    "run.dir": ("rundir", "runsdir", "outputdir", "outdir", "savedir", "resultsdir", "checkpointdir"),
+    "run.plots": ("plot", "makeplots", "drawplots"),
+    "data.path": (
+        "file",
+        "filename",
+        "filepath",
+        "csv",
+        "csvpath",
+        "csvfile",
+        "datapath",
+        "input",
+        "datafile",
+        "data",
+    ),
+    "data.time": (
+        "date",
+        "dates",
+        "datetime",
+        "timestamp",
+        "timecolumn",
+        "datecolumn",
+        "timecol",
+        "datecol",
+        "ds",
+    ),
+    "data.target": ("y", "label", "targetcolumn", "targetcol", "valuecolumn", "value", "column", "targets"),
+    "data.series_id": (
+        "id",
+        "idcolumn",
+        "idcol",
+        "uniqueid",
+        "itemid",
+        "groupids",
+        "groupid",
+        "seriescolumn",
+    ),
+    "data.past_covariates": ("covariates", "features", "exogenous", "exog", "histexoglist", "regressors"),
+    "data.separator": ("sep", "delimiter", "delim"),
+    "data.decimal": ("decimalsign", "decimalpoint", "dec"),
+    "data.header_row": ("header", "headerline"),
+    "data.skip_rows": ("skiprows", "skip"),
+    "data.date_format": ("dateformat", "timeformat", "datetimeformat", "strptime"),
+    "data.na_values": ("nan", "nanvalues", "na", "nullvalues", "missingvalues"),
+    "data.missing": ("fillna", "impute", "imputation", "fillmethod"),
+    "data.frequency": ("freq", "interval", "granularity"),
+    "data.max_bytes": ("maxsize", "maxfilesize"),
+    "split.validation": (
+        "val",
+        "valsplit",
+        "valsize",
+        "valratio",
+        "validationsplit",
+        "validationsize",
+        "valfraction",
+    ),
+    "split.test": ("testsplit", "testsize", "testratio", "testfraction", "holdout"),
+    "window.lookback": (
+        "timesteps",
+        "timestep",
+        "lookback",
+        "lookbackwindow",
+        "seqlen",
+        "seqlength",
+        "sequencelength",
+        "inputsize",
+        "inputlength",
+        "inputchunklength",
+        "contextlength",
+        "historylength",
+        "window",
+        "windowsize",
+        "windowlength",
+        "nsteps",
+        "lags",
+        "maxencoderlength",
+    ),
+    "window.horizon": (
+        "predlen",
+        "predictionlength",
+        "outputsize",
+        "outputchunklength",
+        "forecasthorizon",
+        "stepsahead",
+        "h",
+        "fh",
+        "maxpredictionlength",
+        "nforecasts",
+    ),
+    "window.stride": ("step", "stepsize", "shift"),
+    "scaling.method": ("scaler", "scaling", "normalization", "scale", "scalertype"),
+    "scaling.range": ("featurerange", "minmaxrange"),
+    "model.cell": ("celltype", "rnntype", "unit", "layertype", "modeltype", "model"),
+    "model.num_layers": ("layers", "nlayers", "numlayer", "nrnnlayers", "depth", "encodernlayers"),
+    "model.hidden_size": (
+        "units",
+        "hidden",
+        "hiddendim",
+        "hiddenunits",
+        "nunits",
+        "nhidden",
+        "neurons",
+        "width",
+        "encoderhiddensize",
+        "numunits",
+    ),
+    "model.bias": ("usebias",),
+    "model.nonlinearity": ("activation",),
+    "model.dropout": ("dropoutrate", "dropoutprob", "dropoutp", "recurrentdropout"),
+    "model.bidirectional": ("bidir", "bi", "bilstm"),
+    "model.layer_norm": ("layernorm", "layernormalization", "uselayernorm"),
+    "model.head_layers": ("dense", "denselayers", "denseunits", "fclayers", "fchidden", "decoderlayers"),
+    "model.normalize": ("revin", "normalise", "differencing", "difference"),
+    "model.anchor": ("residual", "skip", "naiveanchor"),
+    "model.supervision": ("returnsequences", "manytomany"),
+    "training.epochs": ("epoch", "nepochs", "numepochs", "maxepochs", "iterations", "maxiter"),
+    "training.batch_size": ("batch", "batchsize", "bs", "minibatch"),
+    "training.optimizer": ("optim", "optimiser", "opt"),
+    "training.lr": ("learningrate", "eta", "stepsizelr", "alpha"),
+    "training.weight_decay": ("wd", "l2", "regularization"),
+    "training.loss": ("criterion", "lossfn", "lossfunction", "objective"),
+    "training.clip_norm": (
+        "clip",
+        "gradclip",
+        "gradientclip",
+        "clipnorm",
+        "gradientclipval",
+        "clipgradnorm",
+        "maxnorm",
+    ),
+    "training.patience": ("earlystopping", "earlystop", "earlystoppingpatience", "earlystoppatiencesteps"),
+    "training.max_time": ("timelimit", "timeout", "maxseconds", "walltime"),
+    "training.seed": ("randomseed", "randomstate", "rng"),
+    "training.device": ("accelerator", "gpu", "cuda", "usegpu"),
+    "forecast.minimum": ("min", "floor", "lowerbound", "nonnegative", "clipmin"),
+}
+
+# Comparing is quadratic in the length, and no key is half as long.
+_LONGEST_COMPARED = 60
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What to say about a key that the models do not have."""
+
+    planned: bool
+    keys: tuple[str, ...]
+
+
+def suggest(key: str) -> Suggestion:
+    """The keys that ``key`` (dotted, or bare at top level) most likely meant; planned ones are told apart."""
+    if planned_name(key):
+        return Suggestion(planned=True, keys=())
+    section, _, name = key.rpartition(".")
+    squashed = _squash(name)
+    same_section = [k for k in KEYS if k.startswith(f"{section}.")] if section else []
+    for candidates in (
+        [k for k in same_section if _squash(_last(k)) == squashed],
+        [k for k in (*KEYS, *PLANNED_KEYS) if _squash(_last(k)) == squashed],
+        [k for k, names in _SYNONYMS.items() if squashed in names],
+        _by_spelling(name, same_section),
+        [] if section in SECTIONS else _by_spelling(name, ("schema_version", *SECTIONS)),
+        _by_spelling(name, KEYS),
+    ):
+        if candidates:
+            return Suggestion(planned=False, keys=tuple(candidates))
+    return Suggestion(planned=False, keys=())
+
+
+def planned_name(key: str) -> bool:
+    """Whether the key, or the section it stands in, belongs to a later version."""
+    parts = key.split(".")
+    return parts[0] in PLANNED_SECTIONS or ".".join(parts[:2]) in PLANNED_KEYS
+
+
+def planned_value(key: str, value: object) -> bool:
+    """Whether the value of a known key is a word that only a later version knows."""
+    if isinstance(value, bool):
+        return False
+    return any(value == planned for planned in PLANNED_VALUES.get(key, ()))
+
+
+def _by_spelling(name: str, keys: Sequence[str]) -> list[str]:
+    found = nearest(name[:_LONGEST_COMPARED], sorted({_last(key) for key in keys}))
+    return [key for key in keys if _last(key) == found]
+
+
+def _last(key: str) -> str:
+    return key.rpartition(".")[2]
+
+
+def _squash(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "").replace(" ", "")

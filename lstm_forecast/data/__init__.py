@@ -1,0 +1,1 @@
+"""From a messy CSV to windows: reader, calendars, panel, splits, scaling, windows."""

@@ -1,0 +1,184 @@
+"""From rows to series: who a row belongs to, the order of time, and several rows at one time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_forecast.data.dates import TimeFormat
+from lstm_forecast.data.findings import plural
+from lstm_forecast.errors import DataInvalid
+
+Policy = Literal["error", "first", "last", "sum", "mean"]
+_STRAY = 0.01  # share of rows that may still meet at one time when an id column is taken for the series
+
+
+@dataclass(frozen=True)
+class Membership:
+    """The series of each row."""
+
+    codes: NDArray[np.int64]  # [N] index into ids
+    ids: tuple[str, ...]
+    column: int | None  # the id column; None: one series
+
+
+@dataclass(frozen=True)
+class Long:
+    """Rows in long form, in any order."""
+
+    series: NDArray[np.int64]  # [N]
+    times: NDArray[np.int64]  # [N]
+    values: NDArray[np.float64]  # [N, C]
+    lines: NDArray[np.int64]  # [N]
+
+    def take(self, rows: NDArray[np.int64]) -> Long:
+        """Some rows, in the given order."""
+        return Long(self.series[rows], self.times[rows], self.values[rows], self.lines[rows])
+
+
+def code(cells: Sequence[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Ids as numbers, in order of first appearance."""
+    known: dict[str, int] = {}
+    codes = np.fromiter(
+        (known.setdefault(cell, len(known)) for cell in cells), dtype=np.int64, count=len(cells)
+    )
+    return codes, tuple(known)
+
+
+def choose_series(
+    guesses: Sequence[tuple[int, Sequence[str]]], times: NDArray[np.int64] | None, *, rows: int, alone: str
+) -> Membership:
+    """The id column among those whose header suggests one.
+
+    One that makes the times unique is needed; else one with a single value names the series; else there is none.
+    Without times one whose values repeat is taken.
+
+    Args:
+        guesses: column number and cells, the likeliest first.
+        times: [N]; None: no time column.
+        rows: how many rows there are.
+        alone: the name of the series if there is no id column.
+    """
+    clashes = 0 if times is None else _clashes(np.zeros(rows, dtype=np.int64), times)
+    constant: Membership | None = None
+    for column, cells in guesses:
+        if not all(cells):
+            continue
+        codes, ids = code(cells)
+        found = Membership(codes, ids, column)
+        if len(ids) == 1:
+            constant = constant or found
+        elif times is None and 2 * len(ids) <= rows:
+            return found
+        elif times is not None and clashes and _clashes(codes, times) <= _STRAY * clashes:
+            return found
+    return constant or Membership(np.zeros(rows, dtype=np.int64), (alone,), None)
+
+
+def _clashes(codes: NDArray[np.int64], times: NDArray[np.int64]) -> int:
+    """Rows that share series and time with another one before."""
+    order = np.lexsort((times, codes))
+    return int(np.count_nonzero((np.diff(codes[order]) == 0) & (np.diff(times[order]) == 0)))
+
+
+def number_rows(codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Row numbers 1, 2, … within each series, in file order."""
+    order = np.argsort(codes, kind="stable")
+    ranked = codes[order]
+    starts = np.searchsorted(ranked, ranked)
+    numbers = np.empty_like(codes)
+    numbers[order] = np.arange(len(codes)) - starts + 1
+    return numbers
+
+
+def spread(
+    targets: NDArray[np.float64],
+    covariates: NDArray[np.float64],
+    times: NDArray[np.int64],
+    lines: NDArray[np.int64],
+) -> Long:
+    """A wide table in long form: one series per target column.
+
+    Args:
+        targets: [n, S].
+        covariates: [n, P], the same for every series.
+        times: [n].
+        lines: [n].
+    """
+    rows, count = targets.shape
+    values = np.concatenate([targets.T.reshape(-1, 1), np.tile(covariates, (count, 1))], axis=1)
+    return Long(np.repeat(np.arange(count), rows), np.tile(times, count), values, np.tile(lines, count))
+
+
+def order_of(table: Long) -> Literal["sorted", "newest first", "unsorted"]:
+    """How the rows of each series lie in the file."""
+    order = np.argsort(table.series, kind="stable")
+    steps = np.diff(table.times[order])[np.diff(table.series[order]) == 0]
+    if (steps >= 0).all():
+        return "sorted"
+    return "newest first" if (steps <= 0).all() else "unsorted"
+
+
+def arrange(table: Long) -> Long:
+    """Sorted by series and time; rows at one time keep their order in the file."""
+    return table.take(np.lexsort((table.times, table.series)))
+
+
+def merge_duplicates(
+    table: Long, policy: Policy, *, ids: Sequence[str], time_format: TimeFormat, name: str, remedy: str
+) -> tuple[Long, int]:
+    """One row per series and time, of a sorted table, and how many rows that took away.
+
+    ``sum`` and ``mean`` leave empty cells out; a cell that is empty in every row stays empty.
+
+    Raises:
+        DataInvalid: ``data.duplicates`` under the policy ``error``.
+    """
+    again = np.zeros(len(table.times), dtype=np.bool_)
+    again[1:] = (np.diff(table.series) == 0) & (np.diff(table.times) == 0)
+    count = int(again.sum())
+    if not count:
+        return table, 0
+    if policy == "error":
+        raise _duplicates(table, again, ids=ids, time_format=time_format, name=name, remedy=remedy)
+    starts = np.flatnonzero(~again)
+    if policy == "last":
+        return table.take(np.append(starts[1:], len(again)) - 1), count
+    merged = table.take(starts)
+    if policy in ("sum", "mean"):
+        present = ~np.isnan(table.values)
+        filled = np.add.reduceat(present, starts, axis=0, dtype=np.int64)
+        totals = np.add.reduceat(np.where(present, table.values, 0.0), starts, axis=0)
+        values = np.where(filled > 0, totals, np.nan)
+        if policy == "mean":
+            values = values / np.maximum(filled, 1)
+        merged = Long(merged.series, merged.times, values, merged.lines)
+    return merged, count
+
+
+def _duplicates(
+    table: Long,
+    again: NDArray[np.bool_],
+    *,
+    ids: Sequence[str],
+    time_format: TimeFormat,
+    name: str,
+    remedy: str,
+) -> DataInvalid:
+    second = int(np.argmax(again))
+    moment = time_format.format(table.times[second : second + 1])[0]
+    whose = f" of series {ids[int(table.series[second])]!r}" if len(ids) > 1 else ""
+    same = (table.series == table.series[second]) & (table.times == table.times[second])
+    places = ", ".join(str(line) for line in sorted(table.lines[same])[:4])
+    policies = "data.duplicates: last (or first, sum, mean)"
+    return DataInvalid(
+        "data.duplicates",
+        f"several rows at {moment}{whose}: lines {places}",
+        where=f"{name}:{table.lines[second]}",
+        details=[f"{plural(int(again.sum()), 'row')} in all repeat a time"],
+        hint=f"{remedy}, or keep one: {policies}" if remedy else f"keep one of them: {policies}",
+    )

@@ -1,0 +1,280 @@
+"""The rhythm of the rows: infer it, find the holes in it, continue it into the future.
+
+Times are int64 microseconds since the epoch, or row numbers where a file has no time column. A stock
+file has no row for a weekend and none is invented: its rhythm is the set of weekdays (and, within a day,
+of clock times) seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_forecast.errors import UsageError
+
+Times = NDArray[np.int64]
+DAY = 86_400_000_000  # microseconds
+EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)  # Monday is 0
+WEEKDAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_UNITS = (
+    (7 * DAY, "week"),
+    (DAY, "day"),
+    (3_600_000_000, "hour"),
+    (60_000_000, "minute"),
+    (1_000_000, "second"),
+)
+_MOST_ROWS = 10_000_000  # a grid longer than this is not a rhythm but a typing error in a date
+
+
+@dataclass(frozen=True)
+class Frequency:
+    """How one row follows another.
+
+    Attributes:
+        unit: ``row`` (no calendar), ``time`` (a fixed step) or ``month`` (whole months).
+        step: rows, microseconds or months from one row to the next.
+        weekdays: the days of the week that have rows (Monday is 0).
+        clock: the times of day that have rows, in microseconds after midnight; empty: every time.
+        day: day of the month, 0 for its last day (unit ``month``).
+        regular: False where the rows follow no fixed step; ``step`` is then the median one.
+    """
+
+    unit: Literal["row", "time", "month"]
+    step: int = 1
+    weekdays: tuple[int, ...] = EVERY_DAY
+    clock: tuple[int, ...] = ()
+    day: int = 1
+    regular: bool = True
+
+    @property
+    def trading(self) -> bool:
+        """Whether rows keep to certain weekdays or hours: missing times are then closed days, not holes."""
+        return self.unit == "time" and (self.weekdays != EVERY_DAY or bool(self.clock))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers and words, for the run directory."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Frequency:
+        """The inverse of :meth:`to_json`."""
+        return cls(**{**fields, "weekdays": tuple(fields["weekdays"]), "clock": tuple(fields["clock"])})
+
+    def __str__(self) -> str:
+        """The rhythm in words: ``daily, Mon-Fri``, ``every 30 minutes``, ``monthly``."""
+        if self.unit == "row":
+            return "row by row"
+        if self.unit == "month":
+            words = {1: "monthly", 3: "quarterly", 12: "yearly"}
+            return words.get(self.step, f"every {self.step} months")
+        return _step_words(self) + _days_words(self.weekdays) + (", part of the day" if self.clock else "")
+
+
+def _step_words(frequency: Frequency) -> str:
+    if not frequency.regular:
+        return "irregular"
+    if frequency.step == DAY:
+        return "daily"
+    for size, word in _UNITS:
+        count, rest = divmod(frequency.step, size)
+        if rest == 0:
+            single = {"week": "weekly", "hour": "hourly"}.get(word, f"every {word}")
+            return single if count == 1 else f"every {count} {word}s"
+    return f"every {frequency.step / 1e6:g} seconds"
+
+
+def _days_words(weekdays: tuple[int, ...]) -> str:
+    if weekdays == EVERY_DAY:
+        return ""
+    if weekdays == tuple(range(weekdays[0], weekdays[-1] + 1)) and len(weekdays) > 1:
+        return f", {WEEKDAY_NAMES[weekdays[0]]}-{WEEKDAY_NAMES[weekdays[-1]]}"
+    return ", " + " ".join(WEEKDAY_NAMES[day] for day in weekdays)
+
+
+def infer_frequency(times_of_series: Sequence[Times]) -> Frequency:
+    """The rhythm common to all series; each array is sorted and without duplicates.
+
+    The most common step decides; weekdays and times of day without rows make it a trading pattern.
+    """
+    diffs = np.concatenate([np.diff(times) for times in times_of_series])
+    if len(diffs) == 0:
+        return Frequency("time", DAY, regular=False)
+    times = np.unique(np.concatenate(times_of_series))
+    months = _monthly(times, diffs)
+    if months is not None:
+        return months
+    steps, counts = np.unique(diffs, return_counts=True)
+    step = int(steps[np.argmax(counts)])
+    daily = _weekday_pattern(times, diffs)
+    if daily is not None and step < 7 * DAY:
+        return daily
+    on_grid = bool(np.all(diffs % step == 0))
+    if not on_grid or counts.max() < 0.5 * len(diffs):
+        return Frequency("time", int(np.median(diffs)), regular=False)
+    return _session_pattern(times, step)
+
+
+def _monthly(times: Times, diffs: Times) -> Frequency | None:
+    """Monthly, quarterly or yearly rows: one day of the month, its end, or its first or last working day."""
+    if diffs.min() < 26 * DAY or len(np.unique(times % DAY)) > 1:
+        return None
+    month, day, length = _month_parts(times)
+    gaps: Times
+    gaps, counts = np.unique(np.diff(np.unique(month)), return_counts=True)
+    step = int(gaps[np.argmax(counts)])
+    if np.any(gaps % step) or len(np.unique(month)) < len(times):
+        return None
+    weekdays = tuple(sorted({int(d) for d in _weekday(times)}))
+    working = weekdays if len(times) >= 12 and max(weekdays) <= 4 else EVERY_DAY
+    if len(np.unique(day)) == 1:
+        return Frequency("month", step, day=int(day[0]))
+    if np.all(length - day <= 3):
+        ends = bool(np.all(day == length))
+        return Frequency("month", step, day=0, weekdays=EVERY_DAY if ends else working)
+    if np.all(day <= 4):
+        return Frequency("month", step, day=1, weekdays=working)
+    anchor = int(day.max())
+    return Frequency("month", step, day=anchor) if np.all(day == np.minimum(anchor, length)) else None
+
+
+def _weekday_pattern(times: Times, diffs: Times) -> Frequency | None:
+    """Whole-day rows on certain weekdays; None where every weekday has rows or the days do not fit."""
+    if np.any(diffs % DAY):
+        return None
+    weekdays = _open_weekdays(times)
+    if weekdays == EVERY_DAY:
+        return None
+    expected = int(np.isin(_weekday(_grid(int(times[0]), int(times[-1]), DAY)), weekdays).sum())
+    return Frequency("time", DAY, weekdays=weekdays) if len(times) >= 0.8 * expected else None
+
+
+def _session_pattern(times: Times, step: int) -> Frequency:
+    """A fixed step, within the hours and weekdays that have rows (an exchange's session)."""
+    days = np.unique(times // DAY)
+    if step >= DAY or DAY % step or len(days) < 3:
+        return Frequency("time", step)
+    clock, counts = np.unique(times % DAY, return_counts=True)
+    clock = clock[counts >= 0.1 * len(days)]
+    weekdays = _open_weekdays(times)
+    whole_day = len(clock) >= DAY // step
+    open_days = int(np.isin(_weekday(_grid(int(days[0]) * DAY, int(days[-1]) * DAY, DAY)), weekdays).sum())
+    if (whole_day and weekdays == EVERY_DAY) or len(times) < 0.8 * open_days * len(clock):
+        return Frequency("time", step)
+    return Frequency("time", step, weekdays=weekdays, clock=() if whole_day else tuple(int(c) for c in clock))
+
+
+def _open_weekdays(times: Times) -> tuple[int, ...]:
+    """Weekdays with rows; one that came by once counts as open, unless the whole weekend is missing."""
+    days = np.unique(times // DAY) * DAY
+    possible = np.bincount(_weekday(_grid(int(days[0]), int(days[-1]), DAY)), minlength=7)
+    seen = np.bincount(_weekday(days), minlength=7)
+    closed = (possible >= 2) & (seen < 0.3 * possible)
+    if seen[5] == seen[6] == 0 and possible[5] and possible[6]:
+        closed[5:] = True
+    return tuple(day for day in range(7) if not closed[day])
+
+
+def expected_times(frequency: Frequency, first: int, last: int) -> Times:
+    """Every time the rhythm has from ``first`` to ``last``, both included."""
+    if frequency.unit == "row":
+        return np.arange(first, last + 1, dtype=np.int64)
+    if frequency.unit == "month":
+        months = _month_parts(np.array([first, last], dtype=np.int64))[0]
+        return _month_times(frequency, np.arange(months[0], months[1] + 1, frequency.step), first % DAY)
+    return _open(frequency, _grid(first, last, frequency.step))
+
+
+def next_times(frequency: Frequency, last: int, count: int) -> Times:
+    """The ``count`` times after ``last`` in the rhythm: shape [count]."""
+    if frequency.unit == "row":
+        return last + 1 + np.arange(count, dtype=np.int64)
+    if frequency.unit == "month":
+        month = int(_month_parts(np.array([last], dtype=np.int64))[0][0])
+        return _month_times(frequency, month + frequency.step * np.arange(1, count + 1), last % DAY)
+    found = np.empty(0, dtype=np.int64)
+    begin = last
+    while len(found) < count:  # closed days thin the grid, so it may take a second stretch
+        reach = begin + frequency.step * (2 * count + 7 * max(1, DAY // frequency.step))
+        found = np.concatenate(
+            [found, _open(frequency, _grid(begin + frequency.step, reach, frequency.step))]
+        )
+        begin = reach
+    return found[:count]
+
+
+def parse_frequency(text: str) -> Frequency:
+    """The rhythm a pandas offset alias names: ``D``, ``B``, ``h``, ``30min``, ``W-FRI``, ``MS``, ``QE``.
+
+    Raises:
+        UsageError: the alias is unknown or names no supported rhythm.
+    """
+    import pandas as pd
+
+    try:
+        offset = pd.tseries.frequencies.to_offset(text)
+    except ValueError:
+        offset = None
+    name = "" if offset is None else offset.rule_code.split("-")[0]
+    count = 1 if offset is None else offset.n
+    months = {"MS": (1, 1), "ME": (1, 0), "QS": (3, 1), "QE": (3, 0), "YS": (12, 1), "YE": (12, 0)}
+    if name in months:
+        step, day = months[name]
+        return Frequency("month", step * count, day=day)
+    if name == "B" and count == 1:
+        return Frequency("time", DAY, weekdays=(0, 1, 2, 3, 4))
+    fixed = {"W": 7 * DAY, "D": DAY, "h": 3_600_000_000, "min": 60_000_000, "s": 1_000_000, "ms": 1_000}
+    if name in fixed and count >= 1:
+        return Frequency("time", fixed[name] * count)
+    raise UsageError(
+        "data.frequency",
+        f"{text!r} is not a frequency this program knows",
+        where="data.frequency",
+        hint="use a pandas offset such as D, B, h, 30min, W, MS, ME, QS or YS, or leave the key out",
+    )
+
+
+def weekday_of(times: Times) -> NDArray[np.int64]:
+    """Day of the week of each time, Monday is 0: shape [N]."""
+    return _weekday(times)
+
+
+def _weekday(times: Times) -> NDArray[np.int64]:
+    return (times // DAY + 3) % 7  # 1 January 1970 was a Thursday
+
+
+def _grid(first: int, last: int, step: int) -> Times:
+    if (last - first) // step > _MOST_ROWS:
+        return np.array([first, last], dtype=np.int64)
+    return np.arange(first, last + 1, step, dtype=np.int64)
+
+
+def _open(frequency: Frequency, grid: Times) -> Times:
+    keep = np.isin(_weekday(grid), frequency.weekdays)
+    if frequency.clock:
+        keep &= np.isin(grid % DAY, frequency.clock)
+    return grid[keep]
+
+
+def _month_parts(times: Times) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Months since 1970, day of the month, and length of the month: each [N]."""
+    dates = times.astype("datetime64[us]")
+    months = dates.astype("datetime64[M]")
+    day = (dates.astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64) + 1
+    length = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
+    return months.astype(np.int64), day, length
+
+
+def _month_times(frequency: Frequency, months: NDArray[np.int64], time_of_day: int) -> Times:
+    """The row of each month: its ``day`` within the month's length, moved to a working day if need be."""
+    starts = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    length = (months + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) - starts
+    day = length if frequency.day == 0 else np.minimum(frequency.day, length)
+    days = starts + day - 1
+    move = 1 if frequency.day else -1
+    while np.any(closed := ~np.isin(_weekday(days * DAY), frequency.weekdays)):
+        days = np.where(closed, days + move, days)
+    return days * DAY + time_of_day

@@ -1,0 +1,266 @@
+"""Time cells: which spelling a column has, the moments it names, and new moments in the same spelling."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_forecast.data.findings import BadCell
+from lstm_forecast.data.guess import Guess, guess_spelling, majority_guess
+from lstm_forecast.data.spelling import (
+    Cells,
+    is_field,
+    is_known,
+    is_zone,
+    read_cells,
+    split_pattern,
+    to_microseconds,
+    write_time,
+    zone_minutes,
+)
+from lstm_forecast.errors import DataInvalid, UsageError
+
+Kind = Literal["date", "datetime", "iso", "quarter", "epoch_s", "epoch_ms", "row"]
+_PADDING_SAMPLE = 10_000  # cells that show how numbers below ten are written
+_EPOCH_US = {"epoch_s": 1_000_000, "epoch_ms": 1_000}
+
+
+@dataclass(frozen=True)
+class TimeFormat:
+    """The form of a file's times, kept so that a forecast is dated as its input is.
+
+    ``kind`` is ``date`` (no clock), ``datetime``, ``iso`` (with a T or a zone), ``quarter``, ``epoch_s``, ``epoch_ms``
+    or ``row`` (row numbers: no calendar). ``pattern`` is the spelling, empty for epochs and rows; ``zone`` the suffix
+    that the cells carry, in their own form.
+    """
+
+    kind: Kind
+    pattern: str = ""
+    zone: str = ""
+
+    def format(self, times: NDArray[np.int64]) -> list[str]:
+        """Times (microseconds since the epoch; row numbers for ``row``) in the file's own form.
+
+        A moment that the form cannot hold (a clock time in a column of dates) is written as ISO 8601.
+        """
+        moments = [int(t) for t in times]
+        if self.kind == "row":
+            return [str(moment) for moment in moments]
+        if unit := _EPOCH_US.get(self.kind):
+            return [str(moment // unit) if moment % unit == 0 else self._iso(moment) for moment in moments]
+        if not moments:
+            return []
+        texts = [write_time(moment, self.pattern, self.zone) for moment in moments]
+        back, valid = to_microseconds(read_cells(texts, self.pattern).fields)
+        kept = valid & (back == np.array(moments))
+        return [t if ok else self._iso(m) for t, m, ok in zip(texts, moments, kept.tolist(), strict=True)]
+
+    def _iso(self, moment_us: int) -> str:
+        local = moment_us + zone_minutes(self.zone) * 60_000_000
+        if local % 86_400_000_000 == 0 and not self.zone:
+            return write_time(moment_us, "%Y-%m-%d", "")
+        fraction = ".%f" if local % 1_000_000 else ""
+        return write_time(moment_us, f"%Y-%m-%dT%H:%M:%S{fraction}", self.zone) + self.zone.strip()
+
+    def to_json(self) -> dict[str, str]:
+        """The three fields as plain text."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, str]) -> TimeFormat:
+        """The format that ``to_json`` described.
+
+        Raises:
+            ValueError: an unknown kind, or a pattern with unknown fields.
+        """
+        kind, pattern, zone = data["kind"], data["pattern"], data["zone"]
+        if not is_known(pattern) or not is_zone(zone):
+            raise ValueError(f"unknown time pattern {pattern!r} {zone!r}")
+        for known in ("date", "datetime", "iso", "quarter", "epoch_s", "epoch_ms", "row"):
+            if kind == known:
+                return cls(known, pattern, zone)
+        raise ValueError(f"unknown kind of time {kind!r}")
+
+
+ROW_NUMBERS = TimeFormat("row")
+
+
+@dataclass(frozen=True)
+class Times:
+    """A column's moments, its format, its unreadable cells, and what was decided about it."""
+
+    moments: NDArray[np.int64]  # [N] microseconds since the epoch; 0 where a cell is bad
+    format: TimeFormat
+    bad: tuple[BadCell, ...]
+    said: str
+
+
+def parse_times(
+    cells: Sequence[str],
+    *,
+    lines: NDArray[np.int64],
+    name: str,
+    column: str,
+    date_format: str | None = None,
+    on_bad: Literal["error", "skip"] = "error",
+) -> Times:
+    """The moments that a column of cells names.
+
+    Args:
+        cells: the texts of the column, one per row, without surrounding blanks.
+        lines: [N] line of each cell in the file, for messages.
+        name: the file, for messages.
+        column: the column's header, for messages.
+        date_format: a strptime pattern; None: found.
+        on_bad: ``skip`` returns unreadable cells in ``bad`` instead of raising.
+
+    Raises:
+        DataInvalid: ``data.time`` for a cell that is no date or spelled otherwise than the rest,
+            ``data.date_format`` for an ambiguous order of day and month, ``data.zones`` for several zones.
+        UsageError: ``date_format`` has a field that is not known.
+    """
+    guess = _given(date_format) if date_format else majority_guess(cells)
+    if guess is None:
+        row = next((row for row, cell in enumerate(cells) if cell), 0)
+        raise _refuse(
+            BadCell(row, cells[row] if cells else "", ""), lines, name=name, column=column, guess=None
+        )
+    if guess.kind in _EPOCH_US:
+        moments, good = _read_epochs(cells, _EPOCH_US[guess.kind])
+        found, said = TimeFormat("epoch_s" if guess.kind == "epoch_s" else "epoch_ms"), guess.said
+    else:
+        read = read_cells(cells, guess.pattern)
+        guess = _settle_order(guess, read, lines, name=name, column=column)
+        moments, valid = to_microseconds(read.fields)
+        good = read.fits & valid
+        _require_one_zone(read, lines, name=name, column=column)
+        found, said = _format_of(guess, read, cells), guess.said
+    bad = tuple(
+        BadCell(row, cells[row], "not a time as in the other rows") for row in np.flatnonzero(~good).tolist()
+    )
+    if bad and on_bad == "error":
+        raise _refuse(bad[0], lines, name=name, column=column, guess=guess, count=len(bad))
+    return Times(np.where(good, moments, 0), found, bad, said)
+
+
+def _given(date_format: str) -> Guess:
+    if not is_known(date_format) or not any(p[-1] in "Yy" for p in split_pattern(date_format) if is_field(p)):
+        raise UsageError(
+            "data.date_format",
+            f"{date_format!r} is no date format that can be read",
+            where="data.date_format",
+            hint='use the fields %Y %y %m %d %b %B %H %I %p %M %S %f %z with a year, for example "%d/%m/%Y"',
+        )
+    loose = "".join(f"%-{p[1]}" if p in ("%m", "%d", "%H", "%I") else p for p in split_pattern(date_format))
+    compact = re.search("%[A-Za-z]%", date_format)
+    return Guess("date", date_format if compact else loose, f"data.date_format {date_format}")
+
+
+def _read_epochs(cells: Sequence[str], unit: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    good = np.fromiter(
+        (c.removeprefix("-").isdecimal() and c.isascii() and len(c) < 15 for c in cells), np.bool_
+    )
+    numbers = [int(cell) if ok else 0 for cell, ok in zip(cells, good.tolist(), strict=True)]
+    return np.array(numbers, dtype=np.int64) * unit, good
+
+
+def _settle_order(guess: Guess, read: Cells, lines: NDArray[np.int64], *, name: str, column: str) -> Guess:
+    """Day or month first, where the spelling leaves it open: decided by a number above 12 in either place.
+
+    The fields of ``read`` are put right in place.
+    """
+    if not guess.order_open:
+        return guess
+    first, second = read.fields["d"], read.fields["m"]
+    day_first, month_first = read.fits & (first > 12), read.fits & (second > 12)
+    where = f"{name}:{lines[0]}"
+    if day_first.any() and month_first.any():
+        one, two = int(np.argmax(day_first)), int(np.argmax(month_first))
+        raise DataInvalid(
+            "data.time",
+            f"column {column!r}: line {lines[one]} has the day first, line {lines[two]} the month",
+            where=f"{name}:{lines[max(one, two)]}",
+            hint="the column mixes two date formats; write it in one, best as 2024-03-01",
+        )
+    american = guess.pattern.replace("%-d", "%-x").replace("%-m", "%-d").replace("%-x", "%-m")
+    if day_first.any():
+        line = lines[int(np.argmax(day_first))]
+        return Guess(guess.kind, guess.pattern, f"day first, as line {line} shows")
+    if month_first.any():
+        read.fields["d"], read.fields["m"] = second, first
+        line = lines[int(np.argmax(month_first))]
+        return Guess(guess.kind, american, f"month first, as line {line} shows")
+    options = [pattern.replace("%-", "%") for pattern in (guess.pattern, american)]
+    raise DataInvalid(
+        "data.date_format",
+        f"column {column!r}: day or month first? no row shows it",
+        where=where,
+        hint=f'set data.date_format: "{options[0]}" (day first) or "{options[1]}" (month first)',
+    )
+
+
+def _require_one_zone(read: Cells, lines: NDArray[np.int64], *, name: str, column: str) -> None:
+    if "z" not in read.fields:
+        return
+    offsets = read.fields["z"][read.fits]
+    if not len(offsets) or (offsets == offsets[0]).all():
+        return
+    row = int(np.flatnonzero(read.fits)[np.argmax(offsets != offsets[0])])
+    raise DataInvalid(
+        "data.zones",
+        f"column {column!r}: several zones: {', '.join(read.zones[:3])}",
+        where=f"{name}:{lines[row]}",
+        hint="convert the times to UTC before (one offset in every row)",
+    )
+
+
+def _format_of(guess: Guess, read: Cells, cells: Sequence[str]) -> TimeFormat:
+    pattern = _with_padding(guess.pattern, read, cells)
+    zone = read.zones[0] if read.zones else ""
+    if "%q" in pattern:
+        return TimeFormat("quarter", pattern)
+    if "T%" in pattern or zone:
+        return TimeFormat("iso", pattern, zone)
+    return TimeFormat("datetime" if re.search("%-?[HI]", pattern) else "date", pattern)
+
+
+def _with_padding(pattern: str, read: Cells, cells: Sequence[str]) -> str:
+    """Whether numbers below ten carry a zero in this column; a field without any follows the other fields."""
+    first = [(cell, row) for row, cell in enumerate(cells[:_PADDING_SAMPLE]) if read.fits[row]]
+    padded = pattern.replace("%-", "%")
+    if padded == pattern or read_cells([cell for cell, _ in first], padded).fits.all():
+        return padded
+    for part in [part for part in split_pattern(pattern) if part.startswith("%-")]:
+        small = [cell for cell, row in first if read.fields[part[-1]][row] < 10]
+        attempt = pattern.replace(part, f"%{part[-1]}")
+        if small and read_cells(small, attempt).fits.all():
+            pattern = attempt
+    return pattern
+
+
+def _refuse(
+    cell: BadCell, lines: NDArray[np.int64], *, name: str, column: str, guess: Guess | None, count: int = 1
+) -> DataInvalid:
+    where = f"{name}:{lines[cell.row]}" if len(lines) else name
+    more = f" ({count:,} such cells)" if count > 1 else ""
+    if not cell.text:
+        text = f"column {column!r}: empty time cell{more}"
+        return DataInvalid("data.time", text, where=where, hint="fill the cell or remove the row")
+    hint = 'correct it, or set data.date_format (for example "%d/%m/%Y"), or name another column: data.time'
+    if guess is None or guess.kind in _EPOCH_US:
+        text = f"column {column!r}: {cell.text[:40]!r} is not a date or time that can be read"
+        return DataInvalid("data.time", text, where=where, hint=hint)
+    shown = guess.pattern.replace("%-", "%")
+    other = guess_spelling(cell.text)
+    if other and other.pattern != guess.pattern:
+        text = f"column {column!r}: several date spellings: {cell.text[:40]!r}, while other rows are {shown}{more}"
+        return DataInvalid(
+            "data.time", text, where=where, hint="write the column in one spelling, best 2024-03-01"
+        )
+    text = f"column {column!r}: {cell.text[:40]!r} is not a date of the form {shown}{more}"
+    return DataInvalid("data.time", text, where=where, hint=hint)

@@ -1,0 +1,270 @@
+"""The panel: all series of a job in flat arrays, gaps and missing cells treated.
+
+Rows ``offsets[s]`` to ``offsets[s + 1]`` are series ``s``, oldest first. Column 0 is the target.
+Rows are steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_forecast.errors import DataInvalid
+from lstm_forecast.data.calendars import Frequency, expected_times
+
+if TYPE_CHECKING:
+    from lstm_forecast.data.reader import Table
+
+Missing = Literal["error", "ffill", "interpolate", "drop"]
+Gaps = Literal["auto", "keep", "fill", "error"]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """S series in N rows and C value columns.
+
+    Attributes:
+        values: float64 [N, C] in original units; NaN only before :func:`fill_missing`.
+        observed: bool [N, C]; False where a cell was filled. Filled cells are inputs, never targets.
+        times: int64 [N], see :mod:`calendars`.
+        offsets: int64 [S + 1].
+        series_ids: S names.
+        columns: C names of the user, the target first.
+    """
+
+    values: NDArray[np.float64]
+    observed: NDArray[np.bool_]
+    times: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    series_ids: tuple[str, ...]
+    columns: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Number of series."""
+        return len(self.series_ids)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Rows of each series: int64 [S]."""
+        return np.diff(self.offsets)
+
+    def rows(self, series: int) -> slice:
+        """The rows of one series in the flat arrays."""
+        return slice(int(self.offsets[series]), int(self.offsets[series + 1]))
+
+    def take(self, keep: NDArray[np.bool_]) -> Panel:
+        """The panel of the rows marked in ``keep`` [N]; every series stays, possibly with fewer rows."""
+        counts = np.concatenate([[0], np.cumsum(keep)])
+        return replace(
+            self,
+            values=self.values[keep],
+            observed=self.observed[keep],
+            times=self.times[keep],
+            offsets=counts[self.offsets],
+        )
+
+    def until(self, end: NDArray[np.int64]) -> Panel:
+        """A truncated copy: of series ``s`` only the rows before flat row ``end[s]``, nothing later."""
+        keep = np.zeros(len(self.times), dtype=bool)
+        for start, stop in zip(self.offsets[:-1], end, strict=True):
+            keep[start:stop] = True
+        return self.take(keep)
+
+
+def build_panel(table: Table, frequency: Frequency, *, gaps: Gaps) -> tuple[Panel, list[str]]:
+    """A panel of the table's rows, its missing times kept, filled with NaN rows, or refused.
+
+    Args:
+        table: what the reader found; sorted by series and time.
+        frequency: the rhythm of the rows.
+        gaps: what to do where the rhythm has a time and the table no row.
+
+    Returns:
+        The panel, and one line for the account where times are missing.
+
+    Raises:
+        DataInvalid: missing times on a regular frequency, or rows without a common step.
+    """
+    offsets = np.searchsorted(table.series, np.arange(len(table.series_ids) + 1)).astype(np.int64)
+    panel = Panel(
+        table.values, ~np.isnan(table.values), table.times, offsets, table.series_ids, table.columns
+    )
+    if frequency.unit == "row" or gaps == "keep":
+        return panel, []
+    if not frequency.regular:
+        raise _irregular(table, frequency)
+    holes = [_missing_times(frequency, panel.times[panel.rows(s)]) for s in range(len(panel))]
+    count = sum(len(hole) for hole in holes)
+    off_grid = _off_grid(frequency, panel)
+    if gaps == "fill" and count:
+        return _filled(panel, holes), [f"{count:,} missing times filled with empty rows (data.gaps: fill)"]
+    if frequency.trading and gaps == "auto":
+        note = f"{count:,} closed days or hours on the trading pattern, kept as they are (data.gaps)"
+        return panel, [note] if count else []
+    if count or off_grid:
+        raise _gap_error(table, panel, frequency, holes)
+    return panel, []
+
+
+def check_missing(table: Table) -> None:
+    """Refuses empty cells, as ``data.missing: error`` asks.
+
+    Raises:
+        DataInvalid: with the number of empty cells, the first lines and the longest run of rows.
+    """
+    empty = np.isnan(table.values)
+    if not empty.any():
+        return
+    rows = np.flatnonzero(empty.any(axis=1))
+    lines = ", ".join(str(line) for line in table.lines[rows[:3]])
+    column = table.columns[int(np.flatnonzero(empty[rows[0]])[0])]
+    runs = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)
+    longest = max(len(run) for run in runs)
+    raise DataInvalid(
+        "data.missing",
+        f"{int(empty.sum()):,} empty cells, first in column {column!r}; expected a number in every row",
+        where=f"{table.source.path}:{table.lines[rows[0]]}",
+        details=[f"first lines: {lines}", f"longest run: {longest:,} rows"],
+        hint="set data.missing: ffill, interpolate or drop (--set data.missing=ffill)",
+    )
+
+
+def fill_missing(panel: Panel, policy: Missing, *, train_end: NDArray[np.int64]) -> tuple[Panel, list[str]]:
+    """Fills or drops empty cells; the filled ones are marked as not observed.
+
+    ``interpolate`` looks at the next known value, so it acts inside the training rows only (before flat row
+    ``train_end[s]``) and is ``ffill`` from there on. Every series begins with a complete row
+    (:func:`trim_leading`).
+
+    Raises:
+        DataInvalid: policy ``error`` with the empty rows that ``data.gaps: fill`` made.
+    """
+    if not np.isnan(panel.values).any():
+        return panel, []
+    count = int(np.isnan(panel.values).sum())
+    if policy == "error":
+        raise DataInvalid(
+            "data.missing",
+            f"{count:,} cells of the rows that data.gaps: fill made are empty",
+            hint="set data.missing: ffill or interpolate beside data.gaps: fill",
+        )
+    values = panel.values.copy()
+    for series in range(len(panel)):
+        rows = panel.rows(series)
+        inside = int(train_end[series]) - rows.start if policy == "interpolate" else 0
+        for column in range(values.shape[1]):
+            values[rows, column] = _fill_column(values[rows, column], inside)
+    note = f"{count:,} empty cells filled (data.missing: {policy}); they are inputs, never targets"
+    return replace(panel, values=values), [note]
+
+
+def drop_missing(panel: Panel) -> tuple[Panel, list[str]]:
+    """Leaves out every row with an empty cell (``data.missing: drop``)."""
+    complete = _complete(panel.values)
+    if complete.all():
+        return panel, []
+    return panel.take(complete), [
+        f"{int((~complete).sum()):,} rows with empty cells left out (data.missing: drop)"
+    ]
+
+
+def trim_leading(panel: Panel) -> tuple[Panel, list[str]]:
+    """Leaves out the rows before each series' first complete one: nothing could fill them."""
+    complete = _complete(panel.values)
+    keep = np.ones(len(complete), dtype=bool)
+    for series in range(len(panel)):
+        rows = panel.rows(series)
+        whole = np.flatnonzero(complete[rows])
+        keep[rows.start : rows.start + (whole[0] if len(whole) else rows.stop - rows.start)] = False
+    if keep.all():
+        return panel, []
+    return panel.take(keep), [f"{int((~keep).sum()):,} rows before the first complete one left out"]
+
+
+def _complete(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Rows without an empty cell: bool [N]."""
+    return np.asarray(~np.isnan(values).any(axis=1), dtype=bool)
+
+
+def _fill_column(values: NDArray[np.float64], inside: int) -> NDArray[np.float64]:
+    """Linear between known values in the first ``inside`` rows, last known value elsewhere."""
+    filled = values.copy()
+    known = np.flatnonzero(~np.isnan(values[:inside]))
+    if len(known):
+        between = np.arange(known[0], known[-1] + 1)
+        filled[between] = np.interp(between, known, values[known])
+    last = np.where(np.isnan(filled), -1, np.arange(len(filled)))
+    last = np.maximum.accumulate(last)
+    return np.where(last >= 0, filled[np.maximum(last, 0)], np.nan)
+
+
+def _missing_times(frequency: Frequency, times: NDArray[np.int64]) -> NDArray[np.int64]:
+    if len(times) < 2:
+        return np.empty(0, dtype=np.int64)
+    return np.setdiff1d(expected_times(frequency, int(times[0]), int(times[-1])), times, assume_unique=True)
+
+
+def _off_grid(frequency: Frequency, panel: Panel) -> bool:
+    """Whether a row stands where the rhythm has no time (a daily file with one row at noon)."""
+    for series in range(len(panel)):
+        times = panel.times[panel.rows(series)]
+        if (
+            len(times) > 1
+            and np.setdiff1d(times, expected_times(frequency, int(times[0]), int(times[-1]))).size
+        ):
+            return True
+    return False
+
+
+def _filled(panel: Panel, holes: list[NDArray[np.int64]]) -> Panel:
+    """The panel with a NaN row at every missing time."""
+    series = np.repeat(np.arange(len(panel)), panel.lengths)
+    added = np.repeat(np.arange(len(panel)), [len(hole) for hole in holes])
+    all_series = np.concatenate([series, added])
+    all_times = np.concatenate([panel.times, *holes])
+    blank = np.full((len(added), panel.values.shape[1]), np.nan)
+    order = np.lexsort((all_times, all_series))
+    values = np.concatenate([panel.values, blank])[order]
+    lengths = np.bincount(all_series, minlength=len(panel))
+    return replace(
+        panel,
+        values=values,
+        observed=~np.isnan(values),
+        times=all_times[order],
+        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+    )
+
+
+def _irregular(table: Table, frequency: Frequency) -> DataInvalid:
+    return DataInvalid(
+        "data.irregular",
+        "the rows follow no common time step",
+        where=table.source.path,
+        details=[f"median step: {frequency.step / 1e6:g} seconds"],
+        hint="set data.gaps: keep to count each row as one step, or data.frequency if there is one",
+    )
+
+
+def _gap_error(
+    table: Table, panel: Panel, frequency: Frequency, holes: list[NDArray[np.int64]]
+) -> DataInvalid:
+    count = sum(len(hole) for hole in holes)
+    series = next((s for s, hole in enumerate(holes) if len(hole)), 0)
+    if not count:
+        return DataInvalid(
+            "data.gaps",
+            f"some rows lie between the steps of a series that is {frequency}",
+            where=table.source.path,
+            hint="set data.gaps: keep to count each row as one step, or data.frequency",
+        )
+    first = table.time_format.format(holes[series][:1])[0]
+    where = f"{table.source.path}" + (f", series {panel.series_ids[series]}" if len(panel) > 1 else "")
+    return DataInvalid(
+        "data.gaps",
+        f"{count:,} times are missing from a series that is {frequency}; the first is {first}",
+        where=where,
+        hint="set data.gaps: fill (with data.missing: ffill) or keep (--set data.gaps=keep)",
+    )

@@ -1,0 +1,306 @@
+"""The bytes of a data file: where they come from, what they are, and how they become text."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import hashlib
+import io
+import os
+import re
+import stat
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from lstm_forecast.data.kinds import require_text
+from lstm_forecast.errors import Busy, DataInvalid, DataMissing, UsageError, nearest
+
+_CHUNK = 2**20  # bytes read at once; also the longest line
+_REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(/|:)")  # two letters at least: C:/ is a drive
+_HANZI_PAIR = re.compile(rb"(?:[\xb0-\xd7][\xa1-\xfe]){2}")  # two common characters of GB2312, adjacent
+_FIRST_BLOCK = 2**16
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """A file's content, decompressed, with the hash and size of the bytes as they lay on disk."""
+
+    name: str
+    path: str
+    sha256: str
+    size_bytes: int
+    data: bytes
+    compressed: bool
+
+
+@dataclass(frozen=True)
+class Text:
+    """A file's content with the encoding that was found to read all of it."""
+
+    name: str
+    data: bytes
+    encoding: str
+
+    def lines(self) -> TextIO:
+        """The lines with their ends as ``\\n``, whatever they were; decoded as they are read."""
+        return io.TextIOWrapper(io.BytesIO(self.data), encoding=self.encoding, newline=None)
+
+    def line(self, number: int) -> str:
+        """One line, counted from 1, without its end."""
+        for count, line in enumerate(self.lines(), start=1):
+            if count == number:
+                return line.rstrip("\n")
+        return ""
+
+    def ends_with_newline(self) -> bool:
+        """Whether the last line is closed."""
+        tail = self.data[-4:]
+        return tail.rstrip(b"\x00").endswith((b"\n", b"\r")) or not tail
+
+
+def load(path: str | Path, max_bytes: int) -> RawFile:
+    """The bytes of a path, or of stdin for ``-``; gzip is undone.
+
+    Raises:
+        UsageError: a remote address, or ``-`` on a terminal.
+        DataMissing: nothing there, a directory, or not readable.
+        DataInvalid: not text, longer than ``max_bytes``, or a line longer than 1 MiB.
+        Busy: the file changed while it was read.
+    """
+    name = str(path)
+    if _REMOTE.match(name):
+        raise UsageError(
+            "data.remote_disabled",
+            "remote addresses are not read",
+            where=name,
+            hint="download the file first and give its path, or pipe it in: curl ... | lstm-forecast ... -",
+        )
+    raw = _read_stdin(max_bytes) if name == "-" else _read_path(name, max_bytes)
+    digest = hashlib.sha256(raw).hexdigest()
+    compressed = raw[:2] == b"\x1f\x8b"
+    data = _unzip(raw, name, max_bytes) if compressed else raw
+    require_text(data, name)
+    absolute = name if name == "-" else str(Path(name).absolute())
+    return RawFile(name, absolute, digest, len(raw), data, compressed)
+
+
+def _read_stdin(max_bytes: int) -> bytes:
+    if sys.stdin is None or sys.stdin.closed:
+        raise DataMissing("data.not_found", "standard input is closed", where="-", hint="pipe a CSV into it")
+    if sys.stdin.isatty():
+        raise UsageError(
+            "data.stdin",
+            "- reads standard input, and that is a terminal",
+            where="-",
+            hint="pipe a CSV into it: cat prices.csv | lstm-forecast train -",
+        )
+    return _read_all(sys.stdin.buffer, "-", max_bytes)
+
+
+def _read_path(name: str, max_bytes: int) -> bytes:
+    try:
+        with Path(name).open("rb") as stream:
+            before = os.fstat(stream.fileno())
+            raw = _read_all(stream, name, max_bytes)
+            after = os.fstat(stream.fileno())
+        now = Path(name).stat()
+    except FileNotFoundError:
+        raise _not_found(name) from None
+    except IsADirectoryError:
+        raise DataMissing(
+            "data.not_found", "is a directory, expected a file", where=name, hint="name one CSV file in it"
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise DataMissing(
+            "data.not_found",
+            f"cannot be read: {reason}",
+            where=name,
+            hint="check the path and its permissions",
+        ) from None
+    if stat.S_ISREG(before.st_mode) and not _identity(before) == _identity(after) == _identity(now):
+        raise Busy(
+            "data.changed",
+            "the file changed while it was read",
+            where=name,
+            hint="try again when the program that writes it has finished",
+        )
+    return raw
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _not_found(name: str) -> DataMissing:
+    folder = Path(name).parent
+    try:
+        siblings = sorted(entry.name for entry in folder.iterdir() if entry.is_file())
+    except OSError:
+        return DataMissing(
+            "data.not_found",
+            f"no such file: the folder {folder} does not exist",
+            where=name,
+            hint="check the path",
+        )
+    guess = nearest(Path(name).name, siblings)
+    tables = [s for s in siblings if s.lower().endswith((".csv", ".tsv", ".txt", ".csv.gz"))][:5]
+    hint = f"did you mean {folder / guess}?" if guess else "check the path"
+    details = [f"files there: {', '.join(tables)}"] if tables and not guess else []
+    return DataMissing("data.not_found", "no such file", where=name, details=details, hint=hint)
+
+
+def _read_all(stream: BinaryIO, name: str, max_bytes: int) -> bytes:
+    first = stream.read(_CHUNK)
+    if first[:2] == b"\x1f\x8b":
+        return b"".join(_limited(_chunks(stream, first), name, max_bytes))
+    require_text(first, name)
+    return b"".join(_short_lines(_limited(_chunks(stream, first), name, max_bytes), name))
+
+
+def _chunks(stream: BinaryIO, first: bytes = b"") -> Iterator[bytes]:
+    chunk = first or stream.read(_CHUNK)
+    while chunk:
+        yield chunk
+        chunk = stream.read(_CHUNK)
+
+
+def _unzip(raw: bytes, name: str, max_bytes: int) -> bytes:
+    """Two passes, so that a bomb is measured before memory is spent on it."""
+    try:
+        for _ in _short_lines(_limited(_members(raw), name, max_bytes), name):
+            pass
+        return b"".join(_members(raw))
+    except (EOFError, OSError, zlib.error) as error:
+        raise DataInvalid(
+            "data.gzip",
+            f"the gzip data is damaged: {error}",
+            where=name,
+            hint=f"copy the file again, and test it with: gzip -t {name}",
+        ) from None
+
+
+def _members(raw: bytes) -> Iterator[bytes]:
+    with gzip.GzipFile(fileobj=io.BytesIO(raw)) as stream:
+        while chunk := stream.read(_CHUNK):
+            yield chunk
+
+
+def _limited(chunks: Iterator[bytes], name: str, max_bytes: int) -> Iterator[bytes]:
+    total = 0
+    for chunk in chunks:
+        total += len(chunk)
+        if total > max_bytes:
+            raise DataInvalid(
+                "data.limit",
+                f"more than {max_bytes:,} bytes (after decompression)",
+                where=name,
+                hint="if the file is meant to be that large, raise data.max_bytes",
+            )
+        yield chunk
+
+
+def _short_lines(chunks: Iterator[bytes], name: str) -> Iterator[bytes]:
+    """Passes chunks on; a chunk is no longer than a line may be, so only lines across chunks are measured."""
+    open_bytes = 0
+    for chunk in chunks:
+        ends = [at for at in (chunk.find(b"\n"), chunk.find(b"\r")) if at >= 0]
+        if open_bytes + (min(ends) if ends else len(chunk)) > _CHUNK:
+            raise DataInvalid(
+                "data.limit",
+                "a line is longer than 1 MiB",
+                where=name,
+                hint="this is not a table of rows; save it with one row per line",
+            )
+        last = max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
+        open_bytes = len(chunk) - last - 1 if ends else open_bytes + len(chunk)
+        yield chunk
+
+
+def decode(raw: RawFile, encoding: str | None) -> Text:
+    """The text of a file: the named encoding, else by its mark, else UTF-8, else GB18030 on evidence.
+
+    Raises:
+        UsageError: no encoding of that name.
+        DataInvalid: a byte that does not belong there, or a NUL.
+    """
+    found = _named(encoding, raw.name) if encoding else _recognised(raw)
+    try:
+        decoded = raw.data.decode(found)
+    except UnicodeError as error:
+        raise _undecodable(raw, found, error) from None
+    zero = decoded.find("\x00")
+    if zero >= 0:
+        line = _line_number(decoded[:zero])
+        raise DataInvalid(
+            "data.encoding",
+            "a NUL character, expected text",
+            where=f"{raw.name}:{line}",
+            hint="if the file is UTF-16 without a mark, set data.encoding: utf-16-le; else save it again as UTF-8",
+        )
+    return Text(raw.name, raw.data, found)
+
+
+def _named(encoding: str, name: str) -> str:
+    try:
+        info = codecs.lookup(encoding)
+        b"".decode(encoding)
+    except LookupError:
+        raise UsageError(
+            "data.encoding",
+            f"no text encoding is called {encoding!r}",
+            where=name,
+            hint="data.encoding: utf-8 | gb18030 | cp1252 | latin-1 | utf-16, or null to find it",
+        ) from None
+    return "utf-8-sig" if info.name == "utf-8" else info.name
+
+
+def _recognised(raw: RawFile) -> str:
+    for mark, encoding in _BOMS:
+        if raw.data.startswith(mark):
+            return encoding
+    try:
+        raw.data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = raw.data[: error.start].decode("utf-8")
+        is_utf8_so_far = any(c >= "\u0800" for c in before)  # three-byte characters do not come by chance
+        if not is_utf8_so_far and _HANZI_PAIR.search(_around_first_high_byte(raw.data)):
+            return "gb18030"
+    return "utf-8"
+
+
+def _around_first_high_byte(data: bytes) -> bytes:
+    high = re.search(rb"[\x80-\xff]", data)
+    start = high.start() if high else 0
+    return data[start : start + _FIRST_BLOCK]
+
+
+def _undecodable(raw: RawFile, encoding: str, error: UnicodeError) -> DataInvalid:
+    if not isinstance(error, UnicodeDecodeError):
+        return DataInvalid(
+            "data.encoding", f"not {encoding}: {error}", where=raw.name, hint="set data.encoding"
+        )
+    line = _line_number(raw.data[: error.start].decode("latin-1"))
+    byte = raw.data[error.start]
+    wanted = "UTF-8" if encoding.startswith("utf-8") else encoding
+    return DataInvalid(
+        "data.encoding",
+        f"byte 0x{byte:02x} at offset {error.start} is not {wanted}",
+        where=f"{raw.name}:{line}",
+        hint="save the file as UTF-8, or name its encoding: data.encoding: cp1252 (Western) | gb18030 (Chinese) | …",
+    )
+
+
+def _line_number(before: str) -> int:
+    return before.replace("\r\n", "\n").replace("\r", "\n").count("\n") + 1

@@ -1,0 +1,225 @@
+"""The spelling of a time: a pattern of fields, read from cells by numpy and written back.
+
+A pattern is made of strptime's fields, ``%-d`` for a number without a leading zero, ``%q`` for a quarter, ``%3f``
+for a fraction of three digits, ``%^b`` for a month name in capitals and ``%~b`` in small letters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+MONTH_NAME = "(?:" + "|".join(f"{m[:3]}(?:{m[3:]})?" if m != "May" else m for m in MONTHS) + "|Sept)"
+_MONTH_NUMBER = {m[:3].lower(): number for number, m in enumerate(MONTHS, start=1)}
+
+_TOKEN = re.compile(r"%[-^~]?[A-Za-z]|%[1-9]f|%%")
+_KNOWN = re.compile(r"%[YymdHIMSqbBpfz]|%-[mdHI]|%[\^~][bB]|%[1-9]f|%%")
+_READ = {
+    "Y": r"(\d{4})", "y": r"(\d{2})", "m": r"(\d{2})", "d": r"(\d{2})", "H": r"(\d{2})", "I": r"(\d{2})",
+    "M": r"(\d{2})", "S": r"(\d{2})", "q": r"([1-4])", "b": f"({MONTH_NAME})", "B": f"({MONTH_NAME})",
+    "p": r"(AM|PM)", "f": r"(\d{1,9})", "z": r"(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)",
+}  # fmt: skip
+_WIDTHS = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2}
+Fields = dict[str, NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What a pattern found in a column: one number per field and cell, and which cells it fits."""
+
+    fields: Fields
+    fits: NDArray[np.bool_]
+    zones: tuple[str, ...]  # the different zone suffixes, in order of appearance
+
+
+def split_pattern(pattern: str) -> list[str]:
+    """Fields and the literal text between them, in order."""
+    parts: list[str] = []
+    end = 0
+    for match in _TOKEN.finditer(pattern):
+        if match.start() > end:
+            parts.append(pattern[end : match.start()])
+        parts.append(match.group())
+        end = match.end()
+    return [*parts, pattern[end:]] if end < len(pattern) else parts
+
+
+def is_field(part: str) -> bool:
+    """Whether a part of a pattern is a field, not literal text."""
+    return part.startswith("%") and part != "%%"
+
+
+def read_cells(cells: Sequence[str], pattern: str) -> Cells:
+    """The fields of every cell; ``fits`` is False, and the numbers 0, where a cell is spelled otherwise."""
+    return _read_fixed(cells, pattern.replace("%-", "%")) or _read_each(cells, pattern)
+
+
+def _read_fixed(cells: Sequence[str], pattern: str) -> Cells | None:
+    """All cells at once where every field has one width: a matrix of characters, cut by columns."""
+    parts = split_pattern(pattern)
+    spans: list[tuple[str, int, int]] = []
+    at = 0
+    for part in parts:
+        width = _WIDTHS.get(part[1:], 0) if is_field(part) else len(part.replace("%%", "%"))
+        if part[1:2].isdigit():
+            width = int(part[1])
+        if not width:
+            return None
+        spans.append((part, at, at + width))
+        at += width
+    if not cells or any(len(cell) != at for cell in cells):
+        return None
+    characters = np.array(cells, dtype=f"<U{at}").view(np.uint32).reshape(len(cells), at).astype(np.int64)
+    fields: Fields = {}
+    for part, start, stop in spans:
+        block = characters[:, start:stop]
+        if not is_field(part):
+            if (block != np.array([ord(c) for c in part.replace("%%", "%")])).any():
+                return None
+            continue
+        digits = block - ord("0")
+        if ((digits < 0) | (digits > 9)).any():
+            return None
+        fields[part[-1]] = digits @ 10 ** np.arange(stop - start - 1, -1, -1)
+        if part[-1] == "f":
+            fields["f"] = fields["f"] * 10 ** (9 - (stop - start))
+    return Cells(fields, np.ones(len(cells), dtype=np.bool_), ())
+
+
+def _read_each(cells: Sequence[str], pattern: str) -> Cells:
+    names = [part[-1] for part in split_pattern(pattern) if is_field(part)]
+    matcher = compile_pattern(pattern)
+    known: dict[str, int] = {}
+    order = [known.setdefault(cell, len(known)) for cell in cells]
+    columns: dict[str, list[int]] = {name: [] for name in names}
+    fits: list[bool] = []
+    zones: dict[str, None] = {}
+    for cell in known:
+        match = matcher.fullmatch(cell)
+        fits.append(match is not None)
+        groups = match.groups() if match else ("",) * len(names)
+        for name, text in zip(names, groups, strict=True):
+            columns[name].append(_number(name, text))
+            if name == "z" and text:
+                zones[text] = None
+    back = np.array(order, dtype=np.int64)
+    fields = {name: np.array(numbers, dtype=np.int64)[back] for name, numbers in columns.items()}
+    return Cells(fields, np.array(fits, dtype=np.bool_)[back], tuple(zones))
+
+
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """The expression that a cell in this pattern matches, one group per field."""
+    text = ""
+    for part in split_pattern(pattern):
+        if not is_field(part):
+            text += re.escape(part.replace("%%", "%"))
+        elif part[1] == "-":
+            text += r"(\d{1,2})"
+        elif part[1].isdigit():
+            text += rf"(\d{{{part[1]}}})"
+        else:
+            text += _READ[part[-1]]
+    return re.compile(text, re.IGNORECASE | re.ASCII)
+
+
+def is_known(pattern: str) -> bool:
+    """Whether every field of a pattern is one that can be read."""
+    return all(_KNOWN.fullmatch(part) for part in split_pattern(pattern) if part.startswith("%"))
+
+
+def is_zone(text: str) -> bool:
+    """Whether a text is a zone suffix, or empty."""
+    return not text or re.fullmatch(_READ["z"], text, re.IGNORECASE | re.ASCII) is not None
+
+
+def _number(name: str, text: str) -> int:
+    if not text:
+        return 0
+    if name in "bB":
+        return _MONTH_NUMBER[text[:3].lower()]
+    if name == "p":
+        return int(text.lower() == "pm")
+    if name == "z":
+        return zone_minutes(text)
+    if name == "f":
+        return int(text.ljust(9, "0"))
+    return int(text)
+
+
+def zone_minutes(zone: str) -> int:
+    """Minutes that a zone suffix lies ahead of UTC."""
+    digits = re.sub(r"\D", "", zone)
+    if not digits:
+        return 0
+    minutes = int(digits[:2]) * 60 + int(digits[2:4] or 0)
+    return -minutes if "-" in zone else minutes
+
+
+def to_microseconds(fields: Fields) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Microseconds since the epoch, and which rows are dates of the calendar (no 30 February, no 25 o'clock)."""
+    any_field = next(iter(fields.values()))
+    zeros, ones = np.zeros_like(any_field), np.ones_like(any_field)
+    year = fields["Y"] if "Y" in fields else _full_year(fields.get("y", zeros))
+    month = next((fields[name] for name in "mbB" if name in fields), ones)
+    if "q" in fields:
+        month = fields["q"] * 3 - 2
+    day = fields.get("d", ones)
+    hour = fields.get("H", zeros)
+    twelve = fields.get("I")
+    if twelve is not None:
+        hour = twelve % 12 + 12 * fields.get("p", zeros)
+    minute, second = fields.get("M", zeros), fields.get("S", zeros)
+    nanosecond = fields.get("f", zeros)
+    valid = (
+        (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1) & (hour < 24) & (minute < 60) & (second < 60)
+    )
+    valid &= nanosecond % 1000 == 0  # a microsecond is the finest that is kept
+    if twelve is not None:
+        valid &= (twelve >= 1) & (twelve <= 12)
+    months = ((year - 1970) * 12 + np.clip(month, 1, 12) - 1).astype("datetime64[M]")
+    days = months.astype("datetime64[D]") + (day - 1)
+    valid &= days.astype("datetime64[M]") == months
+    seconds = (days.astype(np.int64) * 24 + hour) * 3600 + minute * 60 + second - fields.get("z", zeros) * 60
+    return seconds * 1_000_000 + nanosecond // 1000, valid
+
+
+def _full_year(two_digits: NDArray[np.int64]) -> NDArray[np.int64]:
+    """POSIX: 69 to 99 are of the 20th century, 00 to 68 of the 21st."""
+    return two_digits + np.where(two_digits >= 69, 1900, 2000)
+
+
+def write_time(moment_us: int, pattern: str, zone: str) -> str:
+    """A moment (microseconds since the epoch) in a pattern."""
+    local = np.datetime64(moment_us + zone_minutes(zone) * 60_000_000, "us")
+    date, _, clock = str(local).partition("T")
+    year, month, day = (int(part) for part in date.rsplit("-", 2))
+    hour, minute, second = int(clock[:2]), int(clock[3:5]), int(clock[6:8])
+    fraction = clock[9:].ljust(9, "0")
+    name = MONTHS[month - 1]
+    values = {
+        "Y": f"{year:04d}", "y": f"{year % 100:02d}", "m": f"{month:02d}", "d": f"{day:02d}", "H": f"{hour:02d}",
+        "I": f"{(hour + 11) % 12 + 1:02d}", "M": f"{minute:02d}", "S": f"{second:02d}", "q": str((month + 2) // 3),
+        "b": name[:3], "B": name, "p": "PM" if hour >= 12 else "AM", "z": zone, "f": fraction[:6],
+    }  # fmt: skip
+    return "".join(_write_part(part, values) for part in split_pattern(pattern))
+
+
+def _write_part(part: str, values: dict[str, str]) -> str:
+    if not is_field(part):
+        return part.replace("%%", "%")
+    text = values[part[-1]]
+    if part[1].isdigit():
+        return text.ljust(9, "0")[: int(part[1])]
+    if part[1] == "-":
+        return str(int(text))
+    if part[1] == "^":
+        return text.upper()
+    return text.lower() if part[1] == "~" else text

@@ -1,0 +1,141 @@
+"""Splits by time: train, then validation, then test; one common date for all series of a panel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_forecast.errors import DataInvalid
+from lstm_forecast.data.panel import Panel
+
+Share = float | int | str  # a fraction of the times, a count of rows, or the first date
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Where each series' training and validation rows end, as flat rows: int64 [S] each."""
+
+    train_end: NDArray[np.int64]
+    validation_end: NDArray[np.int64]
+
+
+def split_panel(panel: Panel, *, validation: Share, test: Share, horizon: int) -> Splits:
+    """Cuts every series into train | validation | test rows.
+
+    A fraction is taken of the union of all times and a date is one date for all, so that no series trains on
+    another's test period; a count is per series. A split that is wanted is never shorter than one horizon.
+
+    Args:
+        panel: the rows.
+        validation: fraction, count or first date (ISO).
+        test: the same; 0 for none.
+        horizon: steps ahead of the forecast, H.
+
+    Raises:
+        DataInvalid: dates in the wrong order or a count below the horizon.
+    """
+    union = np.unique(panel.times)
+    size = len(union)
+    stop, before = panel.offsets[1:], union
+    if test:
+        stop, before = _cut(panel, union, stop, test, size=size, horizon=horizon, key="test")
+    train_end, _ = _cut(panel, before, stop, validation, size=size, horizon=horizon, key="validation")
+    if isinstance(validation, str) and isinstance(test, str) and validation >= test:
+        raise DataInvalid(
+            "split.order",
+            f"validation begins at {validation} and test at {test}; expected validation first",
+            where="split.validation, split.test",
+            hint="give split.validation an earlier date than split.test",
+        )
+    return Splits(train_end, stop)
+
+
+def _cut(
+    panel: Panel,
+    times: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    share: Share,
+    *,
+    size: int,
+    horizon: int,
+    key: str,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The last part of the rows that end at ``ends`` [S]: where it begins, and the times left before it.
+
+    Args:
+        panel: the rows.
+        times: the union of the times up to the end of this part, sorted.
+        ends: flat row each series' part ends at.
+        share: fraction, count or first date.
+        size: number of times in the whole union, which a fraction is taken of.
+        horizon: H.
+        key: name of the split, for messages.
+    """
+    if isinstance(share, int):
+        if 0 < share < horizon:
+            raise DataInvalid(
+                "split.too_short",
+                f"{share} rows are fewer than one horizon of {horizon}",
+                where=f"split.{key}",
+                hint=f"set split.{key}: {horizon} or more",
+            )
+        return np.maximum(ends - share, panel.offsets[:-1]), times[: max(len(times) - share, 0)]
+    if isinstance(share, str):
+        first = int(np.datetime64(share, "us").astype(np.int64))
+    else:
+        first = int(times[-min(max(round(size * share), horizon), len(times))])
+    begins = [
+        start + int(np.searchsorted(panel.times[start:end], first))
+        for start, end in zip(panel.offsets[:-1], ends, strict=True)
+    ]
+    return np.array(begins, dtype=np.int64), times[times < first]
+
+
+def check_lengths(
+    panel: Panel, *, lookback: int, horizon: int, validation: Share, test: Share, where: str
+) -> None:
+    """Refuses a panel in which no series is long enough to train and validate.
+
+    Raises:
+        DataInvalid: with the arithmetic, and the lookback that would train.
+    """
+    longest = int(panel.lengths.max(initial=0))
+    need = rows_needed(lookback=lookback, horizon=horizon, validation=validation, test=test)
+    if longest >= need:
+        return
+    shorter = [
+        length
+        for length in range(lookback - 1, 0, -1)
+        if rows_needed(lookback=length, horizon=horizon, validation=validation, test=test) <= longest
+    ]
+    hint = f"--lookback {shorter[0]} would train" if shorter else "give more rows, or a smaller --horizon"
+    raise DataInvalid(
+        "data.too_short",
+        f"need at least {need:,} rows, got {longest:,}",
+        where=where,
+        details=[
+            f"lookback {lookback} + horizon {horizon} = {lookback + horizon} rows to train on,",
+            f"then validation {validation} and test {test}, each at least one horizon",
+        ],
+        hint=hint,
+    )
+
+
+def rows_needed(*, lookback: int, horizon: int, validation: Share, test: Share) -> int:
+    """The shortest series that gives one training window and one validation window.
+
+    Dates say nothing about counts: with them only one horizon each is asked for.
+    """
+    rows = lookback + horizon
+    while rows - _taken(rows, test, horizon) - _taken(rows, validation, horizon) < lookback + horizon:
+        rows += 1
+    return rows
+
+
+def _taken(rows: int, share: Share, horizon: int) -> int:
+    """Rows that a split takes of a series of this length."""
+    if isinstance(share, int):
+        return share
+    return horizon if isinstance(share, str) else max(round(rows * share), horizon)

@@ -1,0 +1,114 @@
+"""The panel as tensors on a device, and batches gathered from them by index.
+
+The data lives on the device once; a batch is ``tensor[start[:, None] + arange(length)]``, so memory grows with
+the rows and not with rows × lookback, and no loader stands between the data and the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lstm_forecast.data.panel import Panel
+from lstm_forecast.data.scaling import Scaling
+
+
+@dataclass(frozen=True)
+class PanelTensors:
+    """A panel as the network uses it.
+
+    Attributes:
+        inputs: float32 [N, F], what the network sees.
+        levels: [N], the target in units of the head; float64, but float32 where the device has no float64.
+        known: float32 [N], 1 where the target was observed, 0 where it was filled.
+        anchored: whether the head gives the difference from the last observed value.
+        differenced: whether ``inputs`` are differences, so that a window's first step has to be 0.
+    """
+
+    inputs: Tensor
+    levels: Tensor
+    known: Tensor
+    anchored: bool
+    differenced: bool
+
+
+@dataclass(frozen=True)
+class Batch:
+    """``x`` [B, L, F]; ``y`` and ``weight`` [B, H], or [B, L, H] with every step supervised."""
+
+    x: Tensor
+    y: Tensor
+    weight: Tensor
+
+
+def panel_tensors(panel: Panel, scaling: Scaling, *, anchored: bool, device: torch.device) -> PanelTensors:
+    """Moves a panel without empty cells to a device, in the units of the network."""
+    series = np.repeat(np.arange(len(panel)), panel.lengths)
+    if scaling.normalize == "diff":
+        steps = np.diff(panel.values, axis=0, prepend=panel.values[:1])
+        starts = panel.offsets[:-1]
+        steps[starts[starts < len(steps)]] = 0.0  # a series' first row has nothing before it
+        inputs = steps / scaling.step_unit[series]
+    else:
+        inputs = (panel.values - scaling.offset[series]) / scaling.unit[series]
+    # An anchored target is a difference: measured from the series' first value it keeps its digits also where
+    # the level is large and the moves are small.
+    first = panel.values[np.minimum(panel.offsets[:-1], len(panel.values) - 1), 0]
+    origin = first if anchored else scaling.offset[:, 0]
+    levels = (panel.values[:, 0] - origin[series]) / scaling.head_unit[series]
+    wide = torch.float32 if device.type == "mps" else torch.float64
+    return PanelTensors(
+        inputs=torch.from_numpy(inputs).to(torch.float32).to(device),
+        levels=torch.from_numpy(levels).to(wide).to(device),
+        known=torch.from_numpy(panel.observed[:, 0]).to(torch.float32).to(device),
+        anchored=anchored,
+        differenced=scaling.normalize == "diff",
+    )
+
+
+def gather_inputs(tensors: PanelTensors, start: Tensor, lookback: int) -> Tensor:
+    """Inputs of the windows that begin at flat rows ``start`` [B]: [B, L, F]."""
+    x = tensors.inputs[start[:, None] + torch.arange(lookback, device=start.device)]
+    if tensors.differenced:
+        x[:, 0] = 0.0  # the window's first step has nothing before it
+    return x
+
+
+def gather_batch(
+    tensors: PanelTensors, start: Tensor, *, lookback: int, horizon: int, every_step: bool
+) -> Batch:
+    """Inputs and targets of the windows that begin at flat rows ``start`` [B].
+
+    With ``every_step`` the targets of step t are the H values after it ("forking sequences", Wen et al. 2017,
+    arXiv 1711.11053); else only those after the window's end.
+    """
+    rows = start[:, None] + torch.arange(lookback + horizon, device=start.device)
+    levels, known = tensors.levels[rows], tensors.known[rows]
+    if every_step:
+        y = levels.unfold(1, horizon, 1)[:, 1:]  # [B, L, H]
+        weight = known.unfold(1, horizon, 1)[:, 1:]
+        anchor = levels[:, :lookback, None]
+    else:
+        y, weight = levels[:, lookback:], known[:, lookback:]  # [B, H]
+        anchor = levels[:, lookback - 1 : lookback]
+    if tensors.anchored:
+        y = y - anchor
+    return Batch(gather_inputs(tensors, start, lookback), y.to(torch.float32), weight)
+
+
+def final_outputs(
+    final: Callable[[Tensor], Tensor],
+    tensors: PanelTensors,
+    start: Tensor,
+    *,
+    lookback: int,
+    batch: int = 1024,
+) -> Tensor:
+    """The network's answers at the end of each window, in units of the head: [W, H]; no gradients."""
+    with torch.inference_mode():
+        parts = [final(gather_inputs(tensors, rows, lookback)) for rows in start.split(batch)]
+    return torch.cat(parts)

@@ -1,0 +1,153 @@
+"""Pictures of a run, drawn from its own files alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_forecast import predicting
+from lstm_forecast.data.panel import Panel
+from lstm_forecast.data.windows import windows_in
+from lstm_forecast.errors import ForecastError, UsageError
+from lstm_forecast.events import Events
+from lstm_forecast.fitting import HeldOut, held_out
+from lstm_forecast.opening import Opened
+from lstm_forecast.reporting.plots import SeriesPlot, font_notice, plot_forecast, plot_loss, plot_test, render
+from lstm_forecast.runs.storage import make_directory, write_atomic
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Kind = Literal["forecast", "test", "loss"]
+KINDS: tuple[Kind, ...] = ("forecast", "test", "loss")
+
+
+def picture(
+    opened: Opened, kind: Kind, *, form: Literal["png", "svg", "pdf"], series: str | None, events: Events
+) -> bytes:
+    """One picture as the bytes of a file.
+
+    Raises:
+        UsageError: no such series, or a test picture of a run without a test split.
+    """
+    if kind == "loss":
+        return render(_loss(opened), form)
+    notice = font_notice([*opened.preprocess.columns, *opened.preprocess.series_ids, opened.run.name])
+    if notice:
+        events.warn("plot.font", notice)
+    chosen = _chosen(opened, series)
+    draw = plot_forecast if kind == "forecast" else plot_test
+    parts = _series_plots(opened, chosen, future=kind == "forecast")
+    if kind == "test" and not any(len(part.test_times) for part in parts):
+        raise UsageError(
+            "plot.no_test", "the run has no test forecasts", where="--kind test", hint="split.test is 0"
+        )
+    titles = {"forecast": "forecast", "test": "actual and predicted on the test rows"}
+    figure = draw(
+        parts,
+        title=f"{opened.run.name}: {titles[kind]}",
+        value_label=opened.preprocess.columns[0],
+        time_label=opened.preprocess.time_name,
+    )
+    return render(figure, form)
+
+
+def draw_all(opened: Opened, events: Events) -> None:
+    """Draws every kind into the run's ``plots`` folder; one that fails is a warning, the run stands."""
+    folder = opened.run.path / "plots"
+    make_directory(folder)
+    for kind in KINDS:
+        if kind == "test" and opened.config.split.test == 0:
+            continue
+        try:
+            data = picture(opened, kind, form="png", series=None, events=events)
+            write_atomic(folder / f"{kind}.png", data)
+        except (ForecastError, ValueError, RuntimeError, OSError) as error:
+            events.warn("plot.failed", f"{kind}: {error}")
+
+
+def test_forecasts(opened: Opened, context: Panel) -> HeldOut:
+    """The run's forecasts on its test rows, made again from its weights and rows."""
+    import torch
+
+    from lstm_forecast.data.tensors import panel_tensors
+    from lstm_forecast.forecasting.forecast import forecast_windows, lowest_values
+
+    window, scaling = opened.config.window, opened.preprocess.scaling
+    first = np.where(scaling.trained, opened.splits.validation_end, context.offsets[1:])
+    windows = windows_in(
+        first, context.offsets[1:], offsets=context.offsets, lookback=window.lookback, horizon=window.horizon
+    )
+    anchored = opened.config.model.anchor == "last"
+    tensors = panel_tensors(context, scaling, anchored=anchored, device=torch.device("cpu"))
+    forecast = forecast_windows(
+        opened.model,
+        tensors,
+        context,
+        scaling,
+        windows,
+        lookback=window.lookback,
+        minimum=lowest_values(opened.config.forecast.minimum, scaling),
+    )
+    return held_out(context, windows, forecast, lookback=window.lookback)
+
+
+def _series_plots(opened: Opened, chosen: Sequence[int], *, future: bool) -> list[SeriesPlot]:
+    context, lookback = opened.context, opened.config.window.lookback
+    horizon = opened.config.forecast.horizon or opened.config.window.horizon
+    test = test_forecasts(opened, context)
+    values, _ = predicting.forecast_panel(opened, context, horizon=horizon)
+    times = predicting.future_times(opened, context, horizon=horizon)
+    plots = []
+    for s in chosen:
+        rows = context.rows(s)
+        mine = test.windows.series == s
+        target_rows = test.windows.start[mine] + lookback  # the shortest step: one ahead
+        plots.append(
+            SeriesPlot(
+                name=context.series_ids[s] if len(context) > 1 else "",
+                history_times=_clock(opened, context.times[rows]),
+                history=np.where(context.observed[rows, 0], context.values[rows, 0], np.nan),
+                test_times=_clock(opened, context.times[target_rows]),
+                test_forecast=test.forecast[mine, 0],
+                future_times=_clock(opened, times[s] if future else times[s][:0]),
+                future=values[s] if future else values[s][:0],
+            )
+        )
+    return plots
+
+
+def _chosen(opened: Opened, series: str | None) -> list[int]:
+    return predicting.chosen_series(opened, opened.context, series)
+
+
+def _clock(opened: Opened, times: NDArray[np.int64]) -> NDArray[np.int64] | NDArray[np.datetime64]:
+    """Times as matplotlib wants them: dates, or row numbers."""
+    return times if opened.preprocess.frequency.unit == "row" else times.astype("datetime64[us]")
+
+
+def _loss(opened: Opened) -> Figure:
+    rows = list(csv.DictReader(io.StringIO(opened.files["history.csv"].decode())))
+    best = int(opened.metrics["best_epoch"])
+    return plot_loss(
+        [int(row["epoch"]) for row in rows],
+        [_number(row["train_loss"]) for row in rows],
+        [_number(row["val_loss"]) for row in rows],
+        best_epoch=best,
+        title=f"{opened.run.name}: loss by epoch",
+        loss_label=f"{opened.config.training.loss} ({_unit(opened)})",
+    )
+
+
+def _unit(opened: Opened) -> str:
+    differences = opened.config.model.normalize == "diff"
+    return "in standard deviations of the training differences" if differences else "scaled values"
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None

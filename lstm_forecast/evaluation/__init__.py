@@ -1,0 +1,1 @@
+"""How good a forecast is, and whether it is better than none."""

@@ -1,0 +1,49 @@
+"""Losses of a point forecast, each a weighted mean in the unit of the network's head."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+LossName = Literal["mse", "mae", "huber"]
+LOSSES: tuple[LossName, ...] = get_args(LossName)
+HUBER_DELTA = 1.0  # in the head's unit; below it squared error / 2, above it absolute error - 1/2
+
+
+def point_loss(name: LossName, forecast: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """The weighted mean of the elementwise losses, a scalar that carries the gradient of ``forecast``.
+
+    Args:
+        name: one of ``LOSSES``.
+        forecast: any shape, for example ``[B, H]`` or ``[B, L, H]``.
+        target: same shape; may be NaN wherever ``weight`` is 0, since such elements are never read.
+        weight: same shape; 1 counts, 0 does not. All zero gives 0, with gradients of 0.
+
+    Shards of one batch add up to the batch's loss when each is multiplied by its own ``weight.sum()``
+    and the total is divided by the sum of those.
+
+    Raises:
+        ValueError: an unknown name, or shapes that differ (they would broadcast into a wrong number).
+    """
+    if name not in LOSSES:
+        raise ValueError(f"loss: got {name!r}, expected one of {', '.join(LOSSES)}")
+    if not forecast.shape == target.shape == weight.shape:
+        shapes = [tuple(t.shape) for t in (forecast, target, weight)]
+        raise ValueError(
+            f"forecast, target and weight must have one shape; got {shapes[0]}, {shapes[1]}, {shapes[2]}"
+        )
+    # 0 * NaN is NaN: an element that does not count is compared with itself instead
+    known = torch.where(weight > 0, target, forecast.detach())
+    total = weight.sum()
+    return (_elementwise(name, forecast, known) * weight).sum() / torch.where(total > 0, total, 1)
+
+
+def _elementwise(name: LossName, forecast: Tensor, target: Tensor) -> Tensor:
+    if name == "mse":
+        return functional.mse_loss(forecast, target, reduction="none")
+    if name == "mae":
+        return functional.l1_loss(forecast, target, reduction="none")
+    return functional.huber_loss(forecast, target, reduction="none", delta=HUBER_DELTA)

@@ -1,0 +1,342 @@
+"""RegLSTM: stacked recurrent layers, dropout after every layer, a dense head that gives H numbers.
+
+Inside, everything is time-major ``[L, B, ...]``, the layout torch's recurrent layers compute in, so nothing
+is copied between the layers; ``batch_first`` concerns only what goes in and comes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from lstm_forecast.model.cells import (
+    CELLS_WITH_CELL_STATE,
+    CellName,
+    Nonlinearity,
+    dropout_mask,
+    initialise_layer,
+    recurrent_layer,
+)
+
+InitialState = Literal["zeros", "random", "learned"]
+Readout = Literal["hidden", "cell", "both"]
+State = Tensor | tuple[Tensor, Tensor]  # as torch has it: h0 for gru and rnn, (h0, c0) for the LSTMs
+LayerState = tuple[Tensor, ...]  # (h,) or (h, c) of one layer, each [directions, B, D]
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """What chance gives to one training step, drawn for the whole batch so that shards of it can share it.
+
+    Attributes:
+        masks: one dropout mask ``[B, L, directions * D]`` per layer, 0 or 1 / (1 - p); empty without dropout.
+        state: initial states drawn at random, per layer ``(h,)`` or ``(h, c)``, each ``[directions, B, D]``;
+            None unless ``initial_state`` is random.
+    """
+
+    masks: tuple[Tensor, ...] = ()
+    state: tuple[LayerState, ...] | None = None
+
+    def rows(self, rows: slice) -> Draws:
+        """The part that belongs to these rows of the batch (views, no copies)."""
+        state = None
+        if self.state is not None:
+            state = tuple(tuple(part[:, rows] for part in layer) for layer in self.state)
+        return Draws(tuple(mask[rows] for mask in self.masks), state)
+
+
+class RegLSTM(nn.Module):
+    """x [B, L, F] -> stacked recurrent layers, dropout after every layer -> head -> [B, L, H] or [B, H].
+
+    Args:
+        input_size: F, features per step.
+        hidden_size: D, one width for all layers, or one per layer.
+        num_layers: how many recurrent layers; must equal the number of widths where those are listed.
+        output_size: H, numbers the head gives.
+        cell: lstm, gru, rnn, or lstm_peephole (gates that see the cell state).
+        nonlinearity: tanh or relu; relu for ``cell="rnn"`` only.
+        bias: False leaves out the biases of the recurrent layers; LayerNorm and head keep theirs.
+        dropout: share of every layer's outputs set to zero in training, the last (or only) layer included;
+            0 <= p < 1.
+        bidirectional: a second direction per layer; outputs are ``2 * D`` wide. Not causal.
+        layer_norm: ``LayerNorm`` over each layer's outputs, before its dropout.
+        initial_state: zeros; random: standard normal in training, zeros in evaluation; learned: parameters
+            that start at zero.
+        readout: what ``final`` reads: hidden state, cell state (LSTMs only; without LayerNorm), or both.
+        head_layers: widths of dense ReLU layers before the last linear layer.
+        zero_head: the last linear layer starts at zero, so an untrained model gives exactly 0.
+        batch_first: False takes ``[L, B, F]`` and gives ``[L, B, H]``.
+
+    Weights start as torch's defaults, from the global generator; ``initialise`` sets them from a given one.
+
+    Raises:
+        ValueError: an argument out of its range, or two that contradict each other.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int | Sequence[int],
+        num_layers: int = 1,
+        *,
+        output_size: int = 1,
+        cell: CellName = "lstm",
+        nonlinearity: Nonlinearity = "tanh",
+        bias: bool = True,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        layer_norm: bool = False,
+        initial_state: InitialState = "zeros",
+        readout: Readout = "hidden",
+        head_layers: Sequence[int] = (),
+        zero_head: bool = False,
+        batch_first: bool = True,
+    ) -> None:
+        super().__init__()
+        self.input_size = input_size
+        sizes = [hidden_size] * num_layers if isinstance(hidden_size, int) else hidden_size
+        self.hidden_sizes = tuple(sizes)
+        self.num_layers = num_layers
+        self.output_size = output_size
+        self.cell = cell
+        self.nonlinearity = nonlinearity
+        self.dropout = dropout
+        self.directions = 2 if bidirectional else 1
+        self.initial_state = initial_state
+        self.readout = readout
+        self.zero_head = zero_head
+        self.batch_first = batch_first
+        self.state_parts = 2 if cell in CELLS_WITH_CELL_STATE else 1
+        self._check_arguments(head_layers)
+        widths = [self.directions * size for size in self.hidden_sizes]  # of the layers' outputs
+        make = partial(
+            recurrent_layer, cell, nonlinearity=nonlinearity, bias=bias, bidirectional=bidirectional
+        )
+        inputs = (input_size, *widths[:-1])
+        self.layers = nn.ModuleList(map(make, inputs, self.hidden_sizes))
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for width in widths if layer_norm)
+        learned = self.hidden_sizes if initial_state == "learned" else ()
+        self.learned_state = nn.ParameterList(
+            torch.zeros(self.state_parts, self.directions, 1, size) for size in learned
+        )
+        self.head = _head(widths[-1] * (2 if readout == "both" else 1), head_layers, output_size)
+        if zero_head:
+            _zero_last(self.head)
+
+    def _check_arguments(self, head_layers: Sequence[int]) -> None:
+        for name, value, allowed in (
+            ("cell", self.cell, get_args(CellName)),
+            ("nonlinearity", self.nonlinearity, get_args(Nonlinearity)),
+            ("initial_state", self.initial_state, get_args(InitialState)),
+            ("readout", self.readout, get_args(Readout)),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{name}: got {value!r}, expected one of {', '.join(allowed)}")
+        sizes = (self.input_size, self.num_layers, self.output_size, *self.hidden_sizes, *head_layers)
+        if min(sizes) < 1:
+            raise ValueError(
+                "input_size, num_layers, output_size, hidden_size and head_layers must be 1 or more; "
+                f"got {self.input_size}, {self.num_layers}, {self.output_size}, {list(self.hidden_sizes)} "
+                f"and {list(head_layers)}"
+            )
+        if len(self.hidden_sizes) != self.num_layers:
+            raise ValueError(
+                f"hidden_size lists {len(self.hidden_sizes)} widths and num_layers is {self.num_layers}; "
+                "make them equal"
+            )
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout: got {self.dropout}, expected 0 <= dropout < 1")
+        if self.nonlinearity == "relu" and self.cell != "rnn":
+            raise ValueError(f'nonlinearity "relu" is for cell "rnn" only; got cell "{self.cell}"')
+        if self.readout != "hidden" and self.state_parts == 1:
+            raise ValueError(f'readout "{self.readout}" needs a cell state, which cell "{self.cell}" has not')
+
+    def forward(
+        self, x: Tensor, state: State | list[State] | None = None, *, draws: Draws | None = None
+    ) -> Tensor:
+        """The head's output at every step.
+
+        Args:
+            x: ``[B, L, F]``, or ``[L, B, F]`` without ``batch_first``.
+            state: goes before ``initial_state`` and ``draws``. As torch has it: ``h0`` or ``(h0, c0)``, each
+                ``[num_layers * directions, B, D]`` whatever ``batch_first`` is; where layers differ in width,
+                a list with one such state per layer, each tensor ``[directions, B, D_layer]``.
+            draws: masks and states of this step in training; None draws them from the global generator.
+                In evaluation nothing is random, and they are ignored.
+
+        Returns:
+            ``[B, L, H]``, or ``[L, B, H]`` without ``batch_first``.
+
+        Raises:
+            ValueError: shapes that do not fit, or a readout other than hidden (the layers give the cell
+                state of the last step only: use ``final``).
+        """
+        if self.readout != "hidden":
+            raise ValueError(f'readout "{self.readout}" exists for the final state only; call final(x)')
+        sequence, _, mask = self._run(x, state, draws)
+        out: Tensor = self.head(self._regularise(sequence, mask, layer=-1))
+        return out.transpose(0, 1) if self.batch_first else out
+
+    def final(self, x: Tensor, *, draws: Draws | None = None) -> Tensor:
+        """The head's output from the final state, ``[B, H]``; ``x`` and ``draws`` as in ``forward``.
+
+        With two directions that is the forward one's state at step L - 1 beside the backward one's at step 0:
+        both have seen the whole window. LayerNorm and dropout act on this pair; the cell state, which is no
+        output, gets the same dropout mask and no LayerNorm.
+        """
+        _, ends, mask = self._run(x, None, draws)
+        keep = None if mask is None else self._at_the_ends(mask)
+        parts = []
+        if self.readout != "cell":
+            parts.append(self._regularise(_side_by_side(ends[0]), keep, layer=-1))
+        if self.readout != "hidden":
+            c = _side_by_side(ends[1])
+            parts.append(c if keep is None else c * keep)
+        out: Tensor = self.head(parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1))
+        return out
+
+    def draw(self, batch: int, length: int, generators: Sequence[torch.Generator] | None = None) -> Draws:
+        """Dropout masks and random initial states for one step of ``batch`` windows of ``length`` steps.
+
+        Args:
+            batch: B.
+            length: L.
+            generators: one per layer, so that what a layer gets depends on nothing else; a layer's mask is
+                drawn before its states. None takes the global generator.
+
+        Raises:
+            ValueError: not one generator per layer.
+        """
+        sources = [None] * self.num_layers if generators is None else list(generators)
+        if len(sources) != self.num_layers:
+            raise ValueError(
+                f"generators: got {len(sources)}, expected one per layer, that is {self.num_layers}"
+            )
+        like = next(self.parameters())
+        masks: list[Tensor] = []
+        states: list[LayerState] = []
+        for size, generator in zip(self.hidden_sizes, sources, strict=True):
+            device = like.device if generator is None else generator.device
+            if self.dropout > 0:
+                shape = (length, batch, self.directions * size)
+                masks.append(dropout_mask(shape, self.dropout, generator, device).to(like).transpose(0, 1))
+            if self.initial_state == "random":
+                h_and_c = torch.randn(
+                    (self.state_parts, self.directions, batch, size), generator=generator, device=device
+                )
+                states.append(tuple(h_and_c.to(like)))
+        return Draws(tuple(masks), tuple(states) if states else None)
+
+    def _run(
+        self, x: Tensor, state: State | list[State] | None, draws: Draws | None
+    ) -> tuple[Tensor, LayerState, Tensor | None]:
+        """The last layer: outputs ``[L, B, W]`` before norm and dropout, final state, mask ``[L, B, W]``."""
+        if x.ndim != 3 or x.shape[-1] != self.input_size or x.shape[1 if self.batch_first else 0] < 1:
+            order = "B, L, F" if self.batch_first else "L, B, F"
+            raise ValueError(
+                f"x: got shape {tuple(x.shape)}, expected [{order}] with L >= 1 and F = {self.input_size}"
+            )
+        sequence = x.transpose(0, 1) if self.batch_first else x
+        length, batch = sequence.shape[:2]
+        if not self.training:
+            draws = Draws()
+        elif draws is None:
+            draws = self.draw(batch, length)
+        starts = self._starts(batch, state, draws)
+        masks = self._masks(batch, length, draws)
+        ends: LayerState = ()
+        for k, layer in enumerate(self.layers):
+            if k > 0:
+                sequence = self._regularise(sequence, masks[k - 1], layer=k - 1)
+            sequence, last = layer(sequence, starts[k])
+            ends = last if isinstance(last, tuple) else (last,)
+        return sequence, ends, masks[-1]
+
+    def _regularise(self, outputs: Tensor, mask: Tensor | None, *, layer: int) -> Tensor:
+        if self.norms:
+            outputs = self.norms[layer](outputs)
+        return outputs if mask is None else outputs * mask
+
+    def _masks(self, batch: int, length: int, draws: Draws) -> list[Tensor | None]:
+        """The masks time-major, checked: one that broadcasts would drop the same units everywhere."""
+        if self.dropout == 0 or not self.training:
+            return [None] * self.num_layers
+        expected = [(batch, length, self.directions * size) for size in self.hidden_sizes]
+        got = [tuple(mask.shape) for mask in draws.masks]
+        if got != expected:
+            raise ValueError(f"draws: got masks of shapes {got}, expected {expected}")
+        return [mask.transpose(0, 1) for mask in draws.masks]
+
+    def _starts(self, batch: int, state: State | list[State] | None, draws: Draws) -> Sequence[State | None]:
+        """What each layer is called with; None lets torch start at zero."""
+        if state is not None:
+            layers = self._per_layer(state)
+        elif self.initial_state == "learned":
+            layers = [tuple(part.expand(-1, batch, -1) for part in learned) for learned in self.learned_state]
+        elif self.initial_state == "random" and self.training:
+            layers = list(draws.state or ())
+        else:
+            return [None] * self.num_layers
+        expected = [((self.directions, batch, size),) * self.state_parts for size in self.hidden_sizes]
+        got = [tuple(tuple(part.shape) for part in layer) for layer in layers]
+        if got != expected:
+            raise ValueError(f"state: got shapes {got} per layer, expected {expected}")
+        whole = [tuple(part.contiguous() for part in layer) for layer in layers]  # cuDNN insists
+        return [(layer[0], layer[1]) if len(layer) == 2 else layer[0] for layer in whole]
+
+    def _per_layer(self, state: State | list[State]) -> list[LayerState]:
+        if isinstance(state, list):
+            return [layer if isinstance(layer, tuple) else (layer,) for layer in state]
+        parts = state if isinstance(state, tuple) else (state,)
+        return list(zip(*(torch.split(part, self.directions) for part in parts), strict=True))
+
+    def _at_the_ends(self, mask: Tensor) -> Tensor:
+        """The mask ``[L, B, W]`` where the final states stand: ``[B, W]``."""
+        if self.directions == 1:
+            return mask[-1]
+        size = self.hidden_sizes[-1]
+        return torch.cat([mask[-1, :, :size], mask[0, :, size:]], dim=-1)
+
+
+def initialise(model: RegLSTM, generator: torch.Generator) -> None:
+    """Set every weight from ``generator`` alone, in Keras' manner, never from the global one.
+
+    Recurrent layers as ``initialise_layer`` says; LayerNorm 1 and 0; learned initial states 0; dense layers
+    Glorot uniform with zero bias, the last one all zero with ``zero_head``. Generator and model must be on
+    one device: initialise on the CPU first, and the weights are the same wherever the model goes then.
+    """
+    for layer in model.layers:
+        initialise_layer(layer, generator)
+    for module in [*model.norms, *model.head]:
+        if isinstance(module, nn.LayerNorm):
+            module.reset_parameters()
+        elif isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight, generator=generator)
+            nn.init.zeros_(module.bias)
+    for learned in model.learned_state:
+        nn.init.zeros_(learned)
+    if model.zero_head:
+        _zero_last(model.head)
+
+
+def _head(width: int, hidden: Sequence[int], output_size: int) -> nn.Sequential:
+    modules: list[nn.Module] = []
+    for dense in hidden:
+        modules += [nn.Linear(width, dense), nn.ReLU()]
+        width = dense
+    return nn.Sequential(*modules, nn.Linear(width, output_size))
+
+
+def _zero_last(head: nn.Sequential) -> None:
+    for parameter in head[-1].parameters():
+        nn.init.zeros_(parameter)
+
+
+def _side_by_side(ends: Tensor) -> Tensor:
+    """``[directions, B, D]`` -> ``[B, directions * D]``."""
+    return ends.transpose(0, 1).flatten(1)

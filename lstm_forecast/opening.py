@@ -1,0 +1,79 @@
+"""A run opened for use: every file checked against the manifest, then read; not trusted before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lstm_forecast.config import Config, load_config
+from lstm_forecast.data.panel import Panel
+from lstm_forecast.data.splits import Splits
+from lstm_forecast.errors import ArtifactRejected, ConfigError
+from lstm_forecast.forecasting.trained import Preprocess, unpack_context, unpack_weights
+from lstm_forecast.runs.run import Run, find_run, open_run
+from lstm_forecast.stages import build_model
+
+if TYPE_CHECKING:
+    from lstm_forecast.model.reglstm import RegLSTM
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A complete, verified run.
+
+    Attributes:
+        run: where it lies.
+        config: the resolved configuration it was trained with.
+        preprocess: names, rhythm and units.
+        context: the rows kept for a forecast and the pictures.
+        splits: where training and validation end in them.
+        files: the verified bytes.
+    """
+
+    run: Run
+    config: Config
+    preprocess: Preprocess
+    context: Panel
+    splits: Splits
+    files: dict[str, bytes]
+
+    @cached_property
+    def model(self) -> RegLSTM:
+        """The trained network, on the CPU, in evaluation mode."""
+        features = len(self.preprocess.columns)
+        return unpack_weights(
+            self.files["model.safetensors"],
+            lambda: build_model(self.config, features=features),
+            where=str(self.run.path / "model.safetensors"),
+        )
+
+
+def open_reference(reference: str, runs_dir: Path) -> Opened:
+    """Opens the run that a name, ``name@id`` or path means."""
+    return opened(find_run(reference, runs_dir))
+
+
+def opened(run: Run) -> Opened:
+    """Reads a run's files.
+
+    Raises:
+        ArtifactRejected: naming the file that is damaged or makes no sense.
+    """
+    files = open_run(run)
+    where = {name: str(run.path / name) for name in files}
+    config = _config(run.path / "config.yaml")
+    preprocess = Preprocess.from_bytes(files["preprocess.json"], where=where["preprocess.json"])
+    context, splits = unpack_context(
+        files["context.safetensors"], preprocess, where=where["context.safetensors"]
+    )
+    return Opened(run, config, preprocess, context, splits, files)
+
+
+def _config(path: Path) -> Config:
+    """The resolved configuration of a run; a fault in it is the artifact's, not the user's."""
+    try:
+        return load_config(path, environ={}).config
+    except ConfigError as error:
+        raise ArtifactRejected("artifact.config", error.problems[0].message, where=str(path)) from error

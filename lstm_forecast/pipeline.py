@@ -1,0 +1,219 @@
+"""The verbs. Read this module first: each verb is a list of the stages it is made of."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from lstm_forecast import recording
+from lstm_forecast.config import Loaded, load_config
+from lstm_forecast.errors import UsageError
+from lstm_forecast.evaluation.verdict import Verdict
+from lstm_forecast.events import Events
+from lstm_forecast.fitting import Plan, fit_and_test, plan_training
+from lstm_forecast.opening import Opened, opened
+from lstm_forecast.predicting import Forecast, dated_rows, latest_panel
+from lstm_forecast.runs.run import (
+    Run,
+    check_name,
+    claim_name,
+    create_run,
+    find_run,
+    name_from,
+    promote,
+    publish,
+)
+
+MOST_STEPS = 100_000  # longest horizon of a forecast
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training leaves.
+
+    Attributes:
+        run: where it lies.
+        current: whether its name now means it.
+        verdict: model against naive forecast.
+        test: number of test windows and the time of the first and last origin.
+        elapsed_s: wall time.
+    """
+
+    run: Run
+    current: bool
+    verdict: Verdict
+    test: Mapping[str, Any]
+    elapsed_s: float
+
+
+def train(
+    loaded: Loaded, *, runs_dir: Path | None = None, events: Events | None = None, argv: Sequence[str] = ()
+) -> TrainResult:
+    """Fits, evaluates on the test split, and writes a complete run that its name then means.
+
+    Args:
+        loaded: the configuration, from :func:`load_config`.
+        runs_dir: folder of all runs; None: ``run.dir``, the environment, else ``runs``.
+        events: told of everything that happens.
+        argv: the command line, for the record.
+
+    Raises:
+        ForecastError: of the class that says what is wrong; the name then means what it meant before.
+    """
+    began, start, events = datetime.now(UTC), time.monotonic(), events or Events()
+    folder, name = runs_folder(runs_dir, loaded), run_name(loaded)
+    claim_name(folder, name, loaded.config.data.path)
+    plan = plan_training(loaded, events)
+    run = create_run(folder, name)
+    with recording.recorded(run, events, argv):
+        trained = fit_and_test(plan, events)
+        elapsed_s = time.monotonic() - start
+        publish(run, recording.run_files(plan, trained, argv=argv, began=began, elapsed_s=elapsed_s))
+        promote(run)
+        recording.write_predictions(run, plan, trained, events)
+        recording.write_rejects(run, plan)
+        if plan.config.run.plots:
+            _draw(run, events)
+    test = recording.test_document(plan.table, trained)
+    return TrainResult(run, run.current, trained.verdict, test, time.monotonic() - start)
+
+
+def predict(
+    run: str | Path,
+    *,
+    runs_dir: Path | None = None,
+    data: str | None = None,
+    horizon: int | None = None,
+    series: str | None = None,
+    events: Events | None = None,
+) -> Forecast:
+    """The next dated steps after the newest rows there are, in original units.
+
+    Args:
+        run: a name, ``name@id-prefix``, a run's path, or the configuration that trained it.
+        runs_dir: folder of all runs.
+        data: CSV to continue; None: the recorded file as it is now, else the run's own rows.
+        horizon: steps ahead; None: ``forecast.horizon``, else the trained one.
+        series: only this series.
+        events: told of everything that happens.
+
+    Raises:
+        ForecastError: of the class that says what is wrong.
+    """
+    events = events or Events()
+    chosen = open_reference(run, runs_dir, events)
+    steps = horizon or chosen.config.forecast.horizon or chosen.config.window.horizon
+    if not 1 <= steps <= MOST_STEPS:
+        raise UsageError("predict.horizon", f"got {steps}, expected 1 to {MOST_STEPS:,}", where="--horizon")
+    panel, source = latest_panel(chosen, data, events)
+    write = chosen.preprocess.time_format.format
+    newest = panel.times.max()
+    as_of = write(panel.times[panel.times == newest][:1])[0]
+    if newest <= chosen.context.times.max():
+        events.warn(
+            "predict.no_new_rows", f"nothing newer than {as_of}, the last row the run was trained with"
+        )
+    rows = dated_rows(chosen, panel, horizon=steps, series=series, events=events)
+    names = chosen.preprocess.series_name, chosen.preprocess.time_name
+    return Forecast(chosen.run.handle, as_of, source, *names, rows)
+
+
+def plot(
+    run: str | Path,
+    kind: Literal["forecast", "test", "loss"] = "forecast",
+    *,
+    form: Literal["png", "svg", "pdf"] = "png",
+    series: str | None = None,
+    runs_dir: Path | None = None,
+    events: Events | None = None,
+) -> bytes:
+    """A picture of a run, from its own files alone, as the bytes of a file.
+
+    Args:
+        run: as for :func:`predict`.
+        kind: ``forecast`` (history, test predictions, future), ``test`` (actual and predicted) or ``loss``.
+        form: kind of picture file.
+        series: only this series.
+        runs_dir: folder of all runs.
+        events: told of warnings.
+
+    Raises:
+        ForecastError: of the class that says what is wrong.
+    """
+    from lstm_forecast.drawing import picture
+
+    events = events or Events()
+    return picture(open_reference(run, runs_dir, events), kind, form=form, series=series, events=events)
+
+
+def plan(loaded: Loaded, *, runs_dir: Path | None = None, events: Events | None = None) -> Plan:
+    """What :func:`train` would do, found out without training and without writing.
+
+    Raises:
+        ForecastError: what ``train`` would raise before its first epoch.
+    """
+    claim_name(runs_folder(runs_dir, loaded), run_name(loaded), loaded.config.data.path)
+    return plan_training(loaded, events or Events())
+
+
+def open_reference(reference: str | Path, runs_dir: Path | None, events: Events) -> Opened:
+    """Opens the run that a name, ``name@id-prefix``, path or configuration means."""
+    run = find_reference(str(reference), runs_dir)
+    newer = [other for other in _siblings(run) if other.id > run.id and not other.complete]
+    failed = [other for other in newer if _status(other) in ("failed", "interrupted", "died")]
+    if failed:
+        events.warn("run.newer_failed", f"a newer training of {run.name} ended badly: {failed[0].id}")
+    return opened(run)
+
+
+def find_reference(reference: str, runs_dir: Path | None) -> Run:
+    """The complete run that a reference means.
+
+    Raises:
+        RunMissing: there is none.
+    """
+    path = Path(reference)
+    if path.suffix.lower() in (".yaml", ".yml") and path.is_file():
+        loaded = load_config(path)
+        return find_run(run_name(loaded), runs_folder(runs_dir, loaded))
+    return find_run(reference, runs_folder(runs_dir))
+
+
+def runs_folder(runs_dir: Path | None, loaded: Loaded | None = None) -> Path:
+    """Where runs are kept: the argument, LSTM_FORECAST_RUNS_DIR, ``run.dir``, else ``runs``."""
+    configured = loaded.config.run.dir if loaded is not None else None
+    named = runs_dir or os.environ.get("LSTM_FORECAST_RUNS_DIR") or configured or "runs"
+    return Path(named).absolute()
+
+
+def run_name(loaded: Loaded) -> str:
+    """``run.name``, else the stem of the configuration file or of the bare CSV."""
+    if loaded.config.run.name is not None:
+        return check_name(loaded.config.run.name)
+    if loaded.path is not None:
+        return name_from(loaded.path.stem)
+    data = loaded.config.data.path
+    return "stdin" if data == "-" else name_from(Path(data.removesuffix(".gz")).stem)
+
+
+def _draw(run: Run, events: Events) -> None:
+    from lstm_forecast.drawing import draw_all
+
+    draw_all(opened(run), events)
+
+
+def _siblings(run: Run) -> list[Run]:
+    from lstm_forecast.runs.run import sorted_runs
+
+    return sorted_runs(run.path.parent)
+
+
+def _status(run: Run) -> str:
+    from lstm_forecast.runs.run import read_status
+
+    return read_status(run)

@@ -1,0 +1,1 @@
+"""Reporting: pictures of forecasts, of the test, and of the training."""

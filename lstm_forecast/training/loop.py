@@ -1,0 +1,303 @@
+"""The training loop: epochs, early stopping with the best weights kept, a stop where a loss is not finite."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lstm_forecast.data.tensors import PanelTensors, final_outputs, gather_batch
+from lstm_forecast.data.windows import Windows, thin
+from lstm_forecast.errors import Diverged
+from lstm_forecast.model.losses import LossName, point_loss
+from lstm_forecast.model.reglstm import RegLSTM
+from lstm_forecast.training.gradients import GradientNorms
+from lstm_forecast.training.seeds import derive_seed, stream
+
+Optimizer = Literal["adam", "adamw", "sgd"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: plain numbers and words.
+
+    Attributes:
+        every_step: the loss is taken at every step of a window, not only at its end.
+        stride: rows from one training window to the next; the first is drawn per epoch.
+        clip_norm: longest gradient, in units of the head; None: no clipping.
+        patience: epochs without improvement before the end; None: all epochs run and the last weights stay.
+        max_time_s: no epoch begins after this many seconds.
+        untouched_first: the untrained model takes part in the selection, as epoch 0.
+    """
+
+    epochs: int
+    batch_size: int
+    optimizer: Optimizer
+    lr: float
+    weight_decay: float
+    loss: LossName
+    clip_norm: float | None
+    patience: int | None
+    max_time_s: float | None
+    seed: int
+    lookback: int
+    horizon: int
+    stride: int
+    every_step: bool
+    untouched_first: bool
+
+
+@dataclass(frozen=True)
+class Score:
+    """What validation says: ``loss`` in the unit of the head, ``score`` the scaled MAE that selects the model."""
+
+    loss: float
+    score: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of the history; ``train_loss`` is None for epoch 0, which trains nothing."""
+
+    epoch: int
+    train_loss: float | None
+    val_loss: float
+    val_score: float
+    lr: float
+    grad_norm: float | None
+    layer_norms: dict[str, float]
+    elapsed_s: float
+
+
+@dataclass
+class Fitted:
+    """What the loop leaves behind; the model holds the chosen weights."""
+
+    history: list[Epoch] = field(default_factory=list)
+    best_epoch: int = 0
+    stopped: Literal["epochs", "patience", "max_time"] = "epochs"
+
+
+def fit(
+    model: RegLSTM,
+    tensors: PanelTensors,
+    windows: Windows,
+    recipe: Recipe,
+    *,
+    score: Callable[[], Score],
+    on_epoch: Callable[[Epoch, int], None],
+) -> Fitted:
+    """Trains the model in place and leaves the chosen weights in it.
+
+    Args:
+        model: on the device of the tensors.
+        tensors: the panel; only rows of the training windows are looked at here.
+        windows: every training window.
+        recipe: how to train.
+        score: validates the model as it stands.
+        on_epoch: told of each finished epoch and of the best one so far.
+
+    Raises:
+        Diverged: a training loss or gradient is not finite, or no validation loss ever was.
+    """
+    began = time.monotonic()
+    optimizer = make_optimizer(model, recipe)
+    fitted, best, waited = Fitted(), _Best(), 0
+    if recipe.untouched_first:
+        model.eval()
+        fitted.history.append(_epoch_zero(score(), recipe, began))
+        best.offer(model, fitted.history[0])
+        on_epoch(fitted.history[0], best.epoch)
+    for number in range(1, recipe.epochs + 1):
+        trained = train_epoch(model, tensors, windows, recipe, optimizer, number)
+        model.eval()
+        valid = score()
+        elapsed = time.monotonic() - began
+        epoch = Epoch(
+            number, trained.loss, valid.loss, valid.score, recipe.lr, trained.norm, trained.layers, elapsed
+        )
+        fitted.history.append(epoch)
+        waited = 0 if best.offer(model, epoch) else waited + 1
+        on_epoch(epoch, best.epoch)
+        if recipe.patience is not None and waited >= recipe.patience:
+            fitted.stopped = "patience"
+            break
+        if recipe.max_time_s is not None and elapsed > recipe.max_time_s:
+            fitted.stopped = "max_time"
+            break
+    _refuse_blind(fitted.history)
+    if recipe.patience is None:
+        fitted.best_epoch = fitted.history[-1].epoch
+    else:
+        fitted.best_epoch = best.epoch
+        best.restore(model)
+    return fitted
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """Means over the steps of an epoch."""
+
+    loss: float
+    norm: float
+    layers: dict[str, float]
+
+
+def train_epoch(
+    model: RegLSTM,
+    tensors: PanelTensors,
+    windows: Windows,
+    recipe: Recipe,
+    optimizer: torch.optim.Optimizer,
+    epoch: int,
+) -> _Trained:
+    """One pass over the windows of this epoch's phase, in a shuffled order.
+
+    Losses and gradient norms stay on the device until the epoch ends, so that a GPU is never waited for.
+
+    Raises:
+        Diverged: naming the first step whose loss or gradient is not finite.
+    """
+    model.train()
+    device = tensors.inputs.device
+    order = _order(windows, recipe, epoch).to(device)
+    batches = order.split(recipe.batch_size)
+    norms = GradientNorms(model)
+    record = torch.zeros(len(batches), 1 + len(norms.names), device=device)
+    for step, start in enumerate(batches):
+        loss = _loss(model, tensors, start, recipe, epoch, step)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        record[step, 0] = loss.detach()
+        record[step, 1:] = norms.measure()
+        if recipe.clip_norm is not None:
+            norms.clip(recipe.clip_norm)
+        optimizer.step()
+    return _summary(record, [len(batch) for batch in batches], norms.names, recipe, epoch)
+
+
+def validation_score(
+    model: RegLSTM, tensors: PanelTensors, windows: Windows, recipe: Recipe, weight: Tensor
+) -> Score:
+    """Scores end-of-window forecasts.
+
+    Args:
+        model: in evaluation mode.
+        tensors: the panel up to the end of validation.
+        windows: the validation windows.
+        recipe: lookback, horizon and loss.
+        weight: [W], units of the head over the series' MASE scale.
+    """
+    start = torch.from_numpy(windows.start).to(tensors.inputs.device)
+    answers = final_outputs(model.final, tensors, start, lookback=recipe.lookback)
+    loss, total, count = 0.0, 0.0, 0.0
+    for rows, answer, scale in zip(start.split(1024), answers.split(1024), weight.split(1024), strict=True):
+        batch = gather_batch(
+            tensors, rows, lookback=recipe.lookback, horizon=recipe.horizon, every_step=False
+        )
+        known = float(batch.weight.sum())
+        loss += float(point_loss(recipe.loss, answer, batch.y, batch.weight)) * known
+        total += float(((answer - batch.y).abs() * batch.weight * scale[:, None]).sum())
+        count += known
+    return Score(loss / max(count, 1.0), total / max(count, 1.0))
+
+
+def make_optimizer(model: RegLSTM, recipe: Recipe) -> torch.optim.Optimizer:
+    """The optimiser the recipe names, fused where the device has it."""
+    parameters = list(model.parameters())
+    fused = parameters[0].device.type in ("cpu", "cuda")
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=fused)
+    make = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
+    return make(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=fused)
+
+
+def _order(windows: Windows, recipe: Recipe, epoch: int) -> Tensor:
+    """First rows of this epoch's windows, thinned by the stride from a drawn phase, shuffled: [W]."""
+    phase = derive_seed(recipe.seed, "phase", epoch, 0) % recipe.stride
+    kept = thin(windows, stride=recipe.stride, phase=phase)
+    shuffled = torch.randperm(len(kept), generator=stream(recipe.seed, "shuffle", epoch, 0))
+    return torch.from_numpy(kept.start)[shuffled]
+
+
+def _loss(
+    model: RegLSTM, tensors: PanelTensors, start: Tensor, recipe: Recipe, epoch: int, step: int
+) -> Tensor:
+    """The loss of one batch; its dropout masks belong to (seed, epoch, step, layer)."""
+    batch = gather_batch(
+        tensors, start, lookback=recipe.lookback, horizon=recipe.horizon, every_step=recipe.every_step
+    )
+    device = batch.x.device
+    generators = [
+        stream(recipe.seed, "dropout", epoch, step, layer, device=device) for layer in range(model.num_layers)
+    ]
+    draws = model.draw(len(start), recipe.lookback, generators=generators)
+    answer = model(batch.x, draws=draws) if recipe.every_step else model.final(batch.x, draws=draws)
+    return point_loss(recipe.loss, answer, batch.y, batch.weight)
+
+
+def _summary(record: Tensor, sizes: list[int], names: list[str], recipe: Recipe, epoch: int) -> _Trained:
+    """Means over an epoch's steps, each batch by its size; refuses what is not finite."""
+    values = record.to("cpu", torch.float64).numpy()
+    bad = ~np.isfinite(values).all(axis=1)
+    if bad.any():
+        _refuse_step(values, int(np.argmax(bad)), recipe, epoch)
+    weights = np.array(sizes) / sum(sizes)
+    layers = weights @ values[:, 1:]
+    norm = float(weights @ np.sqrt((values[:, 1:] ** 2).sum(axis=1)))
+    return _Trained(float(weights @ values[:, 0]), norm, dict(zip(names, layers.tolist(), strict=True)))
+
+
+def _refuse_step(values: np.ndarray, step: int, recipe: Recipe, epoch: int) -> None:
+    loss, norm = values[step, 0], np.sqrt((values[step, 1:] ** 2).sum())
+    what = "loss" if not np.isfinite(loss) else "gradient"
+    before = (
+        f", gradient norm of the step before: {np.sqrt((values[step - 1, 1:] ** 2).sum()):.4g}"
+        if step
+        else ""
+    )
+    raise Diverged(
+        "train.diverged",
+        f"the {what} is not finite at epoch {epoch}, step {step + 1}",
+        details=[f"loss: {loss:.4g}, gradient norm: {norm:.4g}{before}, learning rate: {recipe.lr:g}"],
+        hint=f"a smaller learning rate (--set training.lr={recipe.lr / 10:g}) or training.clip_norm: 1.0 may help",
+    )
+
+
+def _refuse_blind(history: list[Epoch]) -> None:
+    if not any(np.isfinite(epoch.val_score) for epoch in history):
+        last = history[-1]
+        raise Diverged(
+            "train.diverged",
+            f"no validation loss was finite in {len(history)} epochs",
+            details=[f"epoch {last.epoch}: learning rate {last.lr:g}, gradient norm {last.grad_norm}"],
+            hint=f"try a smaller learning rate (--set training.lr={last.lr / 10:g})",
+        )
+
+
+def _epoch_zero(score: Score, recipe: Recipe, began: float) -> Epoch:
+    return Epoch(0, None, score.loss, score.score, recipe.lr, None, {}, time.monotonic() - began)
+
+
+class _Best:
+    """The best weights so far, in memory; improvement is strict, and NaN is never one."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self._score = float("inf")
+        self._weights: dict[str, Tensor] = {}
+
+    def offer(self, model: RegLSTM, epoch: Epoch) -> bool:
+        if not epoch.val_score < self._score:
+            return False
+        self.epoch, self._score = epoch.epoch, epoch.val_score
+        self._weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        return True
+
+    def restore(self, model: RegLSTM) -> None:
+        model.load_state_dict(self._weights)
