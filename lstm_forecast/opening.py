@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lstm_forecast.config import Config, load_config
+from lstm_forecast.config import Config, parse_config
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.splits import Splits
 from lstm_forecast.errors import ArtifactRejected, ConfigError
 from lstm_forecast.forecasting.trained import Preprocess, unpack_context, unpack_weights
 from lstm_forecast.runs.run import Run, find_run, open_run
+from lstm_forecast.runs.storage import parse_json
 from lstm_forecast.stages import build_model
 
 if TYPE_CHECKING:
@@ -40,6 +41,15 @@ class Opened:
     files: dict[str, bytes]
 
     @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """``metrics.json``."""
+        where = str(self.run.path / "metrics.json")
+        found = parse_json(self.files["metrics.json"], where=where)
+        if not isinstance(found, dict):
+            raise ArtifactRejected("artifact.json", "is not a JSON object", where=where)
+        return found
+
+    @cached_property
     def model(self) -> RegLSTM:
         """The trained network, on the CPU, in evaluation mode."""
         features = len(self.preprocess.columns)
@@ -63,7 +73,7 @@ def opened(run: Run) -> Opened:
     """
     files = open_run(run)
     where = {name: str(run.path / name) for name in files}
-    config = _config(run.path / "config.yaml")
+    config = _config(files["config.yaml"], where["config.yaml"])
     preprocess = Preprocess.from_bytes(files["preprocess.json"], where=where["preprocess.json"])
     context, splits = unpack_context(
         files["context.safetensors"], preprocess, where=where["context.safetensors"]
@@ -71,9 +81,9 @@ def opened(run: Run) -> Opened:
     return Opened(run, config, preprocess, context, splits, files)
 
 
-def _config(path: Path) -> Config:
+def _config(data: bytes, where: str) -> Config:
     """The resolved configuration of a run; a fault in it is the artifact's, not the user's."""
     try:
-        return load_config(path, environ={}).config
+        return parse_config(data, where=where).config
     except ConfigError as error:
-        raise ArtifactRejected("artifact.config", error.problems[0].message, where=str(path)) from error
+        raise ArtifactRejected("artifact.config", error.problems[0].message, where=where) from error

@@ -29,6 +29,7 @@ class Loaded:
 
     config: Config
     origins: dict[str, str]
+    path: Path | None = None  # of the YAML file; None for a bare CSV
 
     def was_set(self, key: str) -> bool:
         """Whether somebody gave this key, even if with the value of its default."""
@@ -61,7 +62,7 @@ def load_config(
         from_environment(os.environ if environ is None else environ),
         from_command_line(sets, flags),
     ]
-    return _merged(sources, str(path) if path is not None else "")
+    return replace(_merged(sources, str(path) if path is not None else ""), path=path)
 
 
 def parse_config(data: bytes, *, where: str) -> Loaded:

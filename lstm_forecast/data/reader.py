@@ -2,87 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lstm_forecast.data import assemble, columns, dialect, rows, source, values
-from lstm_forecast.data.dates import ROW_NUMBERS, TimeFormat, Times, parse_times
-from lstm_forecast.data.findings import BadCell, Notice, plural
+from lstm_forecast.data import account, assemble, dialect, source
+from lstm_forecast.data.cells import Converted, convert
+from lstm_forecast.data.columns import Named, Roles, find_roles
+from lstm_forecast.data.findings import Notice
 from lstm_forecast.data.header import Header, find_header
+from lstm_forecast.data.rows import Body, collect, require_few
+from lstm_forecast.data.table import ReadOptions, Source, Table
+from lstm_forecast.data.values import GAPS
 from lstm_forecast.errors import DataInvalid, UsageError
 
 __all__ = ["Notice", "ReadOptions", "Source", "Table", "read_table"]
 
-_MOST_LINES = 10  # of the account
 _THOUSANDS = (",", ".", " ", "'", "\u00a0", "\u202f")
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """What the user says about the file: one field per key of the ``data`` section that reading needs.
-
-    ``header_row``: ``auto`` finds it, a number is its line (from 1), None says there is none and columns are called
-    1, 2, …  ``skip_rows`` are lines left out after the header. ``strict`` turns notices into errors. ``max_bytes``
-    counts after decompression.
-    """
-
-    time: str | None = None
-    target: str | tuple[str, ...] | None = None
-    series_id: str | None = None
-    past_covariates: tuple[str, ...] = ()
-    encoding: str | None = None
-    separator: str | None = None
-    decimal: str | None = None
-    thousands: str | None = None
-    header_row: int | Literal["auto"] | None = "auto"
-    skip_rows: int = 0
-    date_format: str | None = None
-    na_values: tuple[str, ...] = ()
-    duplicates: Literal["error", "first", "last", "sum", "mean"] = "error"
-    bad_rows: Literal["error", "skip"] = "error"
-    max_bad_rows: int = 0
-    strict: bool = False
-    max_bytes: int = 8 * 2**30
-
-
-@dataclass(frozen=True)
-class Source:
-    """Facts of the file: ``sha256`` and ``size_bytes`` are those of the raw bytes, before any decompression."""
-
-    path: str
-    sha256: str
-    size_bytes: int
-    encoding: str
-    separator: str
-    decimal: str
-    header_line: int | None
-
-
-@dataclass(frozen=True)
-class Table:
-    """Long form, sorted by series (in order of first appearance) and time; no series has two rows at one time."""
-
-    series: NDArray[np.int64]  # [N] index into series_ids
-    series_ids: tuple[str, ...]  # without an id column the target's header; of a wide file the headers
-    times: NDArray[
-        np.int64
-    ]  # [N] microseconds since the epoch, UTC where cells carry a zone; or row numbers from 1
-    values: NDArray[np.float64]  # [N, C] NaN: an empty cell; never infinite
-    columns: tuple[str, ...]  # [C] the user's names, the target first ("value" of a wide file)
-    time_name: str  # the user's header; "row" without a time column
-    series_name: str  # the user's header; "series" without an id column
-    time_format: TimeFormat
-    lines: NDArray[np.int64]  # [N] line in the file, from 1
-    header: tuple[str, ...]  # all column names
-    source: Source
-    account: tuple[str, ...]  # what was found and done, at most ten lines
-    notices: tuple[Notice, ...]  # warnings
-    rejects: tuple[dict[str, object], ...]  # one per skipped row: line, reason, row
 
 
 def read_table(path: str | Path, options: ReadOptions) -> Table:
@@ -99,47 +35,138 @@ def read_table(path: str | Path, options: ReadOptions) -> Table:
     text = source.decode(raw, options.encoding)
     separator = dialect.find_separator(text, options.separator)
     header = find_header(text, separator, options.header_row, options.skip_rows)
-    named = columns.Named(options.time, options.target, options.series_id, options.past_covariates)
-    roles = columns.find_roles(header, named, name=text.name)
-    gaps = values.GAPS | frozenset(options.na_values)
-    body = rows.collect(text, header, roles, separator=separator, gaps=gaps, bad_rows=options.bad_rows)
+    roles = find_roles(header, _named(options), name=text.name)
+    gaps = GAPS | frozenset(options.na_values)
+    body = collect(text, header, roles, separator=separator, gaps=gaps, bad_rows=options.bad_rows)
     _require_rows(body, text.name)
-    cells = _read_cells(body, header, roles, options, text, separator)
-    rows.require_few(body, options.max_bad_rows, text.name)
+    cells = convert(body, header, roles, options, name=text.name, separator=separator)
+    require_few(body, options.max_bad_rows, text.name)
     _require_rows(body, text.name)
     members = _find_members(body, cells, header, roles, text.name)
-    long = _to_long(cells, members, roles, options)
+    facts = Source(raw.path, raw.sha256, raw.size_bytes, text.encoding, separator, cells.decimal, header.line)
+    return _finish(account.Story(text, facts, header, roles, body, cells, members), options)
+
+
+def _finish(story: account.Story, options: ReadOptions) -> Table:
+    """Long form, order, duplicates; then the telling of it."""
+    header, roles, cells, members = story.header, story.roles, story.cells, story.members
+    is_wide = isinstance(options.target, tuple)
+    long = _to_long(story, is_wide=is_wide)
     order = assemble.order_of(long)
-    ids = tuple(header.names[c] for c in roles.target) if _is_wide(options) else members.ids
+    ids = tuple(header.names[column] for column in roles.target) if is_wide else members.ids
     table, merged = assemble.merge_duplicates(
         assemble.arrange(long),
         options.duplicates,
         ids=ids,
         time_format=cells.time_format,
-        name=text.name,
-        remedy=_duplicates_remedy(body, header, roles, options),
+        name=story.text.name,
+        remedy=_duplicates_remedy(story),
     )
-    facts = Source(raw.path, raw.sha256, raw.size_bytes, text.encoding, separator, cells.decimal, header.line)
-    notices = _notices(body, cells, text, order)
+    notices = account.find_notices(story, order)
     if options.strict and notices:
         first = notices[0]
-        raise DataInvalid(
-            first.id, first.message, where=text.name, hint="correct the file, or set data.strict: false"
-        )
-    target_names = ("value",) if _is_wide(options) else (header.names[roles.target[0]],)
+        hint = "correct the file, or set data.strict: false"
+        raise DataInvalid(first.id, first.message, where=story.text.name, hint=hint)
     return Table(
         series=table.series,
         series_ids=ids,
         times=table.times,
         values=table.values,
-        columns=target_names + options.past_covariates,
+        columns=("value" if is_wide else header.names[roles.target[0]], *options.past_covariates),
         time_name=(header.names[roles.time[0]] or "time") if roles.time else "row",
-        series_name=header.names[members.column] if members.column is not None else "series",
+        series_name="series" if members.column is None else header.names[members.column],
         time_format=cells.time_format,
         lines=table.lines,
         header=header.names,
-        source=facts,
-        account=_account(table, facts, text, header, roles, body, cells, members, order, merged, options),
+        source=story.facts,
+        account=account.tell(story, table, ids, order=order, merged=merged, policy=options.duplicates),
         notices=notices,
-        rejects=tuple({"line": r.line, "reason": r.reason, "row": r.row} for r in body.rejects),
+        rejects=tuple({"line": r.line, "reason": r.reason, "row": r.row} for r in story.body.rejects),
     )
+
+
+def _named(options: ReadOptions) -> Named:
+    return Named(options.time, options.target, options.series_id, options.past_covariates)
+
+
+def _check_options(options: ReadOptions) -> None:
+    """Options that no file could satisfy.
+
+    Raises:
+        UsageError: for the first of them.
+    """
+    key, problem, hint = "", "", ""
+    if options.decimal not in (None, ".", ","):
+        key, problem, hint = (
+            "data.decimal",
+            f"{options.decimal!r} is no decimal mark",
+            'data.decimal: "." or ","',
+        )
+    elif options.thousands is not None and options.thousands not in _THOUSANDS:
+        key, problem = "data.thousands", f"{options.thousands!r} does not group digits"
+        hint = 'data.thousands: "," or "." or " " or "\'"'
+    elif options.thousands is not None and options.thousands == (options.decimal or "."):
+        key, problem = "data.thousands", f"{options.thousands!r} is the decimal mark as well"
+        hint = 'set data.decimal to the other mark: data.decimal: ","'
+    elif isinstance(options.target, tuple) and options.series_id is not None:
+        key, problem = "data.series_id", "a list of targets (a wide file) has no id column"
+        hint = "name one target, or remove data.series_id"
+    elif isinstance(options.target, tuple) and not options.target:
+        key, problem, hint = "data.target", "an empty list of targets", "name at least one column"
+    elif isinstance(options.header_row, int) and options.header_row < 1:
+        key, problem = "data.header_row", f"lines are counted from 1, got {options.header_row}"
+        hint = "data.header_row: 1, or null where there are no column names"
+    if key:
+        raise UsageError(key, problem, where=key, hint=hint)
+
+
+def _require_rows(body: Body, name: str) -> None:
+    if body.cells:
+        return
+    left_out = body.suspended + len(body.totals) + len(body.rejects)
+    detail = [f"{left_out} rows were left out: no trade, totals or bad"] if left_out else []
+    raise DataInvalid(
+        "data.empty", "no rows of data", where=name, details=detail, hint="give a CSV with data"
+    )
+
+
+def _find_members(
+    body: Body, cells: Converted, header: Header, roles: Roles, name: str
+) -> assemble.Membership:
+    alone = header.names[roles.target[0]]
+    if roles.series_id is None:
+        guesses = (
+            [(column, body.column(column)) for column in roles.series_guesses]
+            if len(roles.target) == 1
+            else []
+        )
+        return assemble.choose_series(guesses, cells.times, rows=len(body.cells), alone=alone)
+    texts = body.column(roles.series_id)
+    if not all(texts):
+        row = texts.index("")
+        raise DataInvalid(
+            "data.series_id",
+            f"column {header.names[roles.series_id]!r}: {texts.count('')} cells without an id",
+            where=f"{name}:{body.lines[row]}",
+            hint="fill the cells or remove the rows",
+        )
+    codes, ids = assemble.code(texts)
+    return assemble.Membership(codes, ids, roles.series_id)
+
+
+def _to_long(story: account.Story, *, is_wide: bool) -> assemble.Long:
+    codes, numbers = story.members.codes, story.cells.numbers
+    times = assemble.number_rows(codes) if story.cells.times is None else story.cells.times
+    lines = story.body.line_numbers()
+    if is_wide:
+        count = len(story.roles.target)
+        return assemble.spread(numbers[:, :count], numbers[:, count:], times, lines)
+    return assemble.Long(codes, times, numbers, lines)
+
+
+def _duplicates_remedy(story: account.Story) -> str:
+    """What would tell rows at one time apart: a column of ids that is not used yet."""
+    if story.members.column is not None or len(story.roles.target) > 1:
+        return ""
+    candidates = (*story.roles.series_guesses, *story.roles.text)
+    return f"tell series apart: data.series_id: {story.header.names[candidates[0]]}" if candidates else ""

@@ -125,7 +125,8 @@ def read_numbers(
     kept = _stripped(cells)
     present = np.fromiter((c not in gaps for c in kept), dtype=np.bool_, count=len(kept))
     rows = np.flatnonzero(present)
-    texts = list(kept) if len(rows) == len(kept) else [kept[row] for row in rows]
+    numbers = rows.tolist()
+    texts = list(kept) if len(rows) == len(kept) else [kept[row] for row in numbers]
     values = np.full(len(kept), np.nan)
     if decimal == "." and thousands is None and not _UNUSUAL.search("\n".join(texts)):
         try:

@@ -167,7 +167,9 @@ def number_text(value: float, *, ticks: Sequence[float] | npt.NDArray[np.float64
     decimals = next((n for n in range(7) if math.isclose(round(step, n), step, rel_tol=1e-3)), None)
     if largest < 1e12 and decimals is not None:
         return f"{value:,.{decimals}f}".replace("-", "\N{MINUS SIGN}")
-    digits = math.floor(math.log10(largest)) - math.floor(math.log10(step)) + 1
+    power = math.floor(math.log10(step))
+    whole = math.isclose(round(step / 10.0**power), step / 10.0**power, rel_tol=1e-3)  # 5e-9, not 2.5e-9
+    digits = math.floor(math.log10(largest)) - power + (0 if whole else 1)
     return f"{value:.{digits}e}"
 
 

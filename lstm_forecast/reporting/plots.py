@@ -122,10 +122,9 @@ def plot_loss(
         for look, values in zip((TRAINING, VALIDATION), losses, strict=True):
             _line(panel, times, values, look)
         panel.axvline(best_epoch, color=VERMILLION, linewidth=1.0, linestyle="--", zorder=2.0)
-        marked = [value for values in reversed(losses) for value in values[times == best_epoch]]
-        height = next((value for value in marked if math.isfinite(value)), math.nan)
-        label = f"best epoch: {best_epoch}"
-        panel.plot([best_epoch], [height], "o", color=VERMILLION, markersize=7, label=label, zorder=4.0)
+        marked = [v for values in reversed(losses) for v in values[times == best_epoch] if math.isfinite(v)]
+        at, label = (best_epoch, *(marked or [math.nan]))[:2], f"best epoch: {best_epoch}"
+        panel.plot(*at, "o", color=VERMILLION, markersize=7, label=label, zorder=4.0)
         _frame(panel, times)
         finite = np.concatenate(losses)[np.isfinite(np.concatenate(losses))]
         if len(finite) and 0 < finite.min() * LOG_RATIO < finite.max():
@@ -321,15 +320,15 @@ def _logarithmic(panel: Axes) -> None:
 
 
 def _say_if_missing(panel: Axes, wanted: Sequence[Array], others: Sequence[Array], note: str) -> None:
-    """Write ``note`` when no line of ``wanted`` has a finite value: in a corner if ``others`` are drawn."""
+    """Say so when no line of ``wanted`` has a finite value: above the panel if ``others`` are drawn in it."""
     if any(np.isfinite(values).any() for values in wanted):
         return
-    alone = not any(np.isfinite(values).any() for values in others)
-    x, y, across, along = (0.5, 0.5, "center", "center") if alone else (0.015, 0.97, "left", "top")
-    text = panel.text(x, y, note, transform=panel.transAxes, ha=across, va=along, color=DARK_GREY, zorder=5.0)
-    text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 2.0})
-    if alone:
-        panel.set_yticks([])
+    if any(np.isfinite(values).any() for values in others):
+        panel.set_title(note, loc="right", fontsize=9, color=DARK_GREY)
+        return
+    place = panel.text(0.5, 0.5, note, transform=panel.transAxes, ha="center", va="center", color=DARK_GREY)
+    place.set_bbox({"facecolor": "white", "edgecolor": "none"})
+    panel.set_yticks([])
 
 
 def _numbers(losses: Sequence[float | None]) -> Array:
@@ -339,7 +338,8 @@ def _numbers(losses: Sequence[float | None]) -> Array:
 
 def _finished(figure: Figure) -> Figure:
     """Add one legend for all panels and settle the layout, so that every drawing of it is the same."""
-    handles = {str(line.get_label()): line for panel in figure.axes for line in panel.get_lines()}
+    fullest_first = sorted(figure.axes, key=lambda panel: -len(panel.get_lines()))
+    handles = {str(line.get_label()): line for panel in fullest_first for line in panel.get_lines()}
     shown = {label: line for label, line in handles.items() if not label.startswith("_")}
     below_title = EDGE_INCHES / WIDTH_INCHES, 1 - (EDGE_INCHES + TITLE_INCHES) / figure.get_figheight()
     columns = max(1, len(shown))

@@ -1,0 +1,103 @@
+"""The used cells of all rows as moments and numbers; rows with bad cells refused or set aside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_forecast.data.columns import Roles
+from lstm_forecast.data.dates import ROW_NUMBERS, TimeFormat, Times, parse_times
+from lstm_forecast.data.header import Header
+from lstm_forecast.data.rows import Body, Reject
+from lstm_forecast.data.table import ReadOptions
+from lstm_forecast.data.values import GAPS, Column, find_decimal, read_numbers, refuse_cells
+
+
+@dataclass(frozen=True)
+class Converted:
+    """The rows as arrays, and how their cells were spelled."""
+
+    times: NDArray[np.int64] | None  # [n] None: no time column
+    time_format: TimeFormat
+    time_said: str
+    numbers: NDArray[np.float64]  # [n, targets + covariates]
+    decimal: str
+    grouped: tuple[str, ...]  # columns whose thousands are marked
+    rounded: int  # integers that float64 cannot hold
+
+
+def convert(
+    body: Body, header: Header, roles: Roles, options: ReadOptions, *, name: str, separator: str
+) -> Converted:
+    """The moments and numbers of all kept rows.
+
+    With ``bad_rows: skip`` rows with unreadable cells move from ``body`` to its rejects.
+
+    Raises:
+        DataInvalid: ``data.value`` or ``data.range`` for number cells, ``data.time`` and its kin for time cells,
+            ``data.decimal`` where the decimal mark cannot be told.
+    """
+    lines = body.line_numbers()
+    times = _read_times(body, header, roles, options, name=name)
+    texts = [body.column(column) for column in roles.values]
+    decimal = options.decimal or _find_decimal(texts, options, separator, name)
+    gaps = GAPS | frozenset(options.na_values)
+    found = [
+        read_numbers(column, decimal=decimal, thousands=options.thousands, gaps=gaps) for column in texts
+    ]
+    names = [header.names[column] for column in roles.values]
+    for column_name, column in zip(names, found, strict=True):
+        if column.bad and options.bad_rows == "error":
+            raise refuse_cells(column_name, column.bad, lines, name=name)
+    kept = _set_aside(body, times, dict(zip(names, found, strict=True)), separator)
+    return Converted(
+        times.moments[kept] if times else None,
+        times.format if times else ROW_NUMBERS,
+        times.said if times else "",
+        np.stack([column.values for column in found], axis=1)[kept],
+        decimal,
+        tuple(n for n, column in zip(names, found, strict=True) if column.thousands),
+        sum(column.rounded for column in found),
+    )
+
+
+def _find_decimal(texts: list[list[str]], options: ReadOptions, separator: str, name: str) -> str:
+    if options.thousands in (",", "."):
+        return "." if options.thousands == "," else ","
+    return find_decimal(texts, separator, where=name)
+
+
+def _read_times(body: Body, header: Header, roles: Roles, options: ReadOptions, *, name: str) -> Times | None:
+    if not roles.time:
+        return None
+    texts = body.column(roles.time[0])
+    for column in roles.time[1:]:
+        texts = [f"{day} {clock}" for day, clock in zip(texts, body.column(column), strict=True)]
+    return parse_times(
+        texts,
+        lines=body.line_numbers(),
+        name=name,
+        column=" ".join(header.names[column] for column in roles.time),
+        date_format=options.date_format,
+        on_bad=options.bad_rows,
+    )
+
+
+def _set_aside(
+    body: Body, times: Times | None, columns: dict[str, Column], separator: str
+) -> NDArray[np.bool_]:
+    """Rows with a bad cell become rejects; gives the rows that stay."""
+    kept = np.ones(len(body.cells), dtype=np.bool_)
+    bad = [(cell, "time") for cell in times.bad] if times else []
+    bad += [(cell, name) for name, column in columns.items() for cell in column.bad]
+    for cell, column_name in sorted(bad, key=lambda item: item[0].row):
+        if kept[cell.row]:
+            reason = f"column {column_name!r}: {cell.text[:60]!r} cannot be read"
+            used = body.cells[cell.row][:-1]  # the first of the used cells stands twice
+            body.rejects.append(Reject(body.lines[cell.row], reason, separator.join(used)))
+        kept[cell.row] = False
+    if not kept.all():
+        body.keep(kept)
+    return kept

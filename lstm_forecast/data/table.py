@@ -1,0 +1,75 @@
+"""What a reader is told and what it gives back: options in, one table in long form out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_forecast.data.dates import TimeFormat
+from lstm_forecast.data.findings import Notice
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What the user says about the file: one field per key of the ``data`` section that reading needs.
+
+    ``header_row``: ``auto`` finds it, a number is its line (from 1), None says there is none and columns are called
+    1, 2, …  ``skip_rows`` are lines left out after the header. ``strict`` turns notices into errors. ``max_bytes``
+    counts after decompression.
+    """
+
+    time: str | None = None
+    target: str | tuple[str, ...] | None = None
+    series_id: str | None = None
+    past_covariates: tuple[str, ...] = ()
+    encoding: str | None = None
+    separator: str | None = None
+    decimal: str | None = None
+    thousands: str | None = None
+    header_row: int | Literal["auto"] | None = "auto"
+    skip_rows: int = 0
+    date_format: str | None = None
+    na_values: tuple[str, ...] = ()
+    duplicates: Literal["error", "first", "last", "sum", "mean"] = "error"
+    bad_rows: Literal["error", "skip"] = "error"
+    max_bad_rows: int = 0
+    strict: bool = False
+    max_bytes: int = 8 * 2**30
+
+
+@dataclass(frozen=True)
+class Source:
+    """Facts of the file: ``sha256`` and ``size_bytes`` are those of the raw bytes, before any decompression."""
+
+    path: str
+    sha256: str
+    size_bytes: int
+    encoding: str
+    separator: str
+    decimal: str
+    header_line: int | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Long form, sorted by series (in order of first appearance) and time; no series has two rows at one time."""
+
+    series: NDArray[np.int64]  # [N] index into series_ids
+    series_ids: tuple[str, ...]  # without an id column the target's header; of a wide file the headers
+    times: NDArray[
+        np.int64
+    ]  # [N] microseconds since the epoch, UTC where cells carry a zone; or row numbers from 1
+    values: NDArray[np.float64]  # [N, C] NaN: an empty cell; never infinite
+    columns: tuple[str, ...]  # [C] the user's names, the target first ("value" of a wide file)
+    time_name: str  # the user's header; "row" without a time column
+    series_name: str  # the user's header; "series" without an id column
+    time_format: TimeFormat
+    lines: NDArray[np.int64]  # [N] line in the file, from 1
+    header: tuple[str, ...]  # all column names
+    source: Source
+    account: tuple[str, ...]  # what was found and done, at most ten lines
+    notices: tuple[Notice, ...]  # warnings
+    rejects: tuple[dict[str, object], ...]  # one per skipped row: line, reason, row
