@@ -31,7 +31,15 @@ def dump_config(config: Config) -> str:
 
 def config_schema() -> dict[str, object]:
     """JSON Schema (2020-12) of the YAML file, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
+    schema = Config.model_json_schema()
+    for key in KEYS:
+        section, _, name = key.rpartition(".")
+        if section:
+            properties = schema["$defs"][SECTIONS[section].__name__]["properties"]
+            if "default" in properties[name]:
+                # As it is written in a file (8GiB), not as the models hold it.
+                properties[name]["default"] = _default(key)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def config_rows(loaded: Loaded) -> list[tuple[str, object, str]]:

@@ -24,12 +24,12 @@ class Loaded:
     """A configuration and where each of its values came from.
 
     ``origins`` maps every dotted key to ``default``, ``stock.yaml:12``, ``environment LSTM_FORECAST_...``,
-    ``--set``, a flag such as ``--epochs``, or ``bare CSV``.
+    ``--set``, a flag such as ``--epochs``, or ``bare CSV``. ``path`` is the YAML file, None without one.
     """
 
     config: Config
     origins: dict[str, str]
-    path: Path | None = None  # of the YAML file; None for a bare CSV
+    path: Path | None = None
 
     def was_set(self, key: str) -> bool:
         """Whether somebody gave this key, even if with the value of its default."""

@@ -100,6 +100,11 @@ def _id(details: list[ErrorDetails]) -> str:
     for detail in details:
         if detail["type"] in {"literal_error", "choice"}:
             kinds.add("config.choice" if isinstance(detail["input"], str) else "config.type")
-        elif detail["type"] not in _TYPE_ERRORS:
+        elif detail["type"] not in _TYPE_ERRORS and not _counts_only_good_items(detail):
             kinds.add("config.range")
     return next(kind for kind in ("config.range", "config.choice", "config.type") if kind in kinds)
+
+
+def _counts_only_good_items(detail: ErrorDetails) -> bool:
+    """Whether a list is called too short only because its items, of another type, were not counted."""
+    return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]

@@ -64,9 +64,10 @@ def tell(
     """At most ten lines; what was guessed stands with the key or flag that changes it."""
     facts, body, cells = story.facts, story.body, story.cells
     mark = _MARKS.get(facts.separator, repr(facts.separator))
+    size = f"{plural(len(table.times), 'row')}, {plural(len(story.header.names), 'column')}"
+    written = f"{facts.encoding}, separator {mark}, decimal {cells.decimal!r}"
     lines = [
-        f"{story.text.name}: {plural(len(table.times), 'row')}, {plural(len(story.header.names), 'column')}, "
-        f"{facts.encoding}, separator {mark}, decimal {cells.decimal!r} (data.encoding, data.separator, data.decimal)",
+        f"{story.text.name}: {size}, {written} (data.encoding, data.separator, data.decimal)",
         *story.header.said,
         *_about_time(story, table),
         *story.roles.said[1:],

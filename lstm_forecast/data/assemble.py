@@ -54,8 +54,8 @@ def choose_series(
 ) -> Membership:
     """The id column among those whose header suggests one.
 
-    One that makes the times unique is needed; else one with a single value names the series; else there is none.
-    Without times one whose values repeat is taken.
+    One that makes the times unique is needed; else one with a single value names the series; else there is
+    none. Without times one whose values repeat is taken.
 
     Args:
         guesses: column number and cells, the likeliest first.
@@ -72,9 +72,10 @@ def choose_series(
         found = Membership(codes, ids, column)
         if len(ids) == 1:
             constant = constant or found
-        elif times is None and 2 * len(ids) <= rows:
-            return found
-        elif times is not None and clashes and _clashes(codes, times) <= _STRAY * clashes:
+        elif times is None:
+            if 2 * len(ids) <= rows:
+                return found
+        elif clashes and _clashes(codes, times) <= _STRAY * clashes:
             return found
     return constant or Membership(np.zeros(rows, dtype=np.int64), (alone,), None)
 

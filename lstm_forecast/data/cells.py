@@ -36,8 +36,8 @@ def convert(
     With ``bad_rows: skip`` rows with unreadable cells move from ``body`` to its rejects.
 
     Raises:
-        DataInvalid: ``data.value`` or ``data.range`` for number cells, ``data.time`` and its kin for time cells,
-            ``data.decimal`` where the decimal mark cannot be told.
+        DataInvalid: ``data.value`` or ``data.range`` for number cells, ``data.time`` and its kin for time
+            cells, ``data.decimal`` where the decimal mark cannot be told.
     """
     lines = body.line_numbers()
     times = _read_times(body, header, roles, options, name=name)
@@ -51,7 +51,9 @@ def convert(
     for column_name, column in zip(names, found, strict=True):
         if column.bad and options.bad_rows == "error":
             raise refuse_cells(column_name, column.bad, lines, name=name)
-    kept = _set_aside(body, times, dict(zip(names, found, strict=True)), separator)
+    read = dict(zip(names, found, strict=True))
+    time_name = header.names[roles.time[0]] if roles.time else ""
+    kept = _set_aside(body, times, read, time_name=time_name, separator=separator)
     return Converted(
         times.moments[kept] if times else None,
         times.format if times else ROW_NUMBERS,
@@ -86,17 +88,16 @@ def _read_times(body: Body, header: Header, roles: Roles, options: ReadOptions, 
 
 
 def _set_aside(
-    body: Body, times: Times | None, columns: dict[str, Column], separator: str
+    body: Body, times: Times | None, columns: dict[str, Column], *, time_name: str, separator: str
 ) -> NDArray[np.bool_]:
     """Rows with a bad cell become rejects; gives the rows that stay."""
-    kept = np.ones(len(body.cells), dtype=np.bool_)
-    bad = [(cell, "time") for cell in times.bad] if times else []
+    kept = np.ones(len(body.lines), dtype=np.bool_)
+    bad = [(cell, time_name) for cell in times.bad] if times else []
     bad += [(cell, name) for name, column in columns.items() for cell in column.bad]
     for cell, column_name in sorted(bad, key=lambda item: item[0].row):
         if kept[cell.row]:
             reason = f"column {column_name!r}: {cell.text[:60]!r} cannot be read"
-            used = body.cells[cell.row][:-1]  # the first of the used cells stands twice
-            body.rejects.append(Reject(body.lines[cell.row], reason, separator.join(used)))
+            body.rejects.append(Reject(body.lines[cell.row], reason, separator.join(body.row(cell.row))))
         kept[cell.row] = False
     if not kept.all():
         body.keep(kept)

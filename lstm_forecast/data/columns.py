@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lstm_forecast.data.dates import given_pattern
 from lstm_forecast.data.guess import guess_spelling, is_clock, is_date_like, majority_guess
 from lstm_forecast.data.header import Header
 from lstm_forecast.data.names import CLOCK, SERIES, TARGET, TIME_CERTAIN, TIME_POSSIBLE, simplified
+from lstm_forecast.data.spelling import read_cells
 from lstm_forecast.data.values import GAPS, is_number_like
 from lstm_forecast.errors import DataInvalid, nearest
 
@@ -20,6 +22,7 @@ class Named:
     target: str | tuple[str, ...] | None
     series_id: str | None
     past_covariates: tuple[str, ...]
+    date_format: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,16 +48,16 @@ def find_roles(header: Header, named: Named, *, name: str) -> Roles:
     """The role of each column.
 
     Raises:
-        DataInvalid: ``data.column`` for a name that is not there or named twice, ``data.target`` where none can be
-            chosen, ``data.time`` for a date column whose cells are no dates.
+        DataInvalid: ``data.column`` for a name that is not there or named twice, ``data.target`` where none
+            can be chosen, ``data.time`` for a date column whose cells are no dates.
     """
-    columns = _Columns(header, name)
+    columns = _Columns(header, name, named.date_format)
     covariates = tuple(columns.find(c, "data.past_covariates") for c in named.past_covariates)
     series_id = columns.find(named.series_id, "data.series_id") if named.series_id is not None else None
     time, time_said = _find_time(columns, named.time)
     guesses = () if series_id is not None else columns.ranked(SERIES)
     guesses = tuple(c for c in guesses if c not in (*time, *covariates) and columns.could_be_ids(c))
-    aside = (*time, series_id, *guesses, *columns.ranked(TIME_CERTAIN + TIME_POSSIBLE))
+    aside = (*time, series_id, *columns.ranked(SERIES), *columns.ranked(TIME_CERTAIN + TIME_POSSIBLE))
     numeric = tuple(c for c in range(columns.width) if c not in aside and columns.is_numeric(c))
     target, target_said = _find_target(columns, named.target, numeric, taken=covariates)
     named_columns = [*time, *([series_id] if series_id is not None else []), *target, *covariates]
@@ -71,7 +74,8 @@ def find_roles(header: Header, named: Named, *, name: str) -> Roles:
 class _Columns:
     """The header with the first cells of each column."""
 
-    def __init__(self, header: Header, name: str) -> None:
+    def __init__(self, header: Header, name: str, date_format: str | None) -> None:
+        self.date_pattern = given_pattern(date_format) if date_format else None
         self.names = header.names
         self.tickers = header.tickers
         self.width = len(header.names)
@@ -115,17 +119,21 @@ class _Columns:
 
     def is_time(self, column: int) -> bool:
         """Mostly dates or times, plain numbers such as 20240301 included."""
-        guess = majority_guess(self.cells[column])
+        filled = [cell for cell in self.cells[column] if cell]
+        if self.date_pattern:
+            return 2 * int(read_cells(filled, self.date_pattern).fits.sum()) > len(filled)
+        guess = majority_guess(filled)
         if guess is None:
             return False
         if guess.kind != "date":
             return True
-        filled = [cell for cell in self.cells[column] if cell]
         return 2 * sum(guess_spelling(cell) is not None for cell in filled) >= len(filled)
 
     def is_real_date(self, column: int) -> bool:
         """Dates only, and none that could be a number."""
         filled = self.filled(column)
+        if self.date_pattern:
+            return bool(filled) and bool(read_cells(filled, self.date_pattern).fits.all())
         return bool(filled) and all(is_date_like(cell) for cell in filled)
 
     def repeats(self, column: int) -> bool:
@@ -133,9 +141,10 @@ class _Columns:
         return len(set(filled)) < len(filled) and not self.is_numeric(column)
 
     def could_be_ids(self, column: int) -> bool:
-        """Filled, and not measured numbers with decimals; a column of one row may be constant."""
-        cells = self.cells[column]
-        return bool(cells) and all(cells) and not all("." in cell and is_number_like(cell) for cell in cells)
+        """Mostly filled, and not with decimal numbers."""
+        filled = self.filled(column)
+        decimals = sum("." in cell and is_number_like(cell) for cell in filled)
+        return 2 * len(filled) > len(self.cells[column]) and 2 * decimals < len(filled)
 
 
 def _find_time(columns: _Columns, named: str | None) -> tuple[tuple[int, ...], tuple[str, ...]]:
@@ -174,10 +183,9 @@ def _refuse_dates(columns: _Columns, column: int) -> None:
     filled = columns.filled(column)
     if not filled:
         return
-    serial = all(cell.isdecimal() and len(cell) == 5 for cell in filled)
-    remedy = "these are Excel's day numbers: format the column as a date there and save again" if serial else (
-        'set data.date_format (for example "%d/%m/%Y"), or name another column: data.time'
-    )  # fmt: skip
+    remedy = 'set data.date_format (for example "%d/%m/%Y"), or name another column: data.time'
+    if all(cell.isdecimal() and len(cell) == 5 for cell in filled):
+        remedy = "these are Excel's day numbers: format the column as a date there and save again"
     raise DataInvalid(
         "data.time",
         f"column {columns.names[column]!r}: {filled[0][:40]!r} is not a date or time that can be read",
@@ -241,5 +249,5 @@ def _require_distinct(used: list[int], columns: _Columns) -> None:
                 "data.column",
                 f"column {columns.names[column]!r} has two roles",
                 where=columns.where,
-                hint="name each column once among data.time, data.series_id, data.target, data.past_covariates",
+                hint="name it once among data.time, data.series_id, data.target, data.past_covariates",
             )

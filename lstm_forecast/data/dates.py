@@ -34,9 +34,9 @@ _EPOCH_US = {"epoch_s": 1_000_000, "epoch_ms": 1_000}
 class TimeFormat:
     """The form of a file's times, kept so that a forecast is dated as its input is.
 
-    ``kind`` is ``date`` (no clock), ``datetime``, ``iso`` (with a T or a zone), ``quarter``, ``epoch_s``, ``epoch_ms``
-    or ``row`` (row numbers: no calendar). ``pattern`` is the spelling, empty for epochs and rows; ``zone`` the suffix
-    that the cells carry, in their own form.
+    ``kind`` is ``date`` (no clock), ``datetime``, ``iso`` (with a T or a zone), ``quarter``, ``epoch_s``,
+    ``epoch_ms`` or ``row`` (row numbers: no calendar). ``pattern`` is the spelling, empty for epochs and
+    rows; ``zone`` the suffix that the cells carry, in their own form.
     """
 
     kind: Kind
@@ -124,7 +124,7 @@ def parse_times(
             ``data.date_format`` for an ambiguous order of day and month, ``data.zones`` for several zones.
         UsageError: ``date_format`` has a field that is not known.
     """
-    guess = _given(date_format) if date_format else majority_guess(cells)
+    guess = Guess("date", given_pattern(date_format)) if date_format else majority_guess(cells)
     if guess is None:
         row = next((row for row, cell in enumerate(cells) if cell), 0)
         raise _refuse(
@@ -148,7 +148,12 @@ def parse_times(
     return Times(np.where(good, moments, 0), found, bad, said)
 
 
-def _given(date_format: str) -> Guess:
+def given_pattern(date_format: str) -> str:
+    """The pattern of the user's strptime format; numbers may stand with or without a leading zero.
+
+    Raises:
+        UsageError: a field that is not known, or no year.
+    """
     if not is_known(date_format) or not any(p[-1] in "Yy" for p in split_pattern(date_format) if is_field(p)):
         raise UsageError(
             "data.date_format",
@@ -158,7 +163,7 @@ def _given(date_format: str) -> Guess:
         )
     loose = "".join(f"%-{p[1]}" if p in ("%m", "%d", "%H", "%I") else p for p in split_pattern(date_format))
     compact = re.search("%[A-Za-z]%", date_format)
-    return Guess("date", date_format if compact else loose, f"data.date_format {date_format}")
+    return date_format if compact else loose
 
 
 def _read_epochs(cells: Sequence[str], unit: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -231,12 +236,13 @@ def _format_of(guess: Guess, read: Cells, cells: Sequence[str]) -> TimeFormat:
 
 def _with_padding(pattern: str, read: Cells, cells: Sequence[str]) -> str:
     """Whether numbers below ten carry a zero in this column; a field without any follows the other fields."""
-    first = [(cell, row) for row, cell in enumerate(cells[:_PADDING_SAMPLE]) if read.fits[row]]
+    rows = np.flatnonzero(read.fits[:_PADDING_SAMPLE])
+    first = [cells[row] for row in rows.tolist()]
     padded = pattern.replace("%-", "%")
-    if padded == pattern or read_cells([cell for cell, _ in first], padded).fits.all():
+    if padded == pattern or read_cells(first, padded).fits.all():
         return padded
     for part in [part for part in split_pattern(pattern) if part.startswith("%-")]:
-        small = [cell for cell, row in first if read.fields[part[-1]][row] < 10]
+        small = [cells[row] for row in rows[read.fields[part[-1]][rows] < 10].tolist()]
         attempt = pattern.replace(part, f"%{part[-1]}")
         if small and read_cells(small, attempt).fits.all():
             pattern = attempt
@@ -258,7 +264,8 @@ def _refuse(
     shown = guess.pattern.replace("%-", "%")
     other = guess_spelling(cell.text)
     if other and other.pattern != guess.pattern:
-        text = f"column {column!r}: several date spellings: {cell.text[:40]!r}, while other rows are {shown}{more}"
+        spellings = f"several date spellings: {cell.text[:40]!r}, while other rows are {shown}"
+        text = f"column {column!r}: {spellings}{more}"
         return DataInvalid(
             "data.time", text, where=where, hint="write the column in one spelling, best 2024-03-01"
         )

@@ -14,7 +14,7 @@ _SAMPLE = 50  # cells that are looked at before a spelling is chosen
 
 @dataclass(frozen=True)
 class Guess:
-    """A spelling: its kind, its pattern, what to tell the user; ``order_open``: day and month may change places."""
+    """A spelling: its kind and pattern, what to say of it, and whether day and month may change places."""
 
     kind: str
     pattern: str
@@ -110,7 +110,7 @@ def guess_spelling(cell: str) -> Guess | None:
             return Guess(
                 "date",
                 filled + rest,
-                "day first, as dots are" if filled.startswith("%-d.") else "",
+                _meaning(filled),
                 order_open,
             )
     if cell[:8].isdecimal() and _DIGITS[8][1].fullmatch(cell[:8]):
@@ -121,6 +121,15 @@ def guess_spelling(cell: str) -> Guess | None:
         rest = _guess_clock(cell[8:], "%d")
         return Guess("date", f"%Y%m%d{rest}") if rest is not None else None
     return None
+
+
+def _meaning(pattern: str) -> str:
+    """What to say of a spelling that could be taken otherwise."""
+    if pattern.startswith("%-d."):
+        return "day first, as dots are"
+    if pattern.endswith("%y"):
+        return "the last number being the year"
+    return ""
 
 
 def _guess_digits(cell: str) -> Guess | None:

@@ -71,7 +71,7 @@ def _strip(row: list[str]) -> list[str]:
 
 
 def _none(rows: list[Row]) -> Header:
-    width = _common_width([row for _, row in rows])
+    width = _common_width([row for _, row in rows], [])
     names = tuple(str(number) for number in range(1, width + 1))
     said = ("no header row: columns are named 1, 2, … (data.header_row)",)
     return Header(names, None, rows[0][0], tuple(row for _, row in rows), said)
@@ -120,7 +120,7 @@ def _three_rows(rows: list[Row]) -> Header | None:
 def _found(rows: list[Row], name: str) -> Header:
     cells = [row for _, row in rows]
     body = cells[max(1, len(cells) // 3) :] or cells
-    width = _common_width(body)
+    width = _common_width(body, cells)
     dates, numbers = _typed_columns(body, width)
     start = next((at for at, row in enumerate(cells) if _is_data(row, width, dates, numbers)), None)
     if start is None:  # nothing but text
@@ -144,9 +144,11 @@ def _found(rows: list[Row], name: str) -> Header:
     return Header(tuple(cells[best]), rows[best][0], body_line, sample, (said,))
 
 
-def _common_width(rows: list[list[str]]) -> int:
-    counts = Counter(len(row) for row in reversed(rows))  # of two equally common widths the later one
-    return counts.most_common(1)[0][0]
+def _common_width(rows: list[list[str]], above: list[list[str]]) -> int:
+    """The width of most rows; of equally common ones that which rows above share, then the last one."""
+    counts, shared = Counter(map(len, rows)), Counter(map(len, above))
+    last = {len(row): at for at, row in enumerate(rows)}
+    return max(counts, key=lambda width: (counts[width], shared[width], last[width]))
 
 
 def _typed_columns(rows: list[list[str]], width: int) -> tuple[list[int], list[int]]:

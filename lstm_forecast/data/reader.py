@@ -1,10 +1,8 @@
-"""A CSV file, however it is written, as a table of series, times and numbers; what was found is said in plain lines."""
+"""A CSV file, however it is written, as one table of series, times and numbers, with an account of it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-
-import numpy as np
 
 from lstm_forecast.data import account, assemble, dialect, source
 from lstm_forecast.data.cells import Converted, convert
@@ -86,7 +84,9 @@ def _finish(story: account.Story, options: ReadOptions) -> Table:
 
 
 def _named(options: ReadOptions) -> Named:
-    return Named(options.time, options.target, options.series_id, options.past_covariates)
+    return Named(
+        options.time, options.target, options.series_id, options.past_covariates, options.date_format
+    )
 
 
 def _check_options(options: ReadOptions) -> None:
@@ -121,7 +121,7 @@ def _check_options(options: ReadOptions) -> None:
 
 
 def _require_rows(body: Body, name: str) -> None:
-    if body.cells:
+    if body.lines:
         return
     left_out = body.suspended + len(body.totals) + len(body.rejects)
     detail = [f"{left_out} rows were left out: no trade, totals or bad"] if left_out else []
@@ -140,7 +140,7 @@ def _find_members(
             if len(roles.target) == 1
             else []
         )
-        return assemble.choose_series(guesses, cells.times, rows=len(body.cells), alone=alone)
+        return assemble.choose_series(guesses, cells.times, rows=len(body.lines), alone=alone)
     texts = body.column(roles.series_id)
     if not all(texts):
         row = texts.index("")

@@ -1,4 +1,4 @@
-"""The rows of a file, one by one: their width checked, marks of no trade left out, totals at the end cut off."""
+"""The rows of a file, one by one: width checked, rows without trade left out, totals at the end cut off."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ _TOTAL = re.compile(
     r"|(grand |sub)?totals?\b|sum\b|average\b|mean\b|source\b|notes?\b)",
     re.IGNORECASE,
 )
+_BLANKS = " \t\n\v\f\u00a0\u3000"
 _TAIL = 10  # rows at the end among which totals and remarks are looked for
 _MOST_ODD = 100_000  # rows of another width that are kept before the file is given up
 
@@ -44,19 +45,24 @@ class Reject:
 class Body:
     """The used cells of all kept rows, and what was left out on the way."""
 
+    picked: tuple[int, ...]
     lines: list[int] = field(default_factory=list)
-    cells: list[tuple[str, ...]] = field(default_factory=list)
+    cells: list[str] = field(default_factory=list)  # row after row: a million small tuples would be slower
     rejects: list[Reject] = field(default_factory=list)
     totals: list[int] = field(default_factory=list)
     empty: int = 0
     suspended: int = 0
-    picked: tuple[int, ...] = ()
-    error: DataInvalid | None = None  # of the first reject
 
     def column(self, number: int) -> list[str]:
         """One column's cells without surrounding blanks."""
-        at = self.picked.index(number)
-        return [row[at].strip() for row in self.cells]
+        cells = self.cells[self.picked.index(number) :: len(self.picked)]
+        joined = "".join(cells)
+        return [cell.strip() for cell in cells] if any(blank in joined for blank in _BLANKS) else cells
+
+    def row(self, number: int) -> list[str]:
+        """The used cells of one kept row."""
+        width = len(self.picked)
+        return self.cells[number * width : (number + 1) * width]
 
     def line_numbers(self) -> NDArray[np.int64]:
         """[N] the line of each kept row."""
@@ -65,7 +71,7 @@ class Body:
     def keep(self, kept: NDArray[np.bool_]) -> None:
         """Drops the rows where ``kept`` is False."""
         chosen = kept.tolist()
-        self.cells = [row for row, ok in zip(self.cells, chosen, strict=True) if ok]
+        self.cells = [cell for row, ok in enumerate(chosen) if ok for cell in self.row(row)]
         self.lines = [line for line, ok in zip(self.lines, chosen, strict=True) if ok]
 
 
@@ -81,12 +87,13 @@ def collect(
     """The used columns of every row.
 
     Raises:
-        DataInvalid: a row of another width or a repeated header (unless ``bad_rows`` is ``skip``), an open quote.
+        DataInvalid: a row of another width or a repeated header (unless ``bad_rows`` is ``skip``), or an
+            open quote.
     """
     guesses = roles.series_guesses if roles.series_id is None else (roles.series_id,)
     used = tuple(dict.fromkeys((*roles.time, *guesses, *roles.values)))
     body = Body(picked=used)
-    pick = itemgetter(*used, used[0])  # twice the first: one column alone would come without its tuple
+    pick = itemgetter(*used) if len(used) > 1 else itemgetter(slice(used[0], used[0] + 1))
     watched = roles.values[0]
     traded = tuple(dict.fromkeys((*roles.values, *roles.numeric)))
     names, width = list(header.names), len(header.names)
@@ -106,7 +113,7 @@ def collect(
             body.suspended += 1
         else:
             body.lines.append(line)
-            body.cells.append(pick(row))
+            body.cells.extend(pick(row))
     _cut_totals(body, tail, odd, roles.time, width)
     _judge_odd(body, odd, text, names, last=tail[-1][0] if tail else 0, bad_rows=bad_rows)
     return body
@@ -126,7 +133,7 @@ def _cut_totals(
         odd.pop(line, None)
         if body.lines and body.lines[-1] == line:
             body.lines.pop()
-            body.cells.pop()
+            del body.cells[-len(body.picked) :]
 
 
 def _is_total(row: list[str], time: tuple[int, ...], width: int) -> bool:
@@ -159,7 +166,6 @@ def _judge_odd(
                 error.hint = "the file seems to be cut off here; copy it again, or remove the line"
         if bad_rows == "error":
             raise error
-        body.error = body.error or error
         body.rejects.append(Reject(line, error.message, ",".join(row), error.id))
 
 

@@ -53,7 +53,7 @@ class Text:
     encoding: str
 
     def lines(self) -> TextIO:
-        """The lines with their ends as ``\\n``, whatever they were; decoded as they are read."""
+        """The lines, each ending in a newline whatever it was in the file; decoded as they are read."""
         return io.TextIOWrapper(io.BytesIO(self.data), encoding=self.encoding, newline=None)
 
     def line(self, number: int) -> str:
@@ -247,7 +247,7 @@ def decode(raw: RawFile, encoding: str | None) -> Text:
             "data.encoding",
             "a NUL character, expected text",
             where=f"{raw.name}:{line}",
-            hint="if the file is UTF-16 without a mark, set data.encoding: utf-16-le; else save it again as UTF-8",
+            hint="for UTF-16 without a mark set data.encoding: utf-16-le; else save the file as UTF-8",
         )
     return Text(raw.name, raw.data, found)
 
@@ -298,7 +298,7 @@ def _undecodable(raw: RawFile, encoding: str, error: UnicodeError) -> DataInvali
         "data.encoding",
         f"byte 0x{byte:02x} at offset {error.start} is not {wanted}",
         where=f"{raw.name}:{line}",
-        hint="save the file as UTF-8, or name its encoding: data.encoding: cp1252 (Western) | gb18030 (Chinese) | …",
+        hint="save it as UTF-8, or name its encoding: data.encoding: cp1252 (Western), gb18030 (Chinese), …",
     )
 
 

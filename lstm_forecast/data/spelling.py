@@ -1,7 +1,7 @@
 """The spelling of a time: a pattern of fields, read from cells by numpy and written back.
 
-A pattern is made of strptime's fields, ``%-d`` for a number without a leading zero, ``%q`` for a quarter, ``%3f``
-for a fraction of three digits, ``%^b`` for a month name in capitals and ``%~b`` in small letters.
+A pattern is made of strptime's fields, ``%-d`` for a number without a leading zero, ``%q`` for a quarter,
+``%3f`` for a fraction of three digits, ``%^b`` for a month name in capitals and ``%~b`` in small letters.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ def _read_fixed(cells: Sequence[str], pattern: str) -> Cells | None:
             return None
         spans.append((part, at, at + width))
         at += width
-    if not cells or any(len(cell) != at for cell in cells):
+    if set(map(len, cells)) != {at}:
         return None
-    characters = np.array(cells, dtype=f"<U{at}").view(np.uint32).reshape(len(cells), at).astype(np.int64)
+    characters = np.frombuffer("".join(cells).encode("utf-32-le"), dtype=np.uint32).reshape(len(cells), at)
     fields: Fields = {}
     for part, start, stop in spans:
         block = characters[:, start:stop]
@@ -85,10 +85,9 @@ def _read_fixed(cells: Sequence[str], pattern: str) -> Cells | None:
             if (block != np.array([ord(c) for c in part.replace("%%", "%")])).any():
                 return None
             continue
-        digits = block - ord("0")
-        if ((digits < 0) | (digits > 9)).any():
+        if ((block < ord("0")) | (block > ord("9"))).any():
             return None
-        fields[part[-1]] = digits @ 10 ** np.arange(stop - start - 1, -1, -1)
+        fields[part[-1]] = (block - ord("0")).astype(np.int64) @ 10 ** np.arange(stop - start - 1, -1, -1)
         if part[-1] == "f":
             fields["f"] = fields["f"] * 10 ** (9 - (stop - start))
     return Cells(fields, np.ones(len(cells), dtype=np.bool_), ())
@@ -164,7 +163,7 @@ def zone_minutes(zone: str) -> int:
 
 
 def to_microseconds(fields: Fields) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Microseconds since the epoch, and which rows are dates of the calendar (no 30 February, no 25 o'clock)."""
+    """Microseconds since the epoch, and which rows are real (no 30 February, no 25 o'clock)."""
     any_field = next(iter(fields.values()))
     zeros, ones = np.zeros_like(any_field), np.ones_like(any_field)
     year = fields["Y"] if "Y" in fields else _full_year(fields.get("y", zeros))
@@ -205,8 +204,9 @@ def write_time(moment_us: int, pattern: str, zone: str) -> str:
     fraction = clock[9:].ljust(9, "0")
     name = MONTHS[month - 1]
     values = {
-        "Y": f"{year:04d}", "y": f"{year % 100:02d}", "m": f"{month:02d}", "d": f"{day:02d}", "H": f"{hour:02d}",
-        "I": f"{(hour + 11) % 12 + 1:02d}", "M": f"{minute:02d}", "S": f"{second:02d}", "q": str((month + 2) // 3),
+        "Y": f"{year:04d}", "y": f"{year % 100:02d}", "m": f"{month:02d}", "d": f"{day:02d}",
+        "H": f"{hour:02d}", "I": f"{(hour + 11) % 12 + 1:02d}", "M": f"{minute:02d}", "S": f"{second:02d}",
+        "q": str((month + 2) // 3),
         "b": name[:3], "B": name, "p": "PM" if hour >= 12 else "AM", "z": zone, "f": fraction[:6],
     }  # fmt: skip
     return "".join(_write_part(part, values) for part in split_pattern(pattern))

@@ -84,6 +84,8 @@ def _cut(
         return np.maximum(ends - share, panel.offsets[:-1]), times[: max(len(times) - share, 0)]
     if isinstance(share, str):
         first = int(np.datetime64(share, "us").astype(np.int64))
+    elif len(times) == 0:  # the part after this one has taken every row
+        return panel.offsets[:-1].copy(), times
     else:
         first = int(times[-min(max(round(size * share), horizon), len(times))])
     begins = [
@@ -102,13 +104,15 @@ def check_lengths(
         DataInvalid: with the arithmetic, and the lookback that would train.
     """
     longest = int(panel.lengths.max(initial=0))
-    need = rows_needed(lookback=lookback, horizon=horizon, validation=validation, test=test)
-    if longest >= need:
+    need = rows_needed(
+        lookback=lookback, horizon=horizon, validation=validation, test=test, at_least=longest
+    )
+    if longest == need:
         return
     shorter = [
         length
         for length in range(lookback - 1, 0, -1)
-        if rows_needed(lookback=length, horizon=horizon, validation=validation, test=test) <= longest
+        if _trains(longest, lookback=length, horizon=horizon, validation=validation, test=test)
     ]
     hint = f"--lookback {shorter[0]} would train" if shorter else "give more rows, or a smaller --horizon"
     raise DataInvalid(
@@ -123,15 +127,22 @@ def check_lengths(
     )
 
 
-def rows_needed(*, lookback: int, horizon: int, validation: Share, test: Share) -> int:
-    """The shortest series that gives one training window and one validation window.
+def rows_needed(*, lookback: int, horizon: int, validation: Share, test: Share, at_least: int = 0) -> int:
+    """The shortest series, of ``at_least`` rows or more, that gives a training and a validation window.
 
-    Dates say nothing about counts: with them only one horizon each is asked for.
+    Dates say nothing about counts: with them only one horizon each is asked for. A row more can be too few
+    again, where both fractions round up with it.
     """
-    rows = lookback + horizon
-    while rows - _taken(rows, test, horizon) - _taken(rows, validation, horizon) < lookback + horizon:
+    rows = max(lookback + horizon, at_least)
+    while not _trains(rows, lookback=lookback, horizon=horizon, validation=validation, test=test):
         rows += 1
     return rows
+
+
+def _trains(rows: int, *, lookback: int, horizon: int, validation: Share, test: Share) -> bool:
+    """Whether a series of this length leaves a training window beside its two other splits."""
+    left = rows - _taken(rows, test, horizon) - _taken(rows, validation, horizon)
+    return left >= lookback + horizon
 
 
 def _taken(rows: int, share: Share, horizon: int) -> int:

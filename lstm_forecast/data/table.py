@@ -16,9 +16,9 @@ from lstm_forecast.data.findings import Notice
 class ReadOptions:
     """What the user says about the file: one field per key of the ``data`` section that reading needs.
 
-    ``header_row``: ``auto`` finds it, a number is its line (from 1), None says there is none and columns are called
-    1, 2, …  ``skip_rows`` are lines left out after the header. ``strict`` turns notices into errors. ``max_bytes``
-    counts after decompression.
+    ``header_row``: ``auto`` finds it, a number is its line (from 1), None says there is none and columns are
+    called 1, 2, …  ``skip_rows`` are lines left out after the header. ``strict`` turns notices into errors.
+    ``max_bytes`` counts after decompression.
     """
 
     time: str | None = None
@@ -42,7 +42,7 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Source:
-    """Facts of the file: ``sha256`` and ``size_bytes`` are those of the raw bytes, before any decompression."""
+    """Facts of the file: ``sha256`` and ``size_bytes`` are of the raw bytes, before any decompression."""
 
     path: str
     sha256: str
@@ -55,7 +55,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Table:
-    """Long form, sorted by series (in order of first appearance) and time; no series has two rows at one time."""
+    """Long form, sorted by series (in order of first appearance) and time; one row per series and time."""
 
     series: NDArray[np.int64]  # [N] index into series_ids
     series_ids: tuple[str, ...]  # without an id column the target's header; of a wide file the headers

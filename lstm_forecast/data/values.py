@@ -28,8 +28,8 @@ _UNUSUAL = re.compile(r"[^0-9.eE+\-\n]")
 _PLAIN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _LIKE = re.compile(
-    r"[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+|[0-9]{1,3}([,.' \u00a0\u202f][0-9]{3})+([.,][0-9]*)?)([eE][+-]?[0-9]+)?"
-    r"|[+-]?inf(inity)?",
+    r"[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+|[0-9]{1,3}([,.' \u00a0\u202f][0-9]{3})+([.,][0-9]*)?)"
+    r"([eE][+-]?[0-9]+)?|[+-]?inf(inity)?",
     re.IGNORECASE,
 )
 _GROUP_MARKS = ",.' \u00a0\u202f"
@@ -122,24 +122,27 @@ def read_numbers(
         thousands: the grouping mark; None: found where every number of the column is grouped alike.
         gaps: spellings of an empty cell.
     """
-    kept = _stripped(cells)
+    joined = "\n".join(cells)
+    if decimal == "." and thousands is None and not gaps - GAPS and not _UNUSUAL.search(joined):
+        try:
+            values = np.array(list(map(float, cells)), dtype=np.float64)
+        except ValueError:
+            pass  # empty cells
+        else:
+            return _checked(values, np.arange(len(cells)), cells, found=None, bad=[])
+    kept = [cell.strip() for cell in cells]
     present = np.fromiter((c not in gaps for c in kept), dtype=np.bool_, count=len(kept))
     rows = np.flatnonzero(present)
-    numbers = rows.tolist()
-    texts = list(kept) if len(rows) == len(kept) else [kept[row] for row in numbers]
+    texts = [kept[row] for row in rows.tolist()]
     values = np.full(len(kept), np.nan)
     if decimal == "." and thousands is None and not _UNUSUAL.search("\n".join(texts)):
         try:
-            values[rows] = np.fromiter(map(float, texts), dtype=np.float64, count=len(texts))
+            values[rows] = np.array(list(map(float, texts)), dtype=np.float64)
         except ValueError:
-            pass
+            pass  # such as 1-2
         else:
             return _checked(values, rows, texts, found=None, bad=[])
     return _read_slowly(values, rows, texts, decimal=decimal, thousands=thousands)
-
-
-def _stripped(cells: Sequence[str]) -> Sequence[str]:
-    return [c.strip() for c in cells] if re.search(r"\s", "".join(cells)) else cells
 
 
 def _read_slowly(
@@ -193,7 +196,7 @@ def _find_grouping(texts: list[str], decimal: str) -> str | None:
 def _checked(
     values: NDArray[np.float64],
     rows: NDArray[np.intp],
-    texts: list[str],
+    texts: Sequence[str],
     *,
     found: str | None,
     bad: list[BadCell],

@@ -123,6 +123,8 @@ def _fewest(horizon: int) -> int:
 def _sentence(
     word: Word, skill: float | None, p_value: float | None, differences: Floats, fewest: int
 ) -> str:
+    if len(differences) == 0:
+        return "No better than naive can be shown: no value of the test split was observed."
     if skill is None:
         return "No better than naive: the naive forecast makes no error here."
     if not np.any(differences):

@@ -150,9 +150,10 @@ def plain_numbers(axis: Axis) -> None:
     from matplotlib.ticker import FuncFormatter
 
     def text(value: float, _position: int | None) -> str:
-        return number_text(value, ticks=axis.get_majorticklocs())
+        return number_text(value, ticks=formatter.locs)
 
-    axis.set_major_formatter(FuncFormatter(text))
+    formatter = FuncFormatter(text)
+    axis.set_major_formatter(formatter)
 
 
 def number_text(value: float, *, ticks: Sequence[float] | npt.NDArray[np.float64]) -> str:
@@ -163,7 +164,7 @@ def number_text(value: float, *, ticks: Sequence[float] | npt.NDArray[np.float64
         return f"{value:,g}"
     if abs(value) < 1e-9 * step:  # where a tick at zero was computed as -1e-17
         value = 0.0
-    largest = max(abs(float(tick)) for tick in ticks)
+    largest = float(np.abs(np.asarray(ticks, float)).max())
     decimals = next((n for n in range(7) if math.isclose(round(step, n), step, rel_tol=1e-3)), None)
     if largest < 1e12 and decimals is not None:
         return f"{value:,.{decimals}f}".replace("-", "\N{MINUS SIGN}")
@@ -178,17 +179,14 @@ def _cjk_family(texts: Iterable[str]) -> tuple[str | None, list[str]]:
     wanted = sorted({character for text in texts for character in CJK_CHARACTER.findall(text)})
     if not wanted:
         return None, []
-    installed = _installed_families()
-    if not installed:
-        _find_new_fonts()
-        installed = _installed_families()
     best: tuple[str | None, list[str]] = (None, wanted)
-    for family in installed:
-        missing = _missing(family, wanted)
-        if len(missing) < len(best[1]):
-            best = (family, missing)
-        if not missing:
-            break
+    with _undisturbed():
+        for family in _installed_families() or _new_families():
+            missing = _missing(family, wanted)
+            if len(missing) < len(best[1]):
+                best = (family, missing)
+            if not missing:
+                break
     return best
 
 
@@ -200,15 +198,15 @@ def _installed_families() -> list[str]:
     return [family for family in CJK_FAMILIES if family in names]
 
 
-def _find_new_fonts() -> None:
-    """Look for fonts installed since matplotlib wrote its list of fonts, which it never renews by itself."""
+def _new_families() -> list[str]:
+    """As `_installed_families`, after a search: matplotlib's list of fonts misses those installed later."""
     from matplotlib import font_manager
 
     known = {font.fname for font in font_manager.fontManager.ttflist}
-    with _undisturbed():
-        for path in sorted(set(font_manager.findSystemFonts()) - known):
-            with contextlib.suppress(OSError, RuntimeError, ValueError):  # a damaged font file is no font
-                font_manager.fontManager.addfont(path)
+    for path in sorted(set(font_manager.findSystemFonts()) - known):
+        with contextlib.suppress(OSError, RuntimeError, ValueError):  # a damaged font file is no font
+            font_manager.fontManager.addfont(path)
+    return _installed_families()
 
 
 def _missing(family: str, wanted: list[str]) -> list[str]:

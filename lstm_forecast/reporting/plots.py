@@ -123,8 +123,8 @@ def plot_loss(
             _line(panel, times, values, look)
         panel.axvline(best_epoch, color=VERMILLION, linewidth=1.0, linestyle="--", zorder=2.0)
         marked = [v for values in reversed(losses) for v in values[times == best_epoch] if math.isfinite(v)]
-        at, label = (best_epoch, *(marked or [math.nan]))[:2], f"best epoch: {best_epoch}"
-        panel.plot(*at, "o", color=VERMILLION, markersize=7, label=label, zorder=4.0)
+        height, label = (marked[0] if marked else math.nan), f"best epoch: {best_epoch}"
+        panel.plot([best_epoch], [height], "o", color=VERMILLION, markersize=7, label=label, zorder=4.0)
         _frame(panel, times)
         finite = np.concatenate(losses)[np.isfinite(np.concatenate(losses))]
         if len(finite) and 0 < finite.min() * LOG_RATIO < finite.max():
@@ -320,11 +320,11 @@ def _logarithmic(panel: Axes) -> None:
 
 
 def _say_if_missing(panel: Axes, wanted: Sequence[Array], others: Sequence[Array], note: str) -> None:
-    """Say so when no line of ``wanted`` has a finite value: above the panel if ``others`` are drawn in it."""
+    """Say so when no line of ``wanted`` has a finite value: below the panel if ``others`` are drawn in it."""
     if any(np.isfinite(values).any() for values in wanted):
         return
     if any(np.isfinite(values).any() for values in others):
-        panel.set_title(note, loc="right", fontsize=9, color=DARK_GREY)
+        panel.set_xlabel(note, fontsize=9)
         return
     place = panel.text(0.5, 0.5, note, transform=panel.transAxes, ha="center", va="center", color=DARK_GREY)
     place.set_bbox({"facecolor": "white", "edgecolor": "none"})
@@ -345,6 +345,8 @@ def _finished(figure: Figure) -> Figure:
     columns = max(1, len(shown))
     legend = figure.legend(shown.values(), shown, loc="upper left", bbox_to_anchor=below_title, ncols=columns)
     legend.set_in_layout(False)
-    figure.draw_without_rendering()
+    layout = figure.get_layout_engine()
+    assert layout is not None
+    layout.execute(figure)
     figure.set_layout_engine("none")
     return figure

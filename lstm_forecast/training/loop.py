@@ -103,7 +103,8 @@ def fit(
         on_epoch: told of each finished epoch and of the best one so far.
 
     Raises:
-        Diverged: a training loss or gradient is not finite, or no validation loss ever was.
+        Diverged: a training loss or gradient is not finite, or no validation loss of the epochs that the
+            weights are chosen from is (of the last one alone without patience).
     """
     began = time.monotonic()
     optimizer = make_optimizer(model, recipe)
@@ -130,7 +131,7 @@ def fit(
         if recipe.max_time_s is not None and elapsed > recipe.max_time_s:
             fitted.stopped = "max_time"
             break
-    _refuse_blind(fitted.history)
+    _refuse_blind(fitted.history if recipe.patience is not None else fitted.history[-1:])
     if recipe.patience is None:
         fitted.best_epoch = fitted.history[-1].epoch
     else:
@@ -274,7 +275,7 @@ def _refuse_blind(history: list[Epoch]) -> None:
         last = history[-1]
         raise Diverged(
             "train.diverged",
-            f"no validation loss was finite in {len(history)} epochs",
+            f"no validation loss was finite from epoch {history[0].epoch} to epoch {last.epoch}",
             details=[f"epoch {last.epoch}: learning rate {last.lr:g}, gradient norm {last.grad_norm}"],
             hint=f"try a smaller learning rate (--set training.lr={last.lr / 10:g})",
         )

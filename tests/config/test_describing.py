@@ -26,7 +26,9 @@ from tests.config.writing_files import DATA, load
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=30)
 TRAPS = st.sampled_from(
-    "no 010 1e-3 1_000 12:30:00 null ~ - y 2024-01-01 .inf # {a} [b] *c &d !e %f 'g \"h i: 5 0x1".split()
+    ["no", "010", "1e-3", "1_000", "12:30:00", "null", "~", "-", "y", "2024-01-01", ".inf", "#", "{a}", "[b]"]
+) | st.sampled_from(
+    ["*c", "&d", "!e", "%f", "'g", '"h', "i:", "5", "0x1", "<<", "=", "8e5", "a #b", " a ", "\ufeff", "\x85"]
 )
 NAMES = TEXT | TRAPS
 POSITIVE = st.floats(1e-300, 1e6)

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lstm_forecast.config import KEYS, load_config, parse_config
+from lstm_forecast.config import KEYS, dump_config, load_config, parse_config
 from lstm_forecast.errors import ConfigError
 from tests.config.writing_files import DATA, load, problems
 
@@ -99,12 +101,7 @@ def test_the_schema_version_may_stand_in_the_environment(tmp_path: Path) -> None
 
 
 def test_set_values_are_read_as_yaml(tmp_path: Path) -> None:
-    sets = [
-        "model.head_layers=[8, 4]",
-        "training.clip_norm=",
-        "training.lr=1e-2",
-        'run.name="a = b.c"'.replace("= ", ""),
-    ]
+    sets = ["model.head_layers=[8, 4]", "training.clip_norm=", "training.lr=1e-2", 'run.name="a b.c"']
     config = load(tmp_path, sets=sets).config
     assert config.model.head_layers == (8, 4)
     assert config.training.clip_norm is None
@@ -196,7 +193,19 @@ def test_stored_bytes_are_parsed_without_environment(monkeypatch: pytest.MonkeyP
     assert caught.value.where == "/runs/config.yaml:1:1"
 
 
+@given(st.sampled_from(KEYS), st.text(max_size=20))
+def test_any_text_for_any_key_is_taken_or_refused_with_a_config_error(key: str, text: str) -> None:
+    name = f"LSTM_FORECAST_{key.upper().replace('.', '__')}"
+    for sets, environ in (([f"{key}={text}"], {}), ([], {name: text})):
+        try:
+            loaded = load_config(None, base={"data.path": "a.csv"}, sets=sets, environ=environ)
+        except ConfigError as error:
+            assert {p.where for p in error.problems} <= {"--set", name}  # noqa: PT017 - only some are refused
+        else:
+            assert parse_config(dump_config(loaded.config).encode(), where="x").config == loaded.config
+
+
 def test_the_configuration_cannot_be_changed(tmp_path: Path) -> None:
     config = load(tmp_path).config
     with pytest.raises(ValueError, match="frozen"):
-        config.training.epochs = 5  # type: ignore[misc]
+        config.training.epochs = 5

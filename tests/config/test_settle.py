@@ -104,12 +104,12 @@ CONFLICTS = [  # keys that were set; the message's beginning; the hint
     ),
     (
         ["split.validation=0.5", "split.test=0.5"],
-        "split.validation: 0.5 and split.test: 0.5 do not go together: together they leave no rows for training",
+        "split.validation: 0.5 and split.test: 0.5 do not go together: together they leave no rows",
         "write split.validation: 0.1 and split.test: 0.1",
     ),
     (
         ["split.validation=0.95"],
-        "split.validation: 0.95 and split.test: 0.1 do not go together: together they leave no rows for training",
+        "split.validation: 0.95 and split.test: 0.1 do not go together: together they leave no rows",
         "write split.validation: 0.1 and split.test: 0.1",
     ),
     (

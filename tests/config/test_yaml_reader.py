@@ -65,7 +65,8 @@ def test_row_16_a_bomb_is_refused_as_unsafe_within_a_second(name: str, tmp_path:
 
 
 @pytest.mark.parametrize(
-    "text", ["a: " + "9" * 250_000 + "x", "a: " + "1:" * 120_000, "a: " + "1_" * 120_000 + "x", "#" * 250_000]
+    "text",
+    ["a: " + "9" * 250_000 + "x", "a: " + "1:" * 120_000 + "1", "a: " + "1_" * 120_000 + "x", "#" * 250_000],
 )
 def test_a_long_scalar_takes_no_more_than_linear_time(text: str) -> None:
     started = time.process_time()
@@ -242,7 +243,7 @@ def test_a_value_that_yaml_would_cut_at_a_comment_is_refused(text: str) -> None:
     assert "comment" in caught.value.problems[0].message
 
 
-@pytest.mark.parametrize("text", ["[1", "*a", "!!x y", "\udc80", "a: b: c", "\ud800"])
+@pytest.mark.parametrize("text", ["[1", "*a", "!!x y", "\udc80", "a: b: c", "a\ud800"])
 def test_a_bad_value_names_its_flag_without_a_line(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read_value(text, "--set")
