@@ -150,10 +150,9 @@ def plain_numbers(axis: Axis) -> None:
     from matplotlib.ticker import FuncFormatter
 
     def text(value: float, _position: int | None) -> str:
-        return number_text(value, ticks=formatter.locs)
+        return number_text(value, ticks=axis.get_majorticklocs())
 
-    formatter = FuncFormatter(text)
-    axis.set_major_formatter(formatter)
+    axis.set_major_formatter(FuncFormatter(text))
 
 
 def number_text(value: float, *, ticks: Sequence[float] | npt.NDArray[np.float64]) -> str:

@@ -28,8 +28,7 @@ FORMATS: tuple[Form, ...] = ("png", "svg", "pdf")
 PNG_DPI = 150
 WIDTH_INCHES = 10.0
 HEIGHT_INCHES = (5.2, 6.6, 8.6)  # of one, two and three rows of panels
-HEAD_INCHES = 0.66  # above the panels: the title, and the legend below it
-TITLE_INCHES = 0.26
+HEAD_INCHES, TITLE_INCHES = 0.66, 0.26  # above the panels: the title and the legend below it; the title alone
 EDGE_INCHES = 0.1
 MOST_PANELS = 6
 LEAST_HISTORY = 120  # rows before the forecast: enough to see how the series moves
@@ -305,7 +304,7 @@ def _frame(panel: Axes, times: Array) -> None:
         panel.xaxis.set_major_locator(locator)
         panel.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     else:
-        panel.xaxis.set_major_locator(MaxNLocator(nbins=10 // columns, integer=True))
+        panel.xaxis.set_major_locator(MaxNLocator(nbins=10 // columns, steps=[1, 2, 5, 10], integer=True))
         plain_numbers(panel.xaxis)
 
 
@@ -341,9 +340,10 @@ def _finished(figure: Figure) -> Figure:
     fullest_first = sorted(figure.axes, key=lambda panel: -len(panel.get_lines()))
     handles = {str(line.get_label()): line for panel in fullest_first for line in panel.get_lines()}
     shown = {label: line for label, line in handles.items() if not label.startswith("_")}
-    below_title = EDGE_INCHES / WIDTH_INCHES, 1 - (EDGE_INCHES + TITLE_INCHES) / figure.get_figheight()
-    columns = max(1, len(shown))
-    legend = figure.legend(shown.values(), shown, loc="upper left", bbox_to_anchor=below_title, ncols=columns)
+    place = EDGE_INCHES / WIDTH_INCHES, 1 - (EDGE_INCHES + TITLE_INCHES) / figure.get_figheight()
+    legend = figure.legend(
+        shown.values(), shown, loc="upper left", bbox_to_anchor=place, ncols=len(shown) or 1
+    )
     legend.set_in_layout(False)
     layout = figure.get_layout_engine()
     assert layout is not None

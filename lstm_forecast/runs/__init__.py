@@ -1,0 +1,1 @@
+"""Run directories: atomic storage, the layout of a run, finding and verifying runs."""

@@ -1,0 +1,343 @@
+"""The run directory: its layout, its manifest, its name; how runs are opened and verified.
+
+``RUNS/NAME/ID/`` is one run and ``RUNS/NAME/CURRENT`` holds the id that the name means. A run is complete when
+its manifest is there: the manifest is written last and holds the hash of every file a forecast depends on.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from lstm_forecast.errors import ArtifactRejected, ExistsError, RunMissing, UsageError, nearest
+from lstm_forecast.runs.storage import held_lock, json_bytes, make_directory, parse_json, read_file, sha256_of, write_atomic
+
+FORMAT_VERSION = 1
+MANIFEST = "MANIFEST.json"
+FILES = (  # in the order they are written
+    "model.safetensors",
+    "preprocess.json",
+    "context.safetensors",
+    "metrics.json",
+    "history.csv",
+    "config.yaml",
+    "run.json",
+)
+_LIMITS = {"model.safetensors": 2**31, "context.safetensors": 2**33, "preprocess.json": 2**28}
+_SMALL = 2**26  # bytes; every other file of a run
+_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
+_NAME = re.compile(r"[^\W_.\-/@](?:[\w .\-]*[\w])?", re.UNICODE)
+Status = Literal["running", "complete", "failed", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run on disk: ``path`` is RUNS/NAME/ID."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """UTC start time and six random hexadecimal digits: sorts by time."""
+        return self.path.name
+
+    @property
+    def name(self) -> str:
+        """The handle that several runs share."""
+        return self.path.parent.name
+
+    @property
+    def handle(self) -> str:
+        """``name@id``."""
+        return f"{self.name}@{self.id}"
+
+    @property
+    def complete(self) -> bool:
+        """Whether the manifest, written last, is there."""
+        return (self.path / MANIFEST).is_file()
+
+    @property
+    def current(self) -> bool:
+        """Whether the name means this run."""
+        return current_id(self.path.parent) == self.id
+
+
+def check_name(name: str) -> str:
+    """The name itself.
+
+    Raises:
+        UsageError: it cannot name a folder everywhere, or looks like a flag, path or ``name@id``.
+    """
+    if len(name.encode()) > 120 or not _NAME.fullmatch(name):
+        raise UsageError(
+            "run.name",
+            f"{name!r} cannot name a run; expected letters, digits, spaces, dots, dashes, at most 120 bytes",
+            hint="choose another with --name",
+        )
+    return name
+
+
+def name_from(stem: str) -> str:
+    """A usable name from a file's stem: what cannot stand in one becomes a dash."""
+    cleaned = re.sub(r"[^\w .\-]", "-", stem).strip(" .-_") or "run"
+    return cleaned.encode()[:100].decode(errors="ignore").strip(" .-_") or "run"
+
+
+def create_run(runs_dir: Path, name: str) -> Run:
+    """An empty run directory with a fresh id and the status ``running``.
+
+    Raises:
+        StorageError: the folder cannot be written; nothing was trained yet.
+    """
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    run = Run(runs_dir / check_name(name) / f"{stamp}-{secrets.token_hex(3)}")
+    make_directory(run.path)
+    write_status(run, "running", exit_code=None)
+    return run
+
+
+def write_status(run: Run, status: Status, *, exit_code: int | None) -> None:
+    """Writes ``status.json``: what the process is doing, or how it ended."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    fields = {"status": status, "exit_code": exit_code, "pid": os.getpid(), "heartbeat": now}
+    write_atomic(run.path / "status.json", json_bytes(fields | {"host": socket.gethostname()}))
+
+
+def publish(run: Run, files: Mapping[str, bytes]) -> None:
+    """Writes the files of a run in order and the manifest last; from then on it is complete."""
+    entries = []
+    for name in FILES:
+        data = files[name]
+        write_atomic(run.path / name, data)
+        entries.append({"path": name, "size_bytes": len(data), "sha256": sha256_of(data)})
+    manifest = {"format_version": FORMAT_VERSION, "files": entries}
+    write_atomic(run.path / MANIFEST, json_bytes(manifest))
+
+
+def promote(run: Run) -> None:
+    """Makes the run the one its name means.
+
+    Raises:
+        RunMissing: it is not complete.
+    """
+    _require_complete(run)
+    with held_lock(run.path.parent.parent / ".locks" / f"{run.name}.lock", timeout_s=10):
+        write_atomic(run.path.parent / "CURRENT", f"{run.id}\n".encode())
+
+
+def claim_name(runs_dir: Path, name: str, data_path: str) -> None:
+    """Refuses a name whose complete runs were trained on another file.
+
+    Raises:
+        ExistsError: naming the owner.
+    """
+    for run in sorted_runs(runs_dir / name):
+        if not run.complete:
+            continue
+        owner = read_json(run, "run.json").get("data", {}).get("path")
+        if owner not in (None, data_path):
+            raise ExistsError(
+                "run.name_taken",
+                f"the run name {name!r} belongs to {owner}, not to {data_path}",
+                where=str(runs_dir / name),
+                hint="give this run a name of its own: --name OTHER",
+            )
+        return
+
+
+def current_id(folder: Path) -> str | None:
+    """The id in a name's CURRENT file, or None."""
+    try:
+        text = read_file(folder / "CURRENT", limit=100).decode("ascii", "replace").strip()
+    except ArtifactRejected:
+        return None
+    return text if _ID.fullmatch(text) else None
+
+
+def sorted_runs(folder: Path) -> list[Run]:
+    """The runs of one name, newest first."""
+    if not folder.is_dir():
+        return []
+    paths = [path for path in folder.iterdir() if _ID.fullmatch(path.name) and path.is_dir()]
+    return [Run(path) for path in sorted(paths, key=lambda path: path.name, reverse=True)]
+
+
+def all_runs(runs_dir: Path) -> list[Run]:
+    """Every run under a runs folder, by name, newest first."""
+    if not runs_dir.is_dir():
+        return []
+    folders = sorted(path for path in runs_dir.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return [run for folder in folders for run in sorted_runs(folder)]
+
+
+def find_run(reference: str, runs_dir: Path) -> Run:
+    """The run that a name, ``name@id-prefix`` or path means; complete.
+
+    Raises:
+        RunMissing: there is none, with the nearest name; or it is incomplete.
+    """
+    path = Path(reference)
+    if _ID.fullmatch(path.name) and path.is_dir():
+        return _require_complete(Run(path.resolve()))
+    name, _, prefix = reference.rpartition("@") if "@" in reference else (reference, "", "")
+    folder = path.resolve() if path.is_dir() and (path / "CURRENT").is_file() else runs_dir / name
+    runs = sorted_runs(folder) if name not in ("", ".", "..") else []
+    if not runs:
+        raise _no_such_run(name, runs_dir)
+    if prefix:
+        return _require_complete(_by_prefix(runs, prefix, reference))
+    identity = current_id(folder)
+    if identity is None:
+        newest = runs[0]
+        raise RunMissing(
+            "run.incomplete" if not newest.complete else "run.not_current",
+            f"{name} has no current run; the newest, {newest.id}, is {read_status(newest)}",
+            where=str(folder),
+            hint=f"train again, or lstm-forecast runs promote {name}@ID",
+        )
+    return _require_complete(Run(folder / identity))
+
+
+def read_status(run: Run) -> str:
+    """The word in ``status.json``; a process that died without a word is ``died``."""
+    try:
+        fields = parse_json(read_file(run.path / "status.json", limit=_SMALL), where=str(run.path))
+    except ArtifactRejected:
+        return "complete" if run.complete else "unknown"
+    status = str(fields.get("status")) if isinstance(fields, dict) else "unknown"
+    if status == "running" and not _alive(fields):
+        return "complete" if run.complete else "died"
+    return status
+
+
+def read_json(run: Run, name: str) -> dict[str, Any]:
+    """One small JSON file of a run, unverified: for listings."""
+    value = parse_json(
+        read_file(run.path / name, limit=_LIMITS.get(name, _SMALL)), where=str(run.path / name)
+    )
+    if not isinstance(value, dict):
+        raise ArtifactRejected("artifact.json", "is not a JSON object", where=str(run.path / name))
+    return value
+
+
+def open_run(run: Run) -> dict[str, bytes]:
+    """The files of a complete run, each checked against the manifest.
+
+    Raises:
+        ArtifactRejected: naming the first file that is missing, foreign or changed.
+    """
+    entries = _manifest(run)
+    return {name: _checked(run, name, entries) for name in FILES}
+
+
+def verify_run(run: Run) -> list[ArtifactRejected]:
+    """Every fault of a run's files; an empty list means that all hashes hold."""
+    try:
+        entries = _manifest(run)
+    except ArtifactRejected as error:
+        return [error]
+    faults = []
+    for name in FILES:
+        try:
+            _checked(run, name, entries)
+        except ArtifactRejected as error:
+            faults.append(error)
+    return faults
+
+
+def _manifest(run: Run) -> dict[str, tuple[int, str]]:
+    """Size and hash by file name; exactly the known files."""
+    where = str(run.path / MANIFEST)
+    fields = read_json(run, MANIFEST)
+    version = fields.get("format_version")
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise ArtifactRejected(
+            "artifact.version",
+            f"format version {version}; this program reads up to {FORMAT_VERSION}",
+            where=where,
+            hint="upgrade lstm-forecast, or use the version that trained the run",
+        )
+    try:
+        entries = [(str(e["path"]), int(e["size_bytes"]), str(e["sha256"])) for e in fields["files"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactRejected("artifact.manifest", "is not a manifest", where=where) from error
+    names = [name for name, _, _ in entries]
+    if sorted(names) != sorted(FILES):
+        strange = next(
+            (name for name in names if name not in FILES or names.count(name) > 1), "a missing file"
+        )
+        raise ArtifactRejected(
+            "artifact.path", f"lists {strange!r}; expected exactly {', '.join(FILES)}", where=where
+        )
+    return {name: (size, digest) for name, size, digest in entries}
+
+
+def _checked(run: Run, name: str, entries: Mapping[str, tuple[int, str]]) -> bytes:
+    size, digest = entries[name]
+    data = read_file(run.path / name, limit=_LIMITS.get(name, _SMALL))
+    found = sha256_of(data)
+    if len(data) != size or found != digest:
+        raise ArtifactRejected(
+            "artifact.hash",
+            "does not match the manifest",
+            where=str(run.path / name),
+            details=[f"expected: {size:,} bytes, {digest[:16]}…", f"got: {len(data):,} bytes, {found[:16]}…"],
+            hint=f"the run is damaged; lstm-forecast runs list {run.name} shows older ones to promote",
+        )
+    return data
+
+
+def _require_complete(run: Run) -> Run:
+    if not run.complete:
+        raise RunMissing(
+            "run.incomplete",
+            f"the run {run.handle} is not complete (status: {read_status(run)})",
+            where=str(run.path),
+            hint="train again, or name another run: lstm-forecast runs list",
+        )
+    return run
+
+
+def _by_prefix(runs: list[Run], prefix: str, reference: str) -> Run:
+    found = [run for run in runs if run.id.startswith(prefix) or run.id.split("-")[1].startswith(prefix)]
+    if len(found) != 1:
+        raise RunMissing(
+            "run.not_found",
+            f"{reference} fits {len(found)} runs; expected one",
+            details=[f"run: {run.handle}" for run in runs[:5]],
+            hint="lstm-forecast runs list",
+        )
+    return found[0]
+
+
+def _no_such_run(name: str, runs_dir: Path) -> RunMissing:
+    names = sorted({run.name for run in all_runs(runs_dir)})
+    near = nearest(name, names)
+    known = f"runs here: {', '.join(names[:8])}" if names else "there are no runs yet"
+    return RunMissing(
+        "run.not_found",
+        f"no run named {name!r}",
+        where=str(runs_dir),
+        details=[known],
+        hint=f"did you mean {near}?" if near else "train one first, or give --runs-dir",
+    )
+
+
+def _alive(fields: dict[str, Any]) -> bool:
+    """Whether the process that wrote a status still runs; only this host's can be asked."""
+    if fields.get("host") != socket.gethostname() or not isinstance(fields.get("pid"), int):
+        return True
+    try:
+        os.kill(fields["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True

@@ -1,0 +1,200 @@
+"""Files that are either the old or the new one, never something between. Standard library and filelock only.
+
+The POSIX-only calls (O_NOFOLLOW, syncing a directory) stand here behind fallbacks.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from lstm_forecast.errors import ArtifactRejected, Busy, ExistsError, StorageError
+
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
+
+
+def sha256_of(data: bytes) -> str:
+    """Hexadecimal SHA-256."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Writes a whole file or nothing: temporary file beside it, synced, then renamed over it.
+
+    Raises:
+        StorageError: with the system's reason; the old file, if there was one, is untouched.
+    """
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
+    with _storage_errors(path):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | _BINARY
+        descriptor = os.open(temporary, flags, 0o666)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        sync_directory(path.parent)
+
+
+def write_new(path: Path, data: bytes, *, overwrite: bool) -> None:
+    """Writes a user's output file.
+
+    Raises:
+        ExistsError: the file exists and ``overwrite`` is False, or the path is a folder.
+        StorageError: the folder does not exist or cannot be written.
+    """
+    if path.is_dir():
+        raise ExistsError("output.exists", "is a folder; expected a file name", where=str(path))
+    if path.exists() and not overwrite:
+        raise ExistsError(
+            "output.exists", "the file exists", where=str(path), hint="add --overwrite to replace it"
+        )
+    if not path.parent.is_dir():
+        raise StorageError(
+            "storage.no_folder",
+            f"the folder {path.parent} does not exist",
+            where=str(path),
+            hint=f"mkdir -p {path.parent}",
+        )
+    write_atomic(path.resolve() if path.is_symlink() else path, data)
+
+
+def make_directory(path: Path) -> None:
+    """Makes a folder and the ones above it.
+
+    Raises:
+        StorageError: it cannot be made.
+    """
+    with _storage_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Adds one line to a log; a line is written in one call."""
+    with _storage_errors(path):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_FOLLOW, 0o666)
+        try:
+            os.write(descriptor, (line + "\n").encode())
+        finally:
+            os.close(descriptor)
+
+
+def sync_directory(path: Path) -> None:
+    """Makes a rename in this folder durable; systems that cannot open a folder go without."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:  # some file systems do not sync folders; only that is forgiven
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def read_file(path: Path, *, limit: int) -> bytes:
+    """The bytes of a regular file of a run, no link followed and never more than ``limit``.
+
+    Raises:
+        ArtifactRejected: missing, no regular file, too large, or unreadable.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW | _BINARY | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        reason = "is missing" if error.errno == errno.ENOENT else f"cannot be opened ({error.strerror})"
+        raise ArtifactRejected("artifact.unreadable", reason, where=str(path), hint=_VERIFY) from error
+    with os.fdopen(descriptor, "rb") as file:
+        if not _is_regular(file.fileno()):
+            raise ArtifactRejected("artifact.path", "is not a regular file", where=str(path), hint=_VERIFY)
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise ArtifactRejected("artifact.limit", f"is larger than {limit:,} bytes", where=str(path))
+    return data
+
+
+_VERIFY = "lstm-forecast runs verify RUN lists what is damaged; an older run can be promoted"
+
+
+def parse_json(data: bytes, *, where: str) -> Any:
+    """JSON of a run's file.
+
+    Raises:
+        ArtifactRejected: no JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ArtifactRejected("artifact.json", "is not readable JSON", where=where, hint=_VERIFY) from error
+
+
+def json_bytes(value: object) -> bytes:
+    """JSON with a line break at the end; numbers that are not finite are a bug here."""
+    return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+@contextmanager
+def held_lock(path: Path, *, timeout_s: float) -> Iterator[None]:
+    """Holds a kernel lock on a file while the block runs.
+
+    Raises:
+        Busy: somebody else holds it longer than ``timeout_s``.
+        StorageError: the lock file cannot be made.
+    """
+    from filelock import FileLock, Timeout
+
+    make_directory(path.parent)
+    lock = FileLock(path)
+    try:
+        with _storage_errors(path):
+            lock.acquire(timeout=timeout_s)
+    except Timeout:
+        raise Busy(
+            "run.locked",
+            f"another process has held this for {timeout_s:g} s",
+            where=str(path),
+            hint="try again",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _is_regular(descriptor: int) -> bool:
+    import stat
+
+    return stat.S_ISREG(os.fstat(descriptor).st_mode)
+
+
+@contextmanager
+def _storage_errors(path: Path) -> Iterator[None]:
+    """Turns the system's errors into ours, the number kept."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        readonly = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+        kind = "storage.full" if full else "storage.readonly" if readonly else "storage.io"
+        hint = (
+            "free some space"
+            if full
+            else "choose a folder that can be written (--runs-dir)"
+            if readonly
+            else ""
+        )
+        reason = f"cannot be written: {error.strerror or error}"
+        raise StorageError(kind, reason, where=str(path), hint=hint, errno=error.errno or 0) from error
