@@ -58,7 +58,7 @@ def root(
 def show_help(
     topic: Annotated[Literal["exit-codes", "environment"], typer.Argument(help="What to explain.")],
 ) -> None:
-    r"""Explain the exit codes, or the environment variables.
+    """Explain the exit codes, or the environment variables.
 
     \b
     Examples:

@@ -29,7 +29,7 @@ def check(
     quiet: options.Quiet = False,
     log_format: options.LogFormat = "text",
 ) -> None:
-    r"""Say whether train would work: file, columns, dates, rows per split, disk.
+    """Say whether train would work: file, columns, dates, rows per split, disk.
 
     \b
     Examples:

@@ -13,7 +13,7 @@ app = typer.Typer(help="Show the resolved configuration, or its JSON Schema.", r
 
 @app.command("show")
 def show(given: options.Input, sets: options.Set = None, json: options.Json = False) -> None:
-    r"""Every key, its value, and where the value comes from: default, file, environment or flag.
+    """Every key, its value, and where the value comes from: default, file, environment or flag.
 
     \b
     Examples:
@@ -32,7 +32,7 @@ def show(given: options.Input, sets: options.Set = None, json: options.Json = Fa
 
 @app.command("schema")
 def schema() -> None:
-    r"""The JSON Schema of a configuration file, for editors.
+    """The JSON Schema of a configuration file, for editors.
 
     \b
     Examples:

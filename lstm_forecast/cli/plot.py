@@ -35,7 +35,7 @@ def plot(
     log_format: options.LogFormat = "text",
     fail_on_warning: options.FailOnWarning = None,
 ) -> None:
-    r"""Draw a picture of a run; needs no screen.
+    """Draw a picture of a run; needs no screen.
 
     \b
     Examples:

@@ -36,7 +36,7 @@ def predict(
     log_format: options.LogFormat = "text",
     fail_on_warning: options.FailOnWarning = None,
 ) -> None:
-    r"""Forecast the next dated steps, in original units.
+    """Forecast the next dated steps, in original units.
 
     Reads --data, else the file the run was trained on as it is now, else the rows kept in the run.
 

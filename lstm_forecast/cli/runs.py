@@ -20,7 +20,7 @@ OptionalRun = Annotated[
 
 @app.command("list")
 def list_runs(name: OptionalRun = None, runs_dir: options.RunsDir = None, json: options.Json = False) -> None:
-    r"""Every run, newest first under its name; * marks the one that the name means.
+    """Every run, newest first under its name; * marks the one that the name means.
 
     \b
     Examples:
@@ -46,7 +46,7 @@ def list_runs(name: OptionalRun = None, runs_dir: options.RunsDir = None, json: 
 
 @app.command("show")
 def show(run: options.RunArgument, runs_dir: options.RunsDir = None, json: options.Json = False) -> None:
-    r"""One run: data, versions, verdict and metrics.
+    """One run: data, versions, verdict and metrics.
 
     \b
     Examples:
@@ -83,7 +83,7 @@ def verify(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    r"""Compare every file of a run, or of all complete runs, with its hash; exit 19 if one differs.
+    """Compare every file of a run, or of all complete runs, with its hash; exit 19 if one differs.
 
     \b
     Examples:
@@ -114,7 +114,7 @@ def promote_run(
     quiet: options.Quiet = False,
     dry_run: options.DryRun = False,
 ) -> None:
-    r"""Make a run the one that its name means; also the way back to an older one.
+    """Make a run the one that its name means; also the way back to an older one.
 
     \b
     Examples:

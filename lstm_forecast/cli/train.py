@@ -28,7 +28,7 @@ def train(
     log_format: options.LogFormat = "text",
     fail_on_warning: options.FailOnWarning = None,
 ) -> None:
-    r"""Fit a network, judge it on the test rows against "tomorrow = today", and keep the run.
+    """Fit a network, judge it on the test rows against "tomorrow = today", and keep the run.
 
     \b
     Examples:

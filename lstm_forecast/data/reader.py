@@ -105,7 +105,7 @@ def _check_options(options: ReadOptions) -> None:
     elif options.thousands is not None and options.thousands not in _THOUSANDS:
         key, problem = "data.thousands", f"{options.thousands!r} does not group digits"
         hint = 'data.thousands: "," or "." or " " or "\'"'
-    elif options.thousands is not None and options.thousands == (options.decimal or "."):
+    elif options.thousands is not None and options.thousands == options.decimal:
         key, problem = "data.thousands", f"{options.thousands!r} is the decimal mark as well"
         hint = 'set data.decimal to the other mark: data.decimal: ","'
     elif isinstance(options.target, tuple) and options.series_id is not None:

@@ -1,7 +1,8 @@
 """What the network sees and how its answer becomes a number in original units. Fitted on training rows only.
 
-scikit-learn's scalers are fitted in float64 on values divided by their magnitude, because their test for
-a constant column is absolute: a series around 1e-18 would pass unscaled, one around 1e308 would overflow.
+scikit-learn's scalers are fitted in float64 on values counted from the first one and divided by their magnitude,
+because their tests for a constant column look at the level: a series around 1e-18 would pass unscaled, and so
+would 100,000 rows that move by 0.01 around 1e9.
 The result is plain numbers: ``scaled = (value - offset) / unit``.
 """
 
@@ -110,22 +111,22 @@ def _fit_column(values: Floats, method: Method, scaled_range: tuple[float, float
     known = values[~np.isnan(values)]
     if method == "none" or len(known) == 0:
         return 0.0, 1.0
-    magnitude = _magnitude(known)
-    small = (known / magnitude)[:, None]
-    spread = float(np.ptp(small))
-    if spread <= 8 * np.finfo(float).eps:
-        return float(known[0]), 1.0
+    first = float(known[0])
+    if float(np.ptp(known / _magnitude(known))) <= 8 * np.finfo(float).eps:
+        return first, 1.0
+    magnitude = _magnitude(known - first)
+    small = ((known - first) / magnitude)[:, None]
     from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
     if method == "minmax":
         scaler = MinMaxScaler(feature_range=scaled_range).fit(small)
         unit = 1 / float(scaler.scale_[0])
-        return (float(scaler.data_min_[0]) - scaled_range[0] * unit) * magnitude, unit * magnitude
+        return first + (float(scaler.data_min_[0]) - scaled_range[0] * unit) * magnitude, unit * magnitude
     if method == "standard":
         scaler = StandardScaler().fit(small)
-        return float(scaler.mean_[0]) * magnitude, float(scaler.scale_[0]) * magnitude
+        return first + float(scaler.mean_[0]) * magnitude, float(scaler.scale_[0]) * magnitude
     scaler = RobustScaler().fit(small)
-    return float(scaler.center_[0]) * magnitude, float(scaler.scale_[0]) * magnitude
+    return first + float(scaler.center_[0]) * magnitude, float(scaler.scale_[0]) * magnitude
 
 
 def _step_unit(pool: list[Floats]) -> float:

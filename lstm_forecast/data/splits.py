@@ -104,9 +104,7 @@ def check_lengths(
         DataInvalid: with the arithmetic, and the lookback that would train.
     """
     longest = int(panel.lengths.max(initial=0))
-    need = rows_needed(
-        lookback=lookback, horizon=horizon, validation=validation, test=test, at_least=longest
-    )
+    need = rows_needed(lookback=lookback, horizon=horizon, validation=validation, test=test, at_least=longest)
     if longest == need:
         return
     shorter = [

@@ -22,7 +22,7 @@ GAPS = (
     | NO_TRADE
 )
 LARGEST = 3.4e38  # float32 ends at 3.4028e38: what is larger cannot reach the network
-_EXACT = 2.0**53  # integers beyond are not all representable in float64
+_EXACT = 2.0**53  # from here on float64 does not hold every integer
 
 _UNUSUAL = re.compile(r"[^0-9.eE+\-\n]")
 _PLAIN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -203,7 +203,7 @@ def _checked(
 ) -> Column:
     with np.errstate(invalid="ignore"):
         too_large = np.abs(values) > LARGEST
-        large = np.abs(values) > _EXACT
+        large = np.abs(values) >= _EXACT
     at = (
         {int(row): text for row, text in zip(rows, texts, strict=True)}
         if too_large.any() or large.any()

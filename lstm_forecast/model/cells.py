@@ -126,23 +126,18 @@ class PeepholeLSTM(nn.Module):
 
 
 def initialise_layer(layer: nn.Module, generator: torch.Generator) -> None:
-    """Starting weights of one recurrent layer, as Keras has them, drawn from ``generator`` alone.
+    """Starting weights of one recurrent layer, drawn from ``generator`` alone.
 
-    Input kernels are Glorot uniform over all gates at once (fan-out is gates times D: 4 D for an LSTM),
-    recurrent kernels orthogonal over all gates at once (``W.T @ W`` is the identity), biases zero, and
-    the forget gate's bias 1 (Jozefowicz et al. 2015) in ``bias_ih`` alone, as torch adds ``bias_hh`` to it.
-    Peepholes start at zero, so such a layer starts as a plain LSTM: our choice, Keras has no such layer.
+    Every weight and bias is uniform within +-1/sqrt(D), torch's own rule. Peepholes start at zero, so such a
+    layer starts as a plain LSTM.
     """
     with torch.no_grad():
         for name, weight in layer.named_parameters():
-            if name.startswith("weight_ih"):
-                nn.init.xavier_uniform_(weight, generator=generator)
-            elif name.startswith("weight_hh"):
-                nn.init.orthogonal_(weight, generator=generator)
-            else:
+            if "peephole" in name:
                 nn.init.zeros_(weight)
-            if name.startswith("bias_ih") and isinstance(layer, (nn.LSTM, PeepholeLSTM)):
-                weight[layer.hidden_size : 2 * layer.hidden_size] = 1.0
+            else:
+                bound = 1 / math.sqrt(layer.get_parameter("weight_hh_l0").shape[1])
+                nn.init.uniform_(weight, -bound, bound, generator=generator)
 
 
 def dropout_mask(

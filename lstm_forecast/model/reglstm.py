@@ -6,6 +6,7 @@ is copied between the layers; ``batch_first`` concerns only what goes in and com
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -304,11 +305,13 @@ class RegLSTM(nn.Module):
 
 
 def initialise(model: RegLSTM, generator: torch.Generator) -> None:
-    """Set every weight from ``generator`` alone, in Keras' manner, never from the global one.
+    """Set every weight from ``generator`` alone, by torch's own rules, never from the global one.
 
-    Recurrent layers as ``initialise_layer`` says; LayerNorm 1 and 0; learned initial states 0; dense layers
-    Glorot uniform with zero bias, the last one all zero with ``zero_head``. Generator and model must be on
+    Recurrent layers uniform within +-1/sqrt(D), dense layers within +-1/sqrt(fan-in), LayerNorm 1 and 0,
+    learned initial states 0, and with ``zero_head`` the last dense layer 0. Generator and model must be on
     one device: initialise on the CPU first, and the weights are the same wherever the model goes then.
+
+    Keras' rules (orthogonal recurrent kernels, forget bias 1) were measured and put aside: see the lab log.
     """
     for layer in model.layers:
         initialise_layer(layer, generator)
@@ -316,8 +319,9 @@ def initialise(model: RegLSTM, generator: torch.Generator) -> None:
         if isinstance(module, nn.LayerNorm):
             module.reset_parameters()
         elif isinstance(module, nn.Linear):
-            nn.init.xavier_uniform_(module.weight, generator=generator)
-            nn.init.zeros_(module.bias)
+            bound = 1 / math.sqrt(module.in_features)
+            nn.init.uniform_(module.weight, -bound, bound, generator=generator)
+            nn.init.uniform_(module.bias, -bound, bound, generator=generator)
     for learned in model.learned_state:
         nn.init.zeros_(learned)
     if model.zero_head:

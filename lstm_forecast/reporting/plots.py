@@ -32,9 +32,7 @@ HEAD_INCHES, TITLE_INCHES = 0.66, 0.26  # above the panels: the title and the le
 EDGE_INCHES = 0.1
 MOST_PANELS = 6
 LEAST_HISTORY = 120  # rows before the forecast: enough to see how the series moves
-HISTORY_PER_STEP = (
-    6  # rows before the forecast for each of its steps: the forecast gets a seventh of the width
-)
+HISTORY_PER_STEP = 6  # rows before it for each step of a forecast: it gets a seventh of the width
 FEW_POINTS = 30  # up to here each value has a marker
 DRAWABLE_DATES = np.array(["0001-01-01", "9999-12-31"], "datetime64[us]")  # matplotlib draws no others
 LOG_RATIO = 50.0  # losses that differ by more are drawn on a logarithmic axis
@@ -338,12 +336,11 @@ def _numbers(losses: Sequence[float | None]) -> Array:
 def _finished(figure: Figure) -> Figure:
     """Add one legend for all panels and settle the layout, so that every drawing of it is the same."""
     fullest_first = sorted(figure.axes, key=lambda panel: -len(panel.get_lines()))
-    handles = {str(line.get_label()): line for panel in fullest_first for line in panel.get_lines()}
-    shown = {label: line for label, line in handles.items() if not label.startswith("_")}
+    lines = {str(line.get_label()): line for panel in fullest_first for line in panel.get_lines()}
+    shown = {label: line for label, line in lines.items() if not label.startswith("_")}
     place = EDGE_INCHES / WIDTH_INCHES, 1 - (EDGE_INCHES + TITLE_INCHES) / figure.get_figheight()
-    legend = figure.legend(
-        shown.values(), shown, loc="upper left", bbox_to_anchor=place, ncols=len(shown) or 1
-    )
+    columns = max(1, len(shown))
+    legend = figure.legend(shown.values(), shown, loc="upper left", bbox_to_anchor=place, ncols=columns)
     legend.set_in_layout(False)
     layout = figure.get_layout_engine()
     assert layout is not None

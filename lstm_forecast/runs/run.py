@@ -17,7 +17,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lstm_forecast.errors import ArtifactRejected, ExistsError, RunMissing, UsageError, nearest
-from lstm_forecast.runs.storage import held_lock, json_bytes, make_directory, parse_json, read_file, sha256_of, write_atomic
+from lstm_forecast.runs.storage import (
+    held_lock,
+    json_bytes,
+    make_directory,
+    parse_json,
+    read_file,
+    sha256_of,
+    write_atomic,
+)
 
 FORMAT_VERSION = 1
 MANIFEST = "MANIFEST.json"

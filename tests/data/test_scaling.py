@@ -110,6 +110,15 @@ def test_steps_of_a_hundredth_on_a_level_of_a_billion_are_seen(method: Method) -
     np.testing.assert_allclose(got, sklearn_scaled(moves, method), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_many_rows_on_a_high_level_are_not_taken_for_constant(method: Method) -> None:
+    """scikit-learn's StandardScaler alone gives up where rows times level outgrow the spread."""
+    moves: Floats = np.random.default_rng(0).normal(size=100_000).round() * 0.01
+    panel = panel_of(1e9 + moves)
+    got = scaled(panel, fit(panel, method=method))
+    np.testing.assert_allclose(got, sklearn_scaled(moves, method), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("value", [0.0, 5.0, -3.0, 0.1 + 0.2, 1e-18, 1e18, 1e-30, 1e30, 1e38, 1e9 + 0.01])
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("per", ["series", "global"])

@@ -75,13 +75,13 @@ def all_texts(figure: Figure) -> list[str]:
     return [artist.get_text() for artist in text_artists(figure)]
 
 
-@pytest.mark.parametrize("form", plots.FORMATS)
-def test_each_format_begins_with_its_magic_bytes_and_is_the_same_when_drawn_again(form: plots.Form) -> None:
-    figure = plot_forecast([daily(300)], **LABELS)
-    first = render(figure, form)
-    assert first.startswith(MAGIC[form])
-    assert render(figure, form) == first
-    assert render(plot_forecast([daily(300)], **LABELS), form) == first
+def test_each_format_begins_with_its_magic_bytes_and_is_the_same_when_drawn_again() -> None:
+    figure, again = (plot_forecast([few(name="AAPL")], **LABELS) for _ in range(2))
+    for form in plots.FORMATS:
+        first = render(figure, form)
+        assert first.startswith(MAGIC[form])
+        assert render(figure, form) == first
+        assert render(again, form) == first
 
 
 def test_other_numbers_give_another_picture() -> None:
@@ -110,7 +110,7 @@ def test_an_unknown_format_is_a_usage_error_that_lists_the_formats(form: Any, ne
     )
 
 
-@pytest.mark.parametrize(("panels", "inches"), [(2, 6.6), (3, 8.6), (4, 6.6), (5, 8.6)])
+@pytest.mark.parametrize(("panels", "inches"), [(2, 6.6), (3, 8.6), (5, 8.6)])
 def test_a_picture_is_ten_inches_wide_and_grows_with_its_rows_of_panels(panels: int, inches: float) -> None:
     figure = plot_forecast([few(name=str(number)) for number in range(panels)], **LABELS)
     assert figure.get_size_inches().tolist() == [10.0, inches]
@@ -187,12 +187,10 @@ def test_rows_without_dates_are_counted() -> None:
     assert {"2,180", "2,240", "2,300"} <= set(ticks)
 
 
-@pytest.mark.parametrize("draw", [plot_forecast, plot_test])
-def test_more_than_six_series_are_counted_in_the_title(draw: Callable[..., Figure]) -> None:
-    forty = [few(name=f"S{number}") for number in range(40)]
-    figure = draw(forty, **LABELS)
+def test_more_than_six_series_are_counted_in_the_title() -> None:
+    figure = plot_test([few(name=f"S{number}") for number in range(1240)], **LABELS)
     assert [panel.get_title(loc="left") for panel in figure.axes] == ["S0", "S1", "S2", "S3", "S4", "S5"]
-    assert "stock: forecast (6 of 40 series)" in all_texts(figure)
+    assert "stock: forecast (6 of 1,240 series)" in all_texts(figure)
 
 
 def test_one_series_is_named_unless_the_title_names_it() -> None:
@@ -402,7 +400,7 @@ def test_a_loss_of_zero_keeps_the_axis_linear() -> None:
     assert loss_figure([None, 100.0], [5.0, 0.0], best=1).axes[0].get_yscale() == "linear"
 
 
-@pytest.mark.parametrize("losses", [[], [None], [math.nan], [math.inf, None]])
+@pytest.mark.parametrize("losses", [[], [None], [math.inf, math.nan]])
 def test_a_training_without_a_finite_loss_is_a_picture_that_says_so(losses: list[float | None]) -> None:
     figure = loss_figure(losses, losses, best=0)
     assert "no losses to draw" in all_texts(figure)

@@ -1,0 +1,41 @@
+# make demo   sets up and runs the main job          make check  what must hold before a commit
+# make test   sets up and runs the tests             make docs   writes docs/reference/ from the code
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test test-all check docs clean
+.DEFAULT_GOAL := demo
+
+# Set up once, and again only when the pins change.
+$(READY): constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed; got:'; $(PYTHON) --version; echo 'type: make PYTHON=python3.12'; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/lstm-forecast train configs/stock.yaml
+	$(BIN)/lstm-forecast predict stock --output - --horizon 5
+	$(BIN)/lstm-forecast plot stock
+	@echo 'Everything is in runs/stock/: the network, its test predictions, the pictures.'
+
+test: $(READY)
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-all: $(READY)
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python docs/generate.py --check
+	$(BIN)/python -m pytest tests/contract
+
+docs: $(READY)
+	$(BIN)/python docs/generate.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

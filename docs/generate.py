@@ -1,0 +1,83 @@
+"""Writes docs/reference/ from the code: configuration keys, commands, exit codes.
+
+``python docs/generate.py`` writes the pages; ``--check`` fails if one of them is stale.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+REFERENCE = Path(__file__).parent / "reference"
+NOTE = "<!-- Written by docs/generate.py (make docs); do not edit. -->\n"
+
+
+def main() -> int:
+    """Writes or checks every page; returns the exit code."""
+    pages = {"configuration.md": configuration_page(), "cli.md": cli_page()}
+    if "--check" in sys.argv[1:]:
+        stale = [name for name, text in pages.items() if _read(REFERENCE / name) != text]
+        for name in stale:
+            print(f"docs/reference/{name} is stale: make docs", file=sys.stderr)
+        return 1 if stale else 0
+    REFERENCE.mkdir(exist_ok=True)
+    for name, text in pages.items():
+        (REFERENCE / name).write_text(text, encoding="utf-8")
+    return 0
+
+
+def configuration_page() -> str:
+    """Every key: its kind, default and effect."""
+    from lstm_forecast.config import field_table
+
+    lines = ["# Configuration", "", NOTE]
+    lines += ["Only `data.path` is required. A key that is not listed here is refused.", ""]
+    section = ""
+    for row in field_table():
+        head, _, _ = row.key.rpartition(".")
+        if head != section or not lines[-1].startswith("|"):
+            section = head
+            lines += [
+                "",
+                f"## {section or 'top level'}",
+                "",
+                "| key | kind | default | what it does |",
+                "|---|---|---|---|",
+            ]
+        cells = (f"`{row.key}`", row.type, f"`{row.default}`", row.description)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
+
+
+def cli_page() -> str:
+    """Every command's help, and the exit codes."""
+    os.environ["COLUMNS"] = "100"  # the help's width is the terminal's; a page has one of its own
+    from typer.main import get_command
+
+    from lstm_forecast.cli.app import app, exit_codes_text
+
+    lines = ["# Commands", "", NOTE]
+    for path, text in _helps(get_command(app), "lstm-forecast"):
+        lines += ["", f"## `{path}`", "", "```text", text.rstrip(), "```"]
+    lines += ["", "## Exit codes", "", "```text", exit_codes_text().rstrip(), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def _helps(command: object, path: str) -> list[tuple[str, str]]:
+    """(path, help text) of a command and of those below it."""
+    context = command.make_context(path, [], resilient_parsing=True)  # type: ignore[attr-defined]
+    context.max_content_width = 100
+    context.terminal_width = 100
+    found = [(path, command.get_help(context))]  # type: ignore[attr-defined]
+    for name, below in getattr(command, "commands", {}).items():
+        found += _helps(below, f"{path} {name}")
+    return found
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""Nothing that came later may reach the network: the later values are multiplied by a million.
+
+What must not change is compared byte by byte, in the files that a forecast is made from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.training.jobs import days, files, momentum, trained, write_csv
+
+Floats = NDArray[np.float64]
+ROWS, VALIDATION, TEST = 100, 80, 90  # rows of a series; first validation and test row
+BY_DATE = {"split.validation": f"'{days(ROWS)[VALIDATION]}'", "split.test": f"'{days(ROWS)[TEST]}'"}
+Change = Callable[[int], None]
+
+
+def one_series(folder: Path, *, since: int, factor: float) -> Path:
+    values = momentum(ROWS)
+    values[since:] *= factor
+    return write_csv(folder / "a.csv", {"date": days(ROWS), "price": values})
+
+
+def with_holes(folder: Path, *, since: int, factor: float) -> Path:
+    """Empty cells inside every part and across both borders."""
+    values = momentum(ROWS)
+    values[since:] *= factor
+    values[[5, 6, 40, 78, 79, 80, 85, 88, 89, 90, 95]] = np.nan
+    return write_csv(folder / "a.csv", {"date": days(ROWS), "price": values})
+
+
+def several_series(folder: Path, *, since: int, factor: float) -> Path:
+    """The third begins late: the borders are dates, not row numbers."""
+    names, dates, values = [], [], []
+    for number, first in enumerate((0, 0, 30)):
+        walk = momentum(ROWS, seed=number) * 10.0**number
+        walk[since:] *= factor
+        names += [f"shop {number}"] * (ROWS - first)
+        dates += days(ROWS)[first:]
+        values += walk[first:].tolist()
+    return write_csv(folder / "a.csv", {"date": dates, "id": names, "price": np.array(values)})
+
+
+def covariates(folder: Path, *, since: int, factor: float) -> Path:
+    columns = {name: momentum(ROWS, seed=seed) for seed, name in enumerate(("price", "high", "volume"))}
+    for values in columns.values():
+        values[since:] *= factor
+    return write_csv(folder / "a.csv", {"date": days(ROWS), **columns})
+
+
+CASES: dict[str, tuple[Callable[..., Path], dict[str, str]]] = {
+    "default": (one_series, {}),
+    "level": (one_series, {"model.anchor": "none", "model.supervision": "last"}),
+    "standard": (one_series, {"model.anchor": "none", "scaling.method": "standard"}),
+    "interpolate": (with_holes, {"data.missing": "interpolate"}),
+    "ffill": (with_holes, {"data.missing": "ffill", "model.anchor": "none"}),
+    "series": (several_series, {"data.series_id": "id"}),
+    "global": (several_series, {"data.series_id": "id", "scaling.per": "global", "model.anchor": "none"}),
+    "covariates": (covariates, {"data.target": "price", "data.past_covariates": "[high, volume]"}),
+}
+
+
+@pytest.fixture(params=CASES, ids=list(CASES))
+def case(request: pytest.FixtureRequest) -> tuple[Callable[..., Path], dict[str, str]]:
+    return CASES[request.param]
+
+
+def run_files(folder: Path, case: tuple[Callable[..., Path], dict[str, str]], since: int, factor: float) -> dict[str, bytes]:
+    """The files of a training on this case, its values from row ``since`` on times ``factor``."""
+    make, changes = case
+    csv = make(folder, since=since, factor=factor)
+    return files(trained(csv, {**BY_DATE, "training.patience": "null", **changes}))
+
+
+def test_row_21_the_test_split_reaches_neither_units_nor_weights_nor_validation(
+    case: tuple[Callable[..., Path], dict[str, str]], tmp_path: Path
+) -> None:
+    assert run_files(tmp_path, case, TEST, 1.0) == run_files(tmp_path, case, TEST, 1e6)
+
+
+def test_the_validation_split_reaches_neither_units_nor_the_weights_of_an_epoch(
+    case: tuple[Callable[..., Path], dict[str, str]], tmp_path: Path
+) -> None:
+    """All epochs run here, so that not even the choice of the best one differs."""
+    before, after = run_files(tmp_path, case, VALIDATION, 1.0), run_files(tmp_path, case, VALIDATION, 1e6)
+    assert before["preprocess.json"] == after["preprocess.json"]
+    assert before["model.safetensors"] == after["model.safetensors"]
+    assert before["history.csv"] != after["history.csv"]  # validation was looked at, and only there
+
+
+@pytest.mark.parametrize("what", ["preprocess.json", "model.safetensors"])
+def test_the_last_training_row_does_reach_them(what: str, tmp_path: Path) -> None:
+    """The comparison above can fail: one row earlier it does."""
+    before = run_files(tmp_path, CASES["default"], VALIDATION - 1, 1.0)
+    assert before[what] != run_files(tmp_path, CASES["default"], VALIDATION - 1, 1e6)[what]
+
+
+def test_row_21_early_stopping_chooses_without_the_test_split(tmp_path: Path) -> None:
+    chosen = {"training.patience": "2", "training.epochs": "6", "training.lr": "0.01"}
+    case = (one_series, chosen)
+    make, changes = case
+    first = files(trained(make(tmp_path, since=TEST, factor=1.0), {**BY_DATE, **changes}))
+    second = files(trained(make(tmp_path, since=TEST, factor=1e6), {**BY_DATE, **changes}))
+    assert first == second
