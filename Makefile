@@ -17,7 +17,7 @@ $(READY): constraints.txt pyproject.toml
 
 demo: $(READY)
 	$(BIN)/lstm-forecast train configs/stock.yaml
-	$(BIN)/lstm-forecast predict stock --output - --horizon 5
+	$(BIN)/lstm-forecast predict stock --output -
 	$(BIN)/lstm-forecast plot stock
 	@echo 'Everything is in runs/stock/: the network, its test predictions, the pictures.'
 

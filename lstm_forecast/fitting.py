@@ -117,6 +117,7 @@ def fit_and_test(plan: Plan, events: Events) -> Trained:
     initialise(model, stream(config.training.seed, "weights", 0, 0))
     model.to(device)
     fitted = _fit(model, plan, scaling, device, events)
+    events.say([_course(fitted)])
     anchored = config.model.anchor == "last"
     tensors = panel_tensors(prepared.panel, scaling, anchored=anchored, device=device)
     forecast = forecast_windows(
@@ -162,6 +163,24 @@ def _fit(model: RegLSTM, plan: Plan, scaling: Scaling, device: torch.device, eve
         recipe,
         score=lambda: validation_score(model, tensors, validation, recipe, weight),
         on_epoch=lambda epoch, best: events.emit("epoch.end", epoch_fields(epoch, best, recipe)),
+    )
+
+
+def _course(fitted: Fitted) -> str:
+    """How the training went, in one line."""
+    last = fitted.history[-1]
+    reasons = {
+        "epochs": "all of them",
+        "patience": "no further gain on validation",
+        "max_time": "training.max_time reached",
+    }
+    chosen = (
+        "the untrained model, which is the naive forecast"
+        if fitted.best_epoch == 0
+        else f"epoch {fitted.best_epoch}"
+    )
+    return (
+        f"trained {last.epoch} epochs in {last.elapsed_s:.1f} s ({reasons[fitted.stopped]}); kept: {chosen}"
     )
 
 

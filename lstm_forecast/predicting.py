@@ -152,7 +152,7 @@ def dated_rows(
         names = ", ".join(short[:5]) + (", …" if len(short) > 5 else "")
         events.warn(
             "predict.too_short",
-            f"fewer than {lookback} rows, or none to train on: {names}; their last value is repeated (source: naive)",
+            f"fewer than {lookback} rows, or none to train on: {names}; the last value is repeated (source: naive)",
         )
     rows = []
     for s in chosen:
@@ -209,12 +209,8 @@ def _in_run_order(panel: Panel, opened: Opened, where: str) -> Panel:
             hint="leave them out of the file, or train again with them",
         )
     position: Mapping[str, int] = {name: place for place, name in enumerate(panel.series_ids)}
-    rows = [
-        np.arange(panel.offsets[position[name]], panel.offsets[position[name] + 1])
-        if name in position
-        else []
-        for name in ids
-    ]
+    none = np.empty(0, dtype=np.int64)
+    rows = [np.arange(*panel.offsets[position[name] :][:2]) if name in position else none for name in ids]
     order = np.concatenate(rows).astype(np.int64)
     offsets = np.concatenate([[0], np.cumsum([len(part) for part in rows])]).astype(np.int64)
     return Panel(panel.values[order], panel.observed[order], panel.times[order], offsets, ids, panel.columns)

@@ -118,7 +118,7 @@ def with_found_columns(config: Config, table: Table) -> Config:
 
 
 def clean_panel(config: Config, table: Table, frequency: Frequency) -> tuple[Panel, list[str]]:
-    """Gaps treated and, by ``data.missing``, empty cells refused or left out; filling waits for the splits."""
+    """Gaps treated; by ``data.missing`` empty cells refused or left out. Filling waits for the splits."""
     if config.data.missing == "error":
         check_missing(table)
     panel, notes = build_panel(table, frequency, gaps=config.data.gaps)

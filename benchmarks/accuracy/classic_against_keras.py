@@ -3,8 +3,9 @@
     .venv/bin/python benchmarks/accuracy/classic_against_keras.py ours 0 1 2 3 4
     KERAS_BACKEND=torch PYTHON_WITH_KERAS benchmarks/accuracy/classic_against_keras.py keras 0 1 2 3 4
 
-Keras needs an environment of its own (``pip install keras torch pandas``). Both lines print the loss of the last
-epoch per seed and the median; the loss is the mean over the epoch's batches, dropout switched on, as Keras logs it.
+Keras needs an environment of its own (``pip install keras torch pandas``). Both lines print the loss of
+the last epoch per seed and the median; the loss is the mean over the epoch's batches, dropout switched
+on, as Keras logs it.
 """
 
 from __future__ import annotations
@@ -38,9 +39,13 @@ def keras(seed: int) -> float:
 
     utils.set_random_seed(seed)
     prices = pd.read_csv(ROOT / "data" / "stock.csv")["Open"].to_numpy(float)
-    rows = prices[: len(prices) - 2 * round(0.1 * len(prices))]  # our training split: the rest validates and tests
+    rows = prices[
+        : len(prices) - 2 * round(0.1 * len(prices))
+    ]  # our training split: the rest validates and tests
     scaled = (rows - rows.min()) / (rows.max() - rows.min())
-    x = np.stack([scaled[i - LOOKBACK : i] for i in range(LOOKBACK, len(scaled))])[..., None].astype("float32")
+    x = np.stack([scaled[i - LOOKBACK : i] for i in range(LOOKBACK, len(scaled))])[..., None].astype(
+        "float32"
+    )
     y = scaled[LOOKBACK:].astype("float32")
     network = Sequential([layers.Input((LOOKBACK, 1))])
     for layer in range(4):

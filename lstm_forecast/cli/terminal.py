@@ -150,12 +150,12 @@ class _Watcher:
 
     def _epoch(self, event: Event) -> None:
         loss, best = event.fields["val_loss"], event.fields["best_epoch"]
-        text = f"epoch {event.fields['epoch']}/{event.fields['epochs']}  validation loss {loss:.5g}  best epoch {best}"
+        text = f"validation loss {loss:.5g}  best epoch {best}"
         if is_terminal(sys.stderr):
-            self._advance(event, f"validation loss {loss:.5g}  best epoch {best}")
+            self._advance(event, text)
         elif time.monotonic() - self._last_line >= EVERY_S:
             self._last_line = time.monotonic()
-            _say(text)
+            _say(f"  epoch {event.fields['epoch']}/{event.fields['epochs']}  {text}")
 
     def _advance(self, event: Event, text: str) -> None:
         if self._bar is None or self._task is None:

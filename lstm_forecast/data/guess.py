@@ -69,7 +69,7 @@ def is_clock(cell: str) -> bool:
 
 def is_date_like(cell: str) -> bool:
     """Whether a cell is written as a date or time; plain integers and decimal numbers are not."""
-    return not re.fullmatch(r"[\d.]*", cell) and guess_spelling(cell) is not None
+    return not re.fullmatch(r"\d*\.?\d*", cell) and guess_spelling(cell) is not None
 
 
 def majority_guess(cells: Sequence[str]) -> Guess | None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_forecast.errors import DataInvalid
 from lstm_forecast.data.calendars import Frequency, expected_times
+from lstm_forecast.errors import DataInvalid
 
 if TYPE_CHECKING:
     from lstm_forecast.data.reader import Table
@@ -102,7 +102,8 @@ def build_panel(table: Table, frequency: Frequency, *, gaps: Gaps) -> tuple[Pane
     if gaps == "fill" and count:
         return _filled(panel, holes), [f"{count:,} missing times filled with empty rows (data.gaps: fill)"]
     if frequency.trading and gaps == "auto":
-        note = f"{count:,} closed days or hours on the trading pattern, kept as they are (data.gaps)"
+        what = "times" if frequency.clock else "days"
+        note = f"{count:,} {what} of the trading pattern have no row: taken as closed (data.gaps)"
         return panel, [note] if count else []
     if count or off_grid:
         raise _gap_error(table, panel, frequency, holes)

@@ -1,8 +1,8 @@
 """What the network sees and how its answer becomes a number in original units. Fitted on training rows only.
 
-scikit-learn's scalers are fitted in float64 on values counted from the first one and divided by their magnitude,
-because their tests for a constant column look at the level: a series around 1e-18 would pass unscaled, and so
-would 100,000 rows that move by 0.01 around 1e9.
+scikit-learn's scalers are fitted in float64 on values counted from the first one and divided by their
+magnitude, because their tests for a constant column look at the level: a series around 1e-18 would pass
+unscaled, and so would 100,000 rows that move by 0.01 around 1e9.
 The result is plain numbers: ``scaled = (value - offset) / unit``.
 """
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_forecast.errors import DataInvalid
 from lstm_forecast.data.panel import Panel
+from lstm_forecast.errors import DataInvalid
 
 Share = float | int | str  # a fraction of the times, a count of rows, or the first date
 

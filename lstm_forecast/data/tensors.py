@@ -1,7 +1,7 @@
 """The panel as tensors on a device, and batches gathered from them by index.
 
-The data lives on the device once; a batch is ``tensor[start[:, None] + arange(length)]``, so memory grows with
-the rows and not with rows × lookback, and no loader stands between the data and the network.
+The data lives on the device once; a batch is ``tensor[start[:, None] + arange(length)]``, so memory grows
+with the rows and not with rows × lookback, and no loader stands between the data and the network.
 """
 
 from __future__ import annotations
@@ -110,5 +110,5 @@ def final_outputs(
 ) -> Tensor:
     """The network's answers at the end of each window, in units of the head: [W, H]; no gradients."""
     with torch.inference_mode():
-        parts = [final(gather_inputs(tensors, rows, lookback)) for rows in start.split(batch)]
+        parts = [final(gather_inputs(tensors, rows, lookback)) for rows in torch.split(start, batch)]
     return torch.cat(parts)

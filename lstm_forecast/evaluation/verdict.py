@@ -1,4 +1,4 @@
-"""Is the network worth anything? Its errors against the naive forecast's on the same windows, and a plain sentence."""
+"""Is the network worth anything? Its errors against the naive forecast's, and a plain sentence."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Verdict:
     Attributes:
         word: ``beats``, ``ties`` or ``loses``; None where there is no test split.
         skill: 1 - MAE(model) / MAE(baseline); None where the baseline makes no error.
-        p_value: two-sided, of the Diebold-Mariano test; None where there are too few origins or no difference.
+        p_value: two-sided, of the Diebold-Mariano test; None with too few origins or no difference.
         metrics: metric by name, by model: ``{"model": {"mae": …}, "naive": {…}}``; original units.
         sentence: the same in plain words.
     """

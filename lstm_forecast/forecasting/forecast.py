@@ -1,4 +1,4 @@
-"""From the network's answers to numbers in original units, directly or in blocks beyond the trained horizon."""
+"""From the network's answers to numbers in original units, directly or block by block."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What a forecast needs, to and from the bytes of a run's files. No pickle: JSON and safetensors.
 
-A run directory is untrusted: names, shapes, types and finiteness are checked before anything is built from it.
+A run directory is untrusted: names, shapes, types and finiteness are checked before anything is built.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def unpack_weights(data: bytes, build: Callable[[], RegLSTM], *, where: str) -> 
     allocates nothing.
 
     Raises:
-        ArtifactRejected: naming the first tensor that is missing, extra, of another shape or type, or not finite.
+        ArtifactRejected: naming the first tensor that is missing, extra, of another shape or not finite.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load

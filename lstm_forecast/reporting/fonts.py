@@ -11,11 +11,9 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import numpy.typing as npt
 
 from lstm_forecast.errors import StorageError, visible
 
@@ -149,28 +147,31 @@ def plain_numbers(axis: Axis) -> None:
     """Tick labels like 12,000 and 0.05, all of an axis with the same number of decimals."""
     from matplotlib.ticker import FuncFormatter
 
-    def text(value: float, _position: int | None) -> str:
-        return number_text(value, ticks=axis.get_majorticklocs())
+    ticks: list[float] = []
+
+    def text(value: float, position: int | None) -> str:
+        if not position:  # labels are asked for in order; finding the ticks anew for each of them is slow
+            ticks[:] = axis.get_majorticklocs().tolist()
+        return number_text(value, ticks=ticks)
 
     axis.set_major_formatter(FuncFormatter(text))
 
 
-def number_text(value: float, *, ticks: Sequence[float] | npt.NDArray[np.float64]) -> str:
+def number_text(value: float, *, ticks: Sequence[float]) -> str:
     """A tick's label with as many decimals as the smallest distance between ``ticks`` needs."""
-    distances = np.abs(np.diff(np.asarray(ticks, float)))
-    step = distances[distances > 0].min(initial=math.inf)
+    step = min((abs(b - a) for a, b in pairwise(ticks) if a != b), default=math.inf)
     if not math.isfinite(step):
         return f"{value:,g}"
     if abs(value) < 1e-9 * step:  # where a tick at zero was computed as -1e-17
         value = 0.0
-    largest = float(np.abs(np.asarray(ticks, float)).max())
+    largest = max(abs(tick) for tick in ticks)
     decimals = next((n for n in range(7) if math.isclose(round(step, n), step, rel_tol=1e-3)), None)
     if largest < 1e12 and decimals is not None:
         return f"{value:,.{decimals}f}".replace("-", "\N{MINUS SIGN}")
     power = math.floor(math.log10(step))
     whole = math.isclose(round(step / 10.0**power), step / 10.0**power, rel_tol=1e-3)  # 5e-9, not 2.5e-9
     digits = math.floor(math.log10(largest)) - power + (0 if whole else 1)
-    return f"{value:.{digits}e}"
+    return f"{value:.{digits}e}" if value else "0"
 
 
 def _cjk_family(texts: Iterable[str]) -> tuple[str | None, list[str]]:

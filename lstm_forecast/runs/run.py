@@ -1,7 +1,7 @@
 """The run directory: its layout, its manifest, its name; how runs are opened and verified.
 
-``RUNS/NAME/ID/`` is one run and ``RUNS/NAME/CURRENT`` holds the id that the name means. A run is complete when
-its manifest is there: the manifest is written last and holds the hash of every file a forecast depends on.
+``RUNS/NAME/ID/`` is one run and ``RUNS/NAME/CURRENT`` holds the id that the name means. A run is complete
+when its manifest is there: it is written last and holds the hash of every file a forecast depends on.
 """
 
 from __future__ import annotations

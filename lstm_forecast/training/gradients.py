@@ -32,7 +32,7 @@ class GradientNorms:
         return squares.sqrt()
 
     def clip(self, longest: float) -> None:
-        """Shortens the whole gradient to ``longest`` where it is longer (Pascanu et al. 2013, section 3.2)."""
+        """Shortens a whole gradient longer than ``longest`` (Pascanu et al. 2013, section 3.2)."""
         if self._total is None:
             raise RuntimeError("measure() comes before clip()")
         factor = (longest / (self._total + 1e-6)).clamp(max=1.0)

@@ -54,7 +54,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Score:
-    """What validation says: ``loss`` in the unit of the head, ``score`` the scaled MAE that selects the model."""
+    """What validation says: ``loss`` in the unit of the head, ``score`` the MAE that selects the model."""
 
     loss: float
     score: float
@@ -167,7 +167,7 @@ def train_epoch(
     model.train()
     device = tensors.inputs.device
     order = _order(windows, recipe, epoch).to(device)
-    batches = order.split(recipe.batch_size)
+    batches = torch.split(order, recipe.batch_size)
     norms = GradientNorms(model)
     record = torch.zeros(len(batches), 1 + len(norms.names), device=device)
     for step, start in enumerate(batches):
@@ -197,7 +197,9 @@ def validation_score(
     start = torch.from_numpy(windows.start).to(tensors.inputs.device)
     answers = final_outputs(model.final, tensors, start, lookback=recipe.lookback)
     loss, total, count = 0.0, 0.0, 0.0
-    for rows, answer, scale in zip(start.split(1024), answers.split(1024), weight.split(1024), strict=True):
+    for rows, answer, scale in zip(
+        torch.split(start, 1024), torch.split(answers, 1024), torch.split(weight, 1024), strict=True
+    ):
         batch = gather_batch(
             tensors, rows, lookback=recipe.lookback, horizon=recipe.horizon, every_step=False
         )
@@ -266,7 +268,7 @@ def _refuse_step(values: np.ndarray, step: int, recipe: Recipe, epoch: int) -> N
         "train.diverged",
         f"the {what} is not finite at epoch {epoch}, step {step + 1}",
         details=[f"loss: {loss:.4g}, gradient norm: {norm:.4g}{before}, learning rate: {recipe.lr:g}"],
-        hint=f"a smaller learning rate (--set training.lr={recipe.lr / 10:g}) or training.clip_norm: 1.0 may help",
+        hint=f"try a smaller learning rate (--set training.lr={recipe.lr / 10:g}) or training.clip_norm: 1.0",
     )
 
 

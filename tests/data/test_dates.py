@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import numpy as np
@@ -124,7 +125,8 @@ def test_any_second_is_written_so_that_it_reads_back(cells: tuple[str, ...], mom
     if form.kind.startswith("epoch"):
         assert int(written) * (1_000_000 if form.kind == "epoch_s" else 1_000) == wanted
     else:
-        again = parse(written, date_format=form.pattern) if "T" not in written else parse(written)
+        is_iso = re.match(r"\d{4}-\d\d-\d\d(T|$)", written)
+        again = parse(written) if is_iso else parse(written, date_format=form.pattern)
         assert again.moments.tolist() == [wanted]
 
 
@@ -151,7 +153,7 @@ def test_fractions_keep_their_digits() -> None:
 
 
 def test_a_fraction_below_a_microsecond_is_refused() -> None:
-    with pytest.raises(DataInvalid, match="00000001"):
+    with pytest.raises(DataInvalid, match=r"\.000000001"):
         parse("2024-03-01 00:00:00.000000000", "2024-03-01 00:00:00.000000001")
 
 
@@ -182,7 +184,7 @@ def test_cells_that_a_given_format_does_not_fit_are_refused() -> None:
 
 
 def test_the_odd_one_out_is_named_even_if_it_comes_first() -> None:
-    with pytest.raises(DataInvalid, match="several date spellings: '01.03.2024'") as caught:
+    with pytest.raises(DataInvalid, match=r"several date spellings: '01\.03\.2024'") as caught:
         parse("01.03.2024", "2024-03-02", "2024-03-03")
     assert caught.value.where == "x.csv:2"
 

@@ -66,7 +66,7 @@ def test_row_1_a_missing_path_lists_tables_where_no_name_is_near(tmp_path: Path)
 
 
 def test_row_1_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataMissing, match="the folder .*nowhere does not exist"):
+    with pytest.raises(DataMissing, match=r"the folder .*nowhere does not exist"):
         read_table(tmp_path / "nowhere" / "x.csv", DEFAULT)
 
 

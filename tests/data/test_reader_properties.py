@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import random
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal
@@ -45,7 +47,14 @@ def spell(number: float | None, decimal: str, *, is_grouped: bool) -> str:
 
 
 def same(cell: float | None, found: float) -> bool:
-    return np.isnan(found) if cell is None else found == cell  # type: ignore[return-value]
+    return math.isnan(found) if cell is None else found == cell
+
+
+def read_or_refuse(path: Path, options: ReadOptions) -> Table | ForecastError:
+    try:
+        return read_table(path, options)
+    except ForecastError as error:
+        return error
 
 
 @QUIET
@@ -84,11 +93,10 @@ def test_a_table_in_any_dialect_is_read_right_or_refused(
         writer.writerow([moment.strftime(spelling), *cells])
     path = tmp_path / "x.csv"
     path.write_bytes(stream.getvalue().encode(encoding))
-    try:
-        found = read_table(path, ReadOptions(past_covariates=("volume",)))
-    except ForecastError as error:
-        assert error.code == 11
-        assert error.id in ("data.decimal", "data.date_format", "data.target"), str(error)
+    found = read_or_refuse(path, ReadOptions(past_covariates=("volume",)))
+    if isinstance(found, ForecastError):
+        assert found.code == 11
+        assert found.id in ("data.decimal", "data.date_format"), str(found)
         return
     days = (found.times // 86_400_000_000).tolist()
     assert [date(1970, 1, 1) + timedelta(days=day) for day in days] == moments
@@ -113,11 +121,10 @@ def test_a_table_in_any_dialect_is_read_right_or_refused(
 def test_any_bytes_are_read_or_refused_cleanly(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes(content)
-    try:
-        table = read_table(path, ReadOptions())
-    except ForecastError as error:
-        assert error.code == 11, str(error)
-        assert error.hint
+    table = read_or_refuse(path, ReadOptions())
+    if isinstance(table, ForecastError):
+        assert table.code == 11, str(table)
+        assert table.hint
         return
     assert len(table.times) == len(table.values) == len(table.series) == len(table.lines)
     assert not np.isinf(table.values).any()
@@ -140,7 +147,7 @@ def _shuffled(text: str) -> str:
     return "\n".join([head, *rows]) + "\n"
 
 
-VARIANTS = {
+VARIANTS: dict[str, Callable[[str], str]] = {
     "bom": lambda text: "\ufeff" + text,
     "crlf": lambda text: text.replace("\n", "\r\n"),
     "cr": lambda text: text.replace("\n", "\r"),

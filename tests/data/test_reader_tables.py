@@ -28,7 +28,7 @@ def test_a_plain_file_gives_the_whole_table(tmp_path: Path) -> None:
     assert table.header == ("Date", "Close", "Volume")
     assert table.lines.tolist() == list(range(2, 11))
     assert moments(table)[0] == "2024-03-01 00:00:00"
-    assert (table.values.dtype, table.times.dtype, table.series.dtype) == (np.float64, np.int64, np.int64)
+    assert [str(a.dtype) for a in (table.values, table.times, table.series)] == ["float64", "int64", "int64"]
     assert table.source.sha256 == hashlib.sha256(GOOD.encode()).hexdigest()
     assert table.source.path == str(tmp_path / "x.csv")
     assert (table.source.size_bytes, table.source.header_line) == (len(GOOD), 1)
@@ -37,9 +37,9 @@ def test_a_plain_file_gives_the_whole_table(tmp_path: Path) -> None:
 
 def test_the_account_names_the_key_of_each_guess(tmp_path: Path) -> None:
     account = read(tmp_path, GOOD).account
+    dialect = "utf-8, separator comma, decimal '.'"
     assert account == (
-        f"{tmp_path / 'x.csv'}: 9 rows, 3 columns, utf-8, separator comma, decimal '.' "
-        "(data.encoding, data.separator, data.decimal)",
+        f"{tmp_path / 'x.csv'}: 9 rows, 3 columns, {dialect} (data.encoding, data.separator, data.decimal)",
         "column names in line 1 (data.header_row)",
         "time: column 'Date' (data.time), read as %Y-%m-%d, from 2024-03-01 to 2024-03-09 (data.date_format)",
         "target: column 'Close', known by its name (--target)",
@@ -104,7 +104,8 @@ def test_the_three_header_rows_of_yfinance_are_read(tmp_path: Path) -> None:
     assert "column names in lines 1-3, as yfinance writes them (data.header_row)" in table.account
 
 
-SEVERAL = "Price,Close,Close,Volume,Volume\nTicker,AAPL,MSFT,AAPL,MSFT\nDate,,,,\n2024-01-02,5,6,1,2\n2024-01-03,7,8,1,2\n"
+SEVERAL = "Price,Close,Close,Volume,Volume\nTicker,AAPL,MSFT,AAPL,MSFT\nDate,,,,\n"
+SEVERAL += "2024-01-02,5,6,1,2\n2024-01-03,7,8,1,2\n"
 
 
 def test_a_yfinance_file_of_several_tickers_asks_for_one(tmp_path: Path) -> None:
@@ -136,8 +137,8 @@ def test_a_wide_file_has_no_id_column(tmp_path: Path) -> None:
 
 
 def test_a_file_without_header_has_numbered_columns(tmp_path: Path) -> None:
-    for header_row in ("auto", None):
-        table = read(tmp_path, days(3), ReadOptions(target="2", header_row=header_row))  # type: ignore[arg-type]
+    for options in (ReadOptions(target="2"), ReadOptions(target="2", header_row=None)):
+        table = read(tmp_path, days(3), options)
         assert table.header == ("1", "2", "3")
         assert (table.time_name, table.columns) == ("1", ("2",))
         assert table.values[:, 0].tolist() == [1.5, 2.5, 3.5]
@@ -369,8 +370,8 @@ def test_an_option_that_no_file_could_satisfy_is_a_usage_error(options: ReadOpti
 def test_the_account_never_has_more_than_ten_lines(tmp_path: Path) -> None:
     text = (
         "title\n\n日期,代码,收盘价,备注,\n\n"
-        + '2024-03-04,1,"1,004",a,\n2024-03-03,1,--,,\n,,,,\n'
-        + '2024-03-02,1,"1,002",a,\n2024-03-02,1,"1,003",a,\n2024-03-01,1,"1,001",a,\n'
+        '2024-03-04,1,"1,004",a,\n2024-03-03,1,--,,\n,,,,\n'
+        '2024-03-02,1,"1,002",a,\n2024-03-02,1,"1,003",a,\n2024-03-01,1,"1,001",a,\n'
     )
     table = read(tmp_path, text, ReadOptions(duplicates="last", skip_rows=1))
     assert table.values[:, 0].tolist() == [1001.0, 1003.0, 1004.0]
@@ -381,3 +382,20 @@ def test_the_account_never_has_more_than_ten_lines(tmp_path: Path) -> None:
 def test_a_path_may_be_text(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text(HEAD + days(2))
     assert len(read_table(str(tmp_path / "x.csv"), ReadOptions()).times) == 2
+
+
+@pytest.mark.parametrize(
+    "first", ["01.03.2024", "2024.03.01", "2024-03-01", "1 Mar 2024", "2024Q1", "2024年3月"]
+)
+def test_dates_are_known_under_any_header(first: str, tmp_path: Path) -> None:
+    table = read(tmp_path, f"note,wann,y\na,{first},1\n")
+    assert table.time_name == "wann"
+    assert table.time_format.format(table.times) == [first]
+
+
+@pytest.mark.parametrize("cell", ["20240301", "2024.03", "1990", "1709251200"])
+def test_plain_numbers_are_times_only_under_a_header_that_says_so(cell: str, tmp_path: Path) -> None:
+    assert read(tmp_path, f"wann,y\n{cell},1\n").time_name == "row"
+    table = read(tmp_path, f"time,y\n{cell},1\n")
+    assert table.time_name == "time"
+    assert table.time_format.format(table.times) == [cell]

@@ -182,9 +182,7 @@ def test_a_negative_training_value_is_noted_per_series() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 10_000), normalize=st.sampled_from(["none", "diff"]), power=st.integers(-30, 30))
-def test_a_scaling_comes_back_from_json_to_the_last_bit(
-    seed: int, normalize: Normalize, power: int
-) -> None:
+def test_a_scaling_comes_back_from_json_to_the_last_bit(seed: int, normalize: Normalize, power: int) -> None:
     panel = random_walks(20, 1, 9, columns=3, seed=seed)
     scaling = fit(replace(panel, values=panel.values * 10.0**power), method="standard", normalize=normalize)
     again = Scaling.from_json(json.loads(json.dumps(scaling.to_json(), allow_nan=False)))

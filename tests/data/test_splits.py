@@ -24,9 +24,7 @@ def flat(length: int) -> list[float]:
 def counts(panel: Panel, splits: Splits) -> list[tuple[int, int, int]]:
     """Rows to train, validate and test, of each series."""
     parts = zip(panel.offsets[:-1], splits.train_end, splits.validation_end, panel.offsets[1:], strict=True)
-    return [
-        (int(train - first), int(valid - train), int(end - valid)) for first, train, valid, end in parts
-    ]
+    return [(int(train - first), int(valid - train), int(end - valid)) for first, train, valid, end in parts]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +186,9 @@ def test_a_length_is_refused_exactly_when_it_gives_no_windows() -> None:
 
 def test_too_few_rows_are_refused_with_the_arithmetic_and_a_lookback_that_trains() -> None:
     with pytest.raises(DataInvalid) as caught:
-        check_lengths(panel_of(flat(36)), lookback=60, horizon=1, validation=0.1, test=0.1, where="prices.csv")
+        check_lengths(
+            panel_of(flat(36)), lookback=60, horizon=1, validation=0.1, test=0.1, where="prices.csv"
+        )
     # 77 - 8 - 8 = 61 = 60 + 1; and 36 - 4 - 4 = 28 = 27 + 1
     assert str(caught.value) == (
         "error[data.too_short]: prices.csv: need at least 77 rows, got 36\n"

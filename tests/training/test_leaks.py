@@ -70,7 +70,9 @@ def case(request: pytest.FixtureRequest) -> tuple[Callable[..., Path], dict[str,
     return CASES[request.param]
 
 
-def run_files(folder: Path, case: tuple[Callable[..., Path], dict[str, str]], since: int, factor: float) -> dict[str, bytes]:
+def run_files(
+    folder: Path, case: tuple[Callable[..., Path], dict[str, str]], since: int, factor: float
+) -> dict[str, bytes]:
     """The files of a training on this case, its values from row ``since`` on times ``factor``."""
     make, changes = case
     csv = make(folder, since=since, factor=factor)

@@ -85,10 +85,10 @@ def test_the_first_four_losses_are_those_of_this_version() -> None:
     """Pins against unwanted change, not truths: a change of the loop that means to may set them anew."""
     history = fitted(network(dropout=0.2, layers=2), replace(RECIPE, epochs=4)).history
     assert [epoch.train_loss for epoch in history[1:]] == pytest.approx(
-        [2.060071, 2.042860, 2.019048, 1.982136], rel=1e-4
+        [2.062173, 2.054794, 2.045534, 2.023038], rel=1e-4
     )
     assert [epoch.val_score for epoch in history] == pytest.approx(
-        [1.441540, 1.433278, 1.423326, 1.423369, 1.389899], rel=1e-4
+        [1.44154, 1.441286, 1.438161, 1.438252, 1.414274], rel=1e-4
     )
 
 
@@ -105,7 +105,12 @@ def test_training_learns_what_there_is_to_learn() -> None:
 def test_the_same_seed_gives_the_same_bits_and_another_gives_others(initial_state: str) -> None:
     def weights(seed: int) -> list[bytes]:
         model = RegLSTM(
-            1, 4, 2, output_size=H, dropout=0.3, initial_state="random" if initial_state == "random" else "zeros"
+            1,
+            4,
+            2,
+            output_size=H,
+            dropout=0.3,
+            initial_state="random" if initial_state == "random" else "zeros",
         )
         model.load_state_dict(network(layers=2, zero_head=False).state_dict())
         torch.manual_seed(len(used))  # the global generator must not matter

@@ -141,7 +141,9 @@ def test_row_23_a_loss_that_is_not_finite_names_epoch_step_rate_and_gradient(
         fitted(network(), RECIPE, score=lambda: scores.pop())
     assert (caught.value.id, caught.value.code) == ("train.diverged", 14)
     assert caught.value.message == "the loss is not finite at epoch 2, step 3"
-    assert caught.value.details[0].startswith("loss: nan, gradient norm: nan, gradient norm of the step before: ")
+    assert caught.value.details[0].startswith(
+        "loss: nan, gradient norm: nan, gradient norm of the step before: "
+    )
     assert caught.value.details[0].endswith(", learning rate: 0.01")
     assert caught.value.hint == (
         "a smaller learning rate (--set training.lr=0.001) or training.clip_norm: 1.0 may help"
