@@ -152,7 +152,7 @@ def dated_rows(
         names = ", ".join(short[:5]) + (", …" if len(short) > 5 else "")
         events.warn(
             "predict.too_short",
-            f"fewer than {lookback} rows, or none to train on: {names}; the last value is repeated (source: naive)",
+            f"fewer than {lookback} rows, or none to train on: {names}; their last value is repeated",
         )
     rows = []
     for s in chosen:

@@ -124,8 +124,8 @@ def write_predictions(run: Run, plan: Plan, trained: Trained, events: Events) ->
     count, horizon = test.forecast.shape
     every = horizon if count * horizon > MOST_PREDICTIONS else 1
     if every > 1:
-        rows = f"all would be {count * horizon:,} rows"
-        events.say([f"predictions/test.csv holds one forecast origin in {every}: {rows}"])
+        whole = f"all would be {count * horizon:,} rows"
+        events.say([f"predictions/test.csv holds one forecast origin in {every}: {whole}"])
     chosen = np.arange(0, count, every)
     rows = test.windows.start[chosen, None] + plan.config.window.lookback + np.arange(horizon)
     write = plan.table.time_format.format
