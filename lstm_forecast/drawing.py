@@ -35,11 +35,11 @@ def picture(
     Raises:
         UsageError: no such series, or a test picture of a run without a test split.
     """
-    if kind == "loss":
-        return render(_loss(opened), form)
     notice = font_notice([*opened.preprocess.columns, *opened.preprocess.series_ids, opened.run.name])
     if notice:
         events.warn("plot.font", notice)
+    if kind == "loss":
+        return render(_loss(opened), form)
     chosen = _chosen(opened, series)
     draw = plot_forecast if kind == "forecast" else plot_test
     parts = _series_plots(opened, chosen, future=kind == "forecast")

@@ -107,7 +107,8 @@ def predict(
     """
     events = events or Events()
     chosen = open_reference(run, runs_dir, events)
-    steps = horizon or chosen.config.forecast.horizon or chosen.config.window.horizon
+    usual = chosen.config.forecast.horizon or chosen.config.window.horizon
+    steps = usual if horizon is None else horizon
     if not 1 <= steps <= MOST_STEPS:
         raise UsageError("predict.horizon", f"got {steps}, expected 1 to {MOST_STEPS:,}", where="--horizon")
     panel, source = latest_panel(chosen, data, events)

@@ -14,14 +14,13 @@ from lstm_forecast.cli import config, runs
 from lstm_forecast.cli.check import check
 from lstm_forecast.cli.plot import plot
 from lstm_forecast.cli.predict import predict
-from lstm_forecast.cli.terminal import prepare_streams, put, show_error
+from lstm_forecast.cli.terminal import prepare_streams, put, show_error, stdout_error
 from lstm_forecast.cli.train import train
-from lstm_forecast.errors import EXIT_CODES, ForecastError, ResourceError, UsageError
+from lstm_forecast.errors import EXIT_CODES, ForecastError, ResourceError, StorageError, UsageError
 
 app = typer.Typer(
     name="lstm-forecast",
     help="A CSV in; an honest, dated forecast from a stacked LSTM out.",
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -74,7 +73,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     as_json = "--json" in arguments or "json" in _log_format(arguments)
     try:
         code = app(args=arguments, prog_name="lstm-forecast", standalone_mode=False)
+        if code == 130:  # typer has caught Ctrl-C
+            _interrupted()
         sys.exit(code if isinstance(code, int) else 0)
+    except SystemExit as leaving:
+        if isinstance(leaving.__context__, BrokenPipeError):  # typer's help, into a pipe nobody reads
+            leaving.code = 141
+        raise
     except KeyboardInterrupt:
         _interrupted()
     except Exception as error:  # noqa: BLE001 - the last line of defence: every error becomes a code
@@ -104,6 +109,12 @@ def as_known(error: Exception) -> ForecastError | None:
             details=[f"system: {str(error).splitlines()[0] if str(error) else type(error).__name__}"],
             hint="set a smaller training.batch_size, model.hidden_size or window.lookback",
         )
+    if isinstance(error, OSError) and error.filename is None:  # typer's help into a closed or full stdout
+        return stdout_error(error)
+    if isinstance(error, OSError):
+        return StorageError(
+            "storage.io", str(error.strerror), where=str(error.filename), errno=error.errno or 0
+        )
     return None
 
 
@@ -119,7 +130,7 @@ def _retry(word: str) -> str:
 
 def _interrupted() -> None:
     if sys.stderr is not None:
-        print("interrupted: no run was made current", file=sys.stderr)  # noqa: T201
+        print("interrupted", file=sys.stderr)  # noqa: T201
     sys.exit(130)
 
 

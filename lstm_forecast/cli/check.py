@@ -100,6 +100,9 @@ def _disk_problems(folder: Path) -> list[dict[str, str]]:
 
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     where = str(folder)
+    if not existing.is_dir():
+        hint = "choose another folder with --runs-dir"
+        return [_problem("storage.io", f"{existing} is a file, not a folder", where, hint)]
     if not os.access(existing, os.W_OK):
         hint = "choose another folder with --runs-dir"
         return [_problem("storage.readonly", f"{existing} cannot be written", where, hint)]

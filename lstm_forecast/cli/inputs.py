@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lstm_forecast.config import Loaded, load_config
+if TYPE_CHECKING:
+    from lstm_forecast.config import Loaded
 
 YAML_SUFFIXES = (".yaml", ".yml")
 
@@ -21,6 +23,8 @@ def load_input(given: str, *, sets: Sequence[str] | None, flags: Mapping[str, tu
     Raises:
         ConfigError: every problem at once.
     """
+    from lstm_forecast.config import load_config
+
     named = {key: flag for key, flag in flags.items() if flag[1] is not None}
     if given.lower().endswith(YAML_SUFFIXES):
         return load_config(Path(given), sets=sets or (), flags=named)

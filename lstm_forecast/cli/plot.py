@@ -10,7 +10,7 @@ import typer
 from lstm_forecast.cli import options
 from lstm_forecast.cli.terminal import finish, listening, put, put_json, warning_list
 from lstm_forecast.errors import UsageError
-from lstm_forecast.runs.storage import make_directory, write_atomic, write_new
+from lstm_forecast.runs.storage import make_directory, require_new, write_atomic, write_new
 
 
 def plot(
@@ -43,6 +43,8 @@ def plot(
       lstm-forecast plot stock --kind test --output test.svg
     """
     form = _form(output)
+    if output:
+        require_new(Path(output), overwrite=overwrite)
     from lstm_forecast import pipeline
 
     with listening(quiet=quiet, log_format=log_format) as events:

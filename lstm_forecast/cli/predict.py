@@ -11,7 +11,7 @@ import typer
 from lstm_forecast.cli import options
 from lstm_forecast.cli.terminal import finish, is_terminal, listening, put, put_json, warning_list
 from lstm_forecast.errors import UsageError
-from lstm_forecast.runs.storage import write_new
+from lstm_forecast.runs.storage import require_new, write_new
 
 
 def predict(
@@ -45,7 +45,7 @@ def predict(
       lstm-forecast predict stock
       lstm-forecast predict stock --data new.csv --horizon 10 --output forecast.csv
     """
-    _check_output(output)
+    _check_output(output, overwrite=overwrite)
     from lstm_forecast import pipeline
     from lstm_forecast.cli.rendering import forecast_text
 
@@ -75,14 +75,17 @@ def predict(
         put(forecast_text(forecast))
 
 
-def _check_output(output: str | None) -> None:
-    if output not in (None, "-") and Path(str(output)).suffix.lower() not in (".csv", ".json"):
+def _check_output(output: str | None, *, overwrite: bool) -> None:
+    if output is None or output == "-":
+        return
+    if Path(output).suffix.lower() not in (".csv", ".json"):
         raise UsageError(
             "predict.output",
             f"got {output!r}; expected a name that ends in .csv or .json",
             where="--output",
             hint="--output forecast.csv",
         )
+    require_new(Path(output), overwrite=overwrite)
 
 
 def _refuse_input(output: Path, read: str) -> None:

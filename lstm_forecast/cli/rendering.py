@@ -54,12 +54,27 @@ def train_document(result: TrainResult) -> dict[str, Any]:
     }
 
 
-def plan_text(plan: Plan, name: str, folder: Path) -> str:
-    """What a dry run of ``train`` found."""
+def plan_document(plan: Plan, folder: Path) -> dict[str, Any]:
+    """The JSON document of a dry run of ``train`` into ``folder``."""
+    prepared = plan.prepared
+    return {
+        "dry_run": True,
+        "name": folder.name,
+        "path": str(folder),
+        "windows": {
+            "train": len(prepared.train),
+            "validation": len(prepared.validation),
+            "test": len(prepared.test),
+        },
+    }
+
+
+def plan_text(plan: Plan, folder: Path) -> str:
+    """What a dry run of ``train`` into ``folder`` found."""
     window = plan.config.window
     return (
-        f"Would train {quoted(name)} on {len(plan.prepared.train):,} windows of {window.lookback} steps,"
-        f" {window.horizon} ahead, at most {plan.config.training.epochs} epochs, into {folder / name}\n"
+        f"Would train {quoted(folder.name)} on {len(plan.prepared.train):,} windows of {window.lookback} steps,"
+        f" {window.horizon} ahead, at most {plan.config.training.epochs} epochs, into {folder}\n"
     )
 
 

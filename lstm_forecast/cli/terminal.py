@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -26,8 +27,6 @@ def put(text: str) -> None:
         StorageError: stdout is closed or full; Python alone would lose the text and exit with 0.
         SystemExit: 141, the reader of a pipe has gone.
     """
-    if sys.stdout is None:
-        raise StorageError("storage.stdout", "standard output is closed", hint="use --output FILE")
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -35,9 +34,16 @@ def put(text: str) -> None:
         _drop_stdout()
         raise SystemExit(141) from None
     except OSError as error:
-        _drop_stdout()
-        reason = f"standard output cannot be written: {error.strerror}"
-        raise StorageError("storage.stdout", reason, errno=error.errno or 0) from error
+        raise stdout_error(error) from error
+
+
+def stdout_error(error: OSError) -> StorageError:
+    """Why stdout could not be written; what was left to write is dropped."""
+    _drop_stdout()
+    closed = error.errno == errno.EBADF
+    reason = "is closed" if closed else f"cannot be written: {error.strerror}"
+    hint = "" if closed else "free some space, or write elsewhere"
+    return StorageError("storage.stdout", f"standard output {reason}", hint=hint, errno=error.errno or 0)
 
 
 def put_json(document: object) -> None:
@@ -51,7 +57,13 @@ def is_terminal(stream: IO[str] | None) -> bool:
 
 
 def prepare_streams() -> None:
-    """Plain UTF-8 into files and pipes; on a terminal of another encoding, signs it lacks are spelled out."""
+    """Plain UTF-8 into files and pipes; on a terminal of another encoding, signs it lacks are spelled out.
+
+    A closed stdout is replaced by one that refuses to be written: Python alone would lose the text without a word,
+    and the next file opened would take its place.
+    """
+    if sys.stdout is None:
+        sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             if stream.isatty():

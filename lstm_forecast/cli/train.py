@@ -49,17 +49,17 @@ def train(
     }
     loaded = load_input(given, sets=sets, flags=flags)
     from lstm_forecast import pipeline
-    from lstm_forecast.cli.rendering import plan_text, train_document, train_text
+    from lstm_forecast.cli.rendering import plan_document, plan_text, train_document, train_text
 
     with listening(quiet=quiet, log_format=log_format) as events:
         if dry_run:
             plan = pipeline.plan(loaded, runs_dir=runs_dir, events=events)
             finish(events, fail_on_warning)
-            put(
-                ""
-                if quiet
-                else plan_text(plan, pipeline.run_name(loaded), pipeline.runs_folder(runs_dir, loaded))
-            )
+            folder = pipeline.runs_folder(runs_dir, loaded) / pipeline.run_name(loaded)
+            if json:
+                put_json(plan_document(plan, folder) | {"warnings": warning_list(events)})
+            elif not quiet:
+                put(plan_text(plan, folder))
             return
         result = pipeline.train(loaded, runs_dir=runs_dir, events=events, argv=sys.argv)
     if json:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lstm_forecast.data.calendars import Frequency
@@ -19,8 +18,12 @@ from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.scaling import Scaling
 from lstm_forecast.data.splits import Splits
 from lstm_forecast.errors import ArtifactRejected
-from lstm_forecast.model.reglstm import RegLSTM
 from lstm_forecast.runs.storage import json_bytes, parse_json
+
+if TYPE_CHECKING:
+    import torch
+
+    from lstm_forecast.model.reglstm import RegLSTM
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -193,6 +196,7 @@ def unpack_weights(data: bytes, build: Callable[[], RegLSTM], *, where: str) -> 
     Raises:
         ArtifactRejected: naming the first tensor that is missing, extra, of another shape or not finite.
     """
+    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load
 

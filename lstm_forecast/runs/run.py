@@ -28,6 +28,7 @@ from lstm_forecast.runs.storage import (
 )
 
 FORMAT_VERSION = 1
+LOCK_TIMEOUT_S = 10.0  # a name is locked only while its CURRENT is replaced
 MANIFEST = "MANIFEST.json"
 FILES = (  # in the order they are written
     "model.safetensors",
@@ -136,7 +137,7 @@ def promote(run: Run) -> None:
         RunMissing: it is not complete.
     """
     _require_complete(run)
-    with held_lock(run.path.parent.parent / ".locks" / f"{run.name}.lock", timeout_s=10):
+    with held_lock(run.path.parent.parent / ".locks" / f"{run.name}.lock", timeout_s=LOCK_TIMEOUT_S):
         write_atomic(run.path.parent / "CURRENT", f"{run.id}\n".encode())
 
 
@@ -149,7 +150,8 @@ def claim_name(runs_dir: Path, name: str, data_path: str) -> None:
     for run in sorted_runs(runs_dir / name):
         if not run.complete:
             continue
-        owner = read_json(run, "run.json").get("data", {}).get("path")
+        data = read_json(run, "run.json").get("data")
+        owner = data.get("path") if isinstance(data, dict) else None
         if owner not in (None, data_path):
             raise ExistsError(
                 "run.name_taken",
@@ -198,17 +200,18 @@ def find_run(reference: str, runs_dir: Path) -> Run:
     folder = path.resolve() if path.is_dir() and (path / "CURRENT").is_file() else runs_dir / name
     runs = sorted_runs(folder) if name not in ("", ".", "..") else []
     if not runs:
-        raise _no_such_run(name, runs_dir)
+        raise no_such_run(name, runs_dir)
     if prefix:
         return _require_complete(_by_prefix(runs, prefix, reference))
     identity = current_id(folder)
     if identity is None:
         newest = runs[0]
+        complete = next((run for run in runs if run.complete), None)
         raise RunMissing(
             "run.incomplete" if not newest.complete else "run.not_current",
             f"{name} has no current run; the newest, {newest.id}, is {read_status(newest)}",
             where=str(folder),
-            hint=f"train again, or lstm-forecast runs promote {name}@ID",
+            hint="train again" + (f", or lstm-forecast runs promote '{complete.handle}'" if complete else ""),
         )
     return _require_complete(Run(folder / identity))
 
@@ -265,7 +268,9 @@ def _manifest(run: Run) -> dict[str, tuple[int, str]]:
     where = str(run.path / MANIFEST)
     fields = read_json(run, MANIFEST)
     version = fields.get("format_version")
-    if isinstance(version, int) and version > FORMAT_VERSION:
+    if not isinstance(version, int):
+        raise ArtifactRejected("artifact.manifest", "has no format version", where=where)
+    if version > FORMAT_VERSION:
         raise ArtifactRejected(
             "artifact.version",
             f"format version {version}; this program reads up to {FORMAT_VERSION}",
@@ -325,7 +330,8 @@ def _by_prefix(runs: list[Run], prefix: str, reference: str) -> Run:
     return found[0]
 
 
-def _no_such_run(name: str, runs_dir: Path) -> RunMissing:
+def no_such_run(name: str, runs_dir: Path) -> RunMissing:
+    """The error for a name that no run has, with the nearest one."""
     names = sorted({run.name for run in all_runs(runs_dir)})
     near = nearest(name, names)
     known = f"runs here: {', '.join(names[:8])}" if names else "there are no runs yet"

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import secrets
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -56,6 +57,17 @@ def write_new(path: Path, data: bytes, *, overwrite: bool) -> None:
         ExistsError: the file exists and ``overwrite`` is False, or the path is a folder.
         StorageError: the folder does not exist or cannot be written.
     """
+    require_new(path, overwrite=overwrite)
+    write_atomic(path.resolve() if path.is_symlink() else path, data)
+
+
+def require_new(path: Path, *, overwrite: bool) -> None:
+    """Refuses, before any work is done, a path that :func:`write_new` would refuse.
+
+    Raises:
+        ExistsError: the file exists and ``overwrite`` is False, or the path is a folder.
+        StorageError: the folder does not exist.
+    """
     if path.is_dir():
         raise ExistsError("output.exists", "is a folder; expected a file name", where=str(path))
     if path.exists() and not overwrite:
@@ -67,9 +79,8 @@ def write_new(path: Path, data: bytes, *, overwrite: bool) -> None:
             "storage.no_folder",
             f"the folder {path.parent} does not exist",
             where=str(path),
-            hint=f"mkdir -p {path.parent}",
+            hint=f"mkdir -p {shlex.quote(str(path.parent))}",
         )
-    write_atomic(path.resolve() if path.is_symlink() else path, data)
 
 
 def make_directory(path: Path) -> None:
@@ -189,12 +200,6 @@ def _storage_errors(path: Path) -> Iterator[None]:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         readonly = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
         kind = "storage.full" if full else "storage.readonly" if readonly else "storage.io"
-        hint = (
-            "free some space"
-            if full
-            else "choose a folder that can be written (--runs-dir)"
-            if readonly
-            else ""
-        )
+        hint = "free some space" if full else "choose a folder that can be written (--runs-dir, --output)"
         reason = f"cannot be written: {error.strerror or error}"
         raise StorageError(kind, reason, where=str(path), hint=hint, errno=error.errno or 0) from error

@@ -54,7 +54,8 @@ def test_missing_cells_are_refused_with_count_lines_and_longest_run() -> None:
     with pytest.raises(DataInvalid) as caught:
         check_missing(table_of(pairs))
     assert str(caught.value) == (
-        "error[data.missing]: prices.csv:3: 4 empty cells, first in column 'y'; expected a number in every row\n"
+        "error[data.missing]: prices.csv:3: 4 empty cells, first in column 'y'; "
+        "expected a number in every row\n"
         "  first lines: 3, 5, 6\n"
         "  longest run: 3 rows\n"
         "  hint: set data.missing: ffill, interpolate or drop (--set data.missing=ffill)"
@@ -146,7 +147,8 @@ def test_a_hole_in_a_daily_series_is_an_error_that_names_the_first_missing_day()
     with pytest.raises(DataInvalid) as caught:
         build_panel(table, DAILY, gaps="auto")
     assert str(caught.value) == (
-        "error[data.gaps]: prices.csv: 2 times are missing from a series that is daily; the first is 2024-01-03\n"
+        "error[data.gaps]: prices.csv: 2 times are missing from a series that is daily; "
+        "the first is 2024-01-03\n"
         "  hint: set data.gaps: fill (with data.missing: ffill) or keep (--set data.gaps=keep)"
     )
 
@@ -178,7 +180,7 @@ def test_gaps_auto_keeps_holidays_on_a_trading_pattern_and_says_how_many() -> No
     table = table_of([(0, 1.0), (1, 2.0), (4, 3.0), (7, 4.0)])  # Mon Tue Fri Mon
     panel, notes = build_panel(table, WORKDAYS, gaps="auto")
     assert len(panel.times) == 4
-    assert notes == ["2 closed days or hours on the trading pattern, kept as they are (data.gaps)"]
+    assert notes == ["2 days of the trading pattern have no row: taken as closed (data.gaps)"]
 
 
 def test_gaps_error_refuses_holidays_too() -> None:

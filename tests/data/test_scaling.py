@@ -145,7 +145,7 @@ def test_the_step_unit_is_the_deviation_of_the_differences(factor: float) -> Non
 @pytest.mark.parametrize(("first", "slope"), [(0.0, 0.5), (7.0, -0.1), (1e6, 0.01), (0.0, 1e-20)])
 def test_the_step_unit_of_a_straight_line_is_its_step(first: float, slope: float) -> None:
     """The deviation of its differences is nothing but rounding."""
-    panel = panel_of(first + slope * np.arange(50))
+    panel = panel_of([first + slope * row for row in range(50)])
     assert fit(panel).step_unit[0, 0] == pytest.approx(abs(slope), rel=1e-6)
 
 

@@ -132,6 +132,15 @@ def test_small_moves_of_a_large_level_keep_their_digits() -> None:
     )
 
 
+def test_anchored_levels_are_counted_from_the_first_value_of_each_series() -> None:
+    """So they stay small where a device has single precision only."""
+    panel = panel_of(1e9 + np.array([0.0, 0.02, 0.01]), [-5.0, -4.0, -7.0])
+    scaling, tensors = ready(panel, "diff", anchored=True)
+    expected = np.array([0, 0.02, 0.01]) / scaling.step_unit[0, 0]
+    np.testing.assert_allclose(tensors.levels[:3], expected, atol=1e-4)
+    assert tensors.levels[3].item() == 0
+
+
 def test_an_empty_series_is_no_obstacle() -> None:
     panel = random_walks(12, 9).take(np.array([True] * 12 + [False] * 9))
     _, tensors = ready(panel, "diff", anchored=True)

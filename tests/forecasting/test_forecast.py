@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -125,7 +126,7 @@ def plain_recursion(
     while len(made) < horizon:
         window = rows[-L:]
         if anchored:
-            seen = [0.0] + [(b - a) / unit for a, b in zip(window[:-1], window[1:], strict=True)]
+            seen = [0.0] + [(b - a) / unit for a, b in pairwise(window)]
         else:
             seen = [(value - float(scaling.offset[0, 0])) / unit for value in window]
         with torch.no_grad():
@@ -181,7 +182,7 @@ def test_a_batch_of_series_is_forecast_as_each_alone(*, anchored: bool) -> None:
 def test_no_forecast_falls_below_the_minimum_and_what_is_fed_back_is_the_clamped_value() -> None:
     panel, model = panel_of(np.r_[np.linspace(60.0, 0.0, 40), 0.0]), network(zero_head=True)
     with torch.no_grad():
-        model.head[-1].bias.fill_(-1.0)  # every answer is one unit down
+        model.head.get_parameter("0.bias").fill_(-1.0)  # every answer is one unit down
     free = future(model, panel, horizon=2 * H, anchored=True)
     clamped = future(model, panel, horizon=2 * H, anchored=True, minimum="auto")
     unit = float(scaled(panel, "diff").step_unit[0, 0])

@@ -64,7 +64,7 @@ def trained(
 
 
 def files(result: pipeline.TrainResult) -> dict[str, bytes]:
-    """The files of a run that must not depend on what came later: weights, units, history without its clock."""
+    """The files that must not depend on what came later: weights, units, history without its clock."""
     history = (result.run.path / "history.csv").read_text()
     lines = [line.rpartition(",")[0] for line in history.splitlines()]
     found = {name: (result.run.path / name).read_bytes() for name in ("model.safetensors", "preprocess.json")}

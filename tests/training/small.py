@@ -86,7 +86,7 @@ def fitted(
     *,
     of: Problem | None = None,
     score: Callable[[], Score] | None = None,
-    on_epoch: Callable[[Epoch, int], None] = lambda epoch, best: None,
+    on_epoch: Callable[[Epoch, int], None] = lambda *_: None,
 ) -> Fitted:
     """The model trained in place on the small problem."""
     of = of or problem()

@@ -24,31 +24,27 @@ def prices(folder: Path, values: np.ndarray[tuple[int], np.dtype[np.float64]], n
 
 
 @pytest.mark.parametrize("value", [0.0, 42.5, -7.25, 0.1 + 0.2, 1e-30, 1e30])
-@pytest.mark.parametrize(
-    "anchor",
-    [
-        "last",
-        pytest.param(
-            "none",
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="unit 1 of a constant series lets the head's bias through, whatever the level",
-            ),
-        ),
-    ],
-)
-def test_row_18_a_constant_series_is_forecast_as_that_constant(
-    value: float, anchor: str, tmp_path: Path
-) -> None:
+def test_row_18_a_constant_series_is_forecast_as_that_constant(value: float, tmp_path: Path) -> None:
     events = Events()
-    csv = prices(tmp_path, np.full(60, value))
-    result = trained(csv, {"model.anchor": anchor}, events=events)
+    result = trained(prices(tmp_path, np.full(60, value)), events=events)
     assert events.warnings == [("data.constant", "the training values never change: price")]
     assert (result.verdict.word, result.verdict.p_value, result.verdict.skill) == ("ties", None, None)
     assert result.verdict.metrics["model"] == {"mae": 0.0, "rmse": 0.0}
     forecast = pipeline.predict("a", runs_dir=tmp_path / "runs", horizon=5)
     assert [row.forecast for row in forecast.rows] == [value] * 5
     assert {row.source for row in forecast.rows} == {"model"}
+
+
+@pytest.mark.xfail(
+    strict=True, reason="the unit of a constant series is 1, whatever its level: head bias is added"
+)
+@pytest.mark.parametrize("value", [42.5, 1e-30])
+def test_row_18_a_constant_series_is_forecast_as_that_constant_without_an_anchor(
+    value: float, tmp_path: Path
+) -> None:
+    trained(prices(tmp_path, np.full(60, value)), {"model.anchor": "none"})
+    forecast = pipeline.predict("a", runs_dir=tmp_path / "runs")
+    assert [row.forecast for row in forecast.rows] == pytest.approx([value] * 2, rel=1e-6)
 
 
 def test_row_18_a_series_constant_in_training_alone_is_warned_about_and_forecast(tmp_path: Path) -> None:
@@ -133,7 +129,7 @@ def test_row_23_a_rate_of_a_million_diverges_and_the_name_keeps_its_run(tmp_path
     assert "gradient norm: " in caught.value.details[0]
     assert caught.value.details[0].endswith("learning rate: 1e+06")
     assert caught.value.hint == (
-        "a smaller learning rate (--set training.lr=100000) or training.clip_norm: 1.0 may help"
+        "try a smaller learning rate (--set training.lr=100000) or training.clip_norm: 1.0"
     )
     assert current(tmp_path) == before
     statuses = [path.read_text() for path in (tmp_path / "runs" / "a").glob("*/status.json")]

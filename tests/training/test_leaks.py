@@ -7,17 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from torch import Tensor
 
+from lstm_forecast.data.tensors import PanelTensors
+from lstm_forecast.model.reglstm import RegLSTM
+from lstm_forecast.training import loop
 from tests.training.jobs import days, files, momentum, trained, write_csv
 
 Floats = NDArray[np.float64]
 ROWS, VALIDATION, TEST = 100, 80, 90  # rows of a series; first validation and test row
 BY_DATE = {"split.validation": f"'{days(ROWS)[VALIDATION]}'", "split.test": f"'{days(ROWS)[TEST]}'"}
-Change = Callable[[int], None]
 
 
 def one_series(folder: Path, *, since: int, factor: float) -> Path:
@@ -109,3 +113,17 @@ def test_row_21_early_stopping_chooses_without_the_test_split(tmp_path: Path) ->
     first = files(trained(make(tmp_path, since=TEST, factor=1.0), {**BY_DATE, **changes}))
     second = files(trained(make(tmp_path, since=TEST, factor=1e6), {**BY_DATE, **changes}))
     assert first == second
+
+
+def test_the_loop_is_handed_no_row_after_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It could not look at the test split if it wanted to."""
+    handed: list[Tensor] = []
+    sound = loop.fit
+
+    def watched(model: RegLSTM, tensors: PanelTensors, *arguments: Any, **named: Any) -> loop.Fitted:
+        handed.extend([tensors.inputs, tensors.levels, tensors.known])
+        return sound(model, tensors, *arguments, **named)
+
+    monkeypatch.setattr(loop, "fit", watched)
+    trained(several_series(tmp_path, since=ROWS, factor=1.0), {**BY_DATE, "data.series_id": "id"})
+    assert [len(tensor) for tensor in handed] == [TEST + TEST + TEST - 30] * 3

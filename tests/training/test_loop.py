@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 
@@ -12,11 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from lstm_forecast.data.windows import Windows
-from lstm_forecast.model.reglstm import RegLSTM
+from lstm_forecast.model.reglstm import InitialState, RegLSTM
 from lstm_forecast.training.loop import Recipe, make_optimizer, train_epoch, validation_score
 from tests.training.small import RECIPE, H, L, bits, fitted, network, problem, scores, without_validation
 
-LOSSES = {"mse": nn.functional.mse_loss, "mae": nn.functional.l1_loss, "huber": nn.functional.huber_loss}
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mse": nn.functional.mse_loss,
+    "mae": nn.functional.l1_loss,
+    "huber": nn.functional.huber_loss,
+}
 
 
 def generator(*name: object) -> torch.Generator:
@@ -101,17 +107,13 @@ def test_training_learns_what_there_is_to_learn() -> None:
     assert losses[-1] < 0.8 * losses[0]
 
 
-@pytest.mark.parametrize("initial_state", ["zeros", "random"])
-def test_the_same_seed_gives_the_same_bits_and_another_gives_others(initial_state: str) -> None:
+STATES: tuple[InitialState, ...] = ("zeros", "random")
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_same_seed_gives_the_same_bits_and_another_gives_others(state: InitialState) -> None:
     def weights(seed: int) -> list[bytes]:
-        model = RegLSTM(
-            1,
-            4,
-            2,
-            output_size=H,
-            dropout=0.3,
-            initial_state="random" if initial_state == "random" else "zeros",
-        )
+        model = RegLSTM(1, 4, 2, output_size=H, dropout=0.3, initial_state=state)
         model.load_state_dict(network(layers=2, zero_head=False).state_dict())
         torch.manual_seed(len(used))  # the global generator must not matter
         used.append(seed)
@@ -184,7 +186,7 @@ def test_the_recorded_norms_are_those_before_clipping() -> None:
     assert set(epoch.layer_norms) == {"layers.0", "head"}
     assert epoch.grad_norm is not None
     assert epoch.grad_norm > 0.1
-    assert epoch.grad_norm == pytest.approx(np.hypot(*epoch.layer_norms.values()), rel=1e-6)
+    assert epoch.grad_norm == pytest.approx(math.hypot(*epoch.layer_norms.values()), rel=1e-6)
 
 
 def test_a_target_that_was_filled_teaches_nothing() -> None:

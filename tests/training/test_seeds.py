@@ -19,7 +19,7 @@ from lstm_forecast.training.seeds import derive_seed, stream
 )
 def test_a_seed_is_the_first_63_bits_of_a_sha256(seed: int, purpose: str, numbers: list[int]) -> None:
     text = ":".join([str(seed), purpose, *(str(number) for number in numbers)])
-    bits = bin(int(hashlib.sha256(text.encode("utf-8")).hexdigest(), 16))[2:].zfill(256)
+    bits = f"{int(hashlib.sha256(text.encode()).hexdigest(), 16):0256b}"
     assert derive_seed(seed, purpose, *numbers) == int(bits[:63], 2)
 
 
