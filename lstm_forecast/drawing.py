@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lstm_forecast import predicting
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.windows import windows_in
-from lstm_forecast.errors import ForecastError, UsageError
+from lstm_forecast.errors import ArtifactRejected, ForecastError, UsageError
 from lstm_forecast.events import Events
 from lstm_forecast.fitting import HeldOut, held_out
 from lstm_forecast.opening import Opened
@@ -132,12 +132,18 @@ def _clock(opened: Opened, times: NDArray[np.int64]) -> NDArray[np.int64] | NDAr
 
 
 def _loss(opened: Opened) -> Figure:
-    rows = list(csv.DictReader(io.StringIO(opened.files["history.csv"].decode())))
-    best = int(opened.metrics["best_epoch"])
+    try:
+        rows = list(csv.DictReader(io.StringIO(opened.files["history.csv"].decode())))
+        epochs = [int(row["epoch"]) for row in rows]
+        training, validation = ([_number(row[name]) for row in rows] for name in ("train_loss", "val_loss"))
+        best = int(opened.metrics["best_epoch"])
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        where = str(opened.run.path / "history.csv")
+        raise ArtifactRejected("artifact.history", f"cannot be read: {error!r}", where=where) from error
     return plot_loss(
-        [int(row["epoch"]) for row in rows],
-        [_number(row["train_loss"]) for row in rows],
-        [_number(row["val_loss"]) for row in rows],
+        epochs,
+        training,
+        validation,
         best_epoch=best,
         title=f"{opened.run.name}: loss by epoch",
         loss_label=f"{opened.config.training.loss} ({_unit(opened)})",

@@ -12,8 +12,9 @@ from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.splits import Splits
 from lstm_forecast.errors import ArtifactRejected, ConfigError
 from lstm_forecast.forecasting.trained import Preprocess, unpack_context, unpack_weights
-from lstm_forecast.runs.run import Run, find_run, open_run
+from lstm_forecast.runs.run import Run, find_run
 from lstm_forecast.runs.storage import parse_json
+from lstm_forecast.runs.verifying import open_run
 from lstm_forecast.stages import build_model
 
 if TYPE_CHECKING:

@@ -97,7 +97,9 @@ def latest_panel(opened: Opened, data: str | None, events: Events) -> tuple[Pane
     # After the training rows nothing may look ahead, so interpolation has no room here: filled forward.
     panel, filled = fill_missing(panel, opened.config.data.missing, train_end=panel.offsets[:-1])
     events.say([f"input: {table.source.path}", *notes, *filled])
-    return _in_run_order(panel, opened, table.source.path), table.source.path
+    panel = _in_run_order(panel, opened, table.source.path)
+    _check_length(opened, panel, table.source.path)
+    return panel, table.source.path
 
 
 def forecast_panel(opened: Opened, panel: Panel, *, horizon: int) -> tuple[NDArray[np.float64], list[str]]:
@@ -160,6 +162,23 @@ def dated_rows(
         for step, (text, value) in enumerate(zip(texts, values[s].tolist(), strict=True), start=1):
             rows.append(ForecastRow(ids[s], text, step, value, sources[s]))
     return tuple(rows)
+
+
+def _check_length(opened: Opened, panel: Panel, where: str) -> None:
+    """Refuses rows in which no series fills one window.
+
+    Raises:
+        DataInvalid: with the arithmetic.
+    """
+    longest, lookback = int(panel.lengths.max(initial=0)), opened.config.window.lookback
+    if longest < lookback:
+        raise DataInvalid(
+            "data.too_short",
+            f"need at least {lookback:,} rows of a series, got {longest:,}",
+            where=where,
+            details=[f"lookback: the run sees {lookback} steps, and forecasts from its last ones"],
+            hint="give a file that begins earlier, or train a run with a smaller --lookback",
+        )
 
 
 def chosen_series(opened: Opened, panel: Panel, series: str | None) -> list[int]:

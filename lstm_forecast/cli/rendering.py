@@ -73,8 +73,9 @@ def plan_text(plan: Plan, folder: Path) -> str:
     """What a dry run of ``train`` into ``folder`` found."""
     window = plan.config.window
     return (
-        f"Would train {quoted(folder.name)} on {len(plan.prepared.train):,} windows of {window.lookback} steps,"
-        f" {window.horizon} ahead, at most {plan.config.training.epochs} epochs, into {folder}\n"
+        f"Would train {quoted(folder.name)} on {len(plan.prepared.train):,} windows of"
+        f" {window.lookback} steps, {window.horizon} ahead,"
+        f" at most {plan.config.training.epochs} epochs, into {folder}\n"
     )
 
 

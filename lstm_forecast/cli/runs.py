@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import UnionType
 from typing import Annotated, Any
 
 import typer
@@ -9,17 +10,19 @@ import typer
 from lstm_forecast.cli import options
 from lstm_forecast.cli.rendering import number, table
 from lstm_forecast.cli.terminal import put, put_json
-from lstm_forecast.errors import ArtifactRejected, CheckFailed
-from lstm_forecast.runs.run import Run, all_runs, find_run, promote, read_json, read_status, verify_run
+from lstm_forecast.errors import ArtifactRejected, CheckFailed, visible
+from lstm_forecast.runs.run import Run, all_runs, find_run, no_such_run, promote, read_json, read_status
+from lstm_forecast.runs.verifying import verify_run
 
 app = typer.Typer(help="What was trained, with what, and how good it is.", rich_markup_mode=None)
 OptionalRun = Annotated[
     str | None, typer.Argument(metavar="RUN", help="A run's name, name@id or path; none: all runs.")
 ]
+ListedName = Annotated[str | None, typer.Argument(metavar="NAME", help="Only runs of this name.")]
 
 
 @app.command("list")
-def list_runs(name: OptionalRun = None, runs_dir: options.RunsDir = None, json: options.Json = False) -> None:
+def list_runs(name: ListedName = None, runs_dir: options.RunsDir = None, json: options.Json = False) -> None:
     """Every run, newest first under its name; * marks the one that the name means.
 
     \b
@@ -30,6 +33,8 @@ def list_runs(name: OptionalRun = None, runs_dir: options.RunsDir = None, json: 
 
     folder = runs_folder(runs_dir)
     rows = [_row(run) for run in all_runs(folder) if name in (None, run.name)]
+    if name is not None and not rows:
+        raise no_such_run(name, folder)
     if json:
         put_json({"runs": rows, "warnings": []})
         return
@@ -59,6 +64,16 @@ def show(run: options.RunArgument, runs_dir: options.RunsDir = None, json: optio
     if json:
         put_json({**_row(found), "about": about, "metrics": metrics, "warnings": []})
         return
+    try:
+        lines = _shown(found, about, metrics)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        where = str(found.path)
+        raise ArtifactRejected("artifact.json", f"cannot be shown: {error!r}", where=where) from error
+    put("\n".join(visible(line) for line in lines) + "\n")
+
+
+def _shown(found: Run, about: dict[str, Any], metrics: dict[str, Any]) -> list[str]:
+    """The lines of ``runs show``."""
     data = about["data"]
     lines = [
         f"run:      {found.handle}{' (current)' if found.current else ''}",
@@ -74,7 +89,7 @@ def show(run: options.RunArgument, runs_dir: options.RunsDir = None, json: optio
         lines.append(
             f"  {model}: " + ", ".join(f"{name.upper()} {number(value)}" for name, value in row.items())
         )
-    put("\n".join(lines) + "\n")
+    return lines
 
 
 @app.command("verify")
@@ -152,10 +167,15 @@ def _row(run: Run) -> dict[str, Any]:
     except ArtifactRejected as error:
         return row | {"status": f"damaged: {error.message}"}
     return row | {
-        "verdict": metrics.get("verdict"),
-        "skill": metrics.get("skill"),
-        "created": about.get("created"),
+        "verdict": _of_kind(metrics.get("verdict"), str),
+        "skill": _of_kind(metrics.get("skill"), int | float),
+        "created": _of_kind(about.get("created"), str),
     }
+
+
+def _of_kind(value: object, kind: type | UnionType) -> Any:
+    """The value, or None: a listing reads files that nobody has verified."""
+    return value if isinstance(value, kind) else None
 
 
 def _verified(handle: str, faults: list[ArtifactRejected]) -> dict[str, Any]:

@@ -59,8 +59,8 @@ def is_terminal(stream: IO[str] | None) -> bool:
 def prepare_streams() -> None:
     """Plain UTF-8 into files and pipes; on a terminal of another encoding, signs it lacks are spelled out.
 
-    A closed stdout is replaced by one that refuses to be written: Python alone would lose the text without a word,
-    and the next file opened would take its place.
+    A closed stdout is replaced by one that refuses to be written: Python alone would lose the text without
+    a word, and the next file opened would take its place.
     """
     if sys.stdout is None:
         sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")  # noqa: SIM115, PTH123

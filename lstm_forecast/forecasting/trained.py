@@ -83,7 +83,7 @@ class Preprocess:
                 Scaling.from_json(fields["scaling"]),
             )
             _check_scaling(read)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ArtifactRejected("artifact.preprocess", f"cannot be read: {error}", where=where) from error
         return read
 

@@ -39,8 +39,8 @@ FILES = (  # in the order they are written
     "config.yaml",
     "run.json",
 )
-_LIMITS = {"model.safetensors": 2**31, "context.safetensors": 2**33, "preprocess.json": 2**28}
-_SMALL = 2**26  # bytes; every other file of a run
+LIMITS = {"model.safetensors": 2**31, "context.safetensors": 2**33, "preprocess.json": 2**28}
+SMALL = 2**26  # bytes; every other file of a run
 _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 _NAME = re.compile(r"[^\W_.\-/@](?:[\w .\-]*[\w])?", re.UNICODE)
 Status = Literal["running", "complete", "failed", "interrupted"]
@@ -219,7 +219,7 @@ def find_run(reference: str, runs_dir: Path) -> Run:
 def read_status(run: Run) -> str:
     """The word in ``status.json``; a process that died without a word is ``died``."""
     try:
-        fields = parse_json(read_file(run.path / "status.json", limit=_SMALL), where=str(run.path))
+        fields = parse_json(read_file(run.path / "status.json", limit=SMALL), where=str(run.path))
     except ArtifactRejected:
         return "complete" if run.complete else "unknown"
     status = str(fields.get("status")) if isinstance(fields, dict) else "unknown"
@@ -230,81 +230,10 @@ def read_status(run: Run) -> str:
 
 def read_json(run: Run, name: str) -> dict[str, Any]:
     """One small JSON file of a run, unverified: for listings."""
-    value = parse_json(
-        read_file(run.path / name, limit=_LIMITS.get(name, _SMALL)), where=str(run.path / name)
-    )
+    value = parse_json(read_file(run.path / name, limit=LIMITS.get(name, SMALL)), where=str(run.path / name))
     if not isinstance(value, dict):
         raise ArtifactRejected("artifact.json", "is not a JSON object", where=str(run.path / name))
     return value
-
-
-def open_run(run: Run) -> dict[str, bytes]:
-    """The files of a complete run, each checked against the manifest.
-
-    Raises:
-        ArtifactRejected: naming the first file that is missing, foreign or changed.
-    """
-    entries = _manifest(run)
-    return {name: _checked(run, name, entries) for name in FILES}
-
-
-def verify_run(run: Run) -> list[ArtifactRejected]:
-    """Every fault of a run's files; an empty list means that all hashes hold."""
-    try:
-        entries = _manifest(run)
-    except ArtifactRejected as error:
-        return [error]
-    faults = []
-    for name in FILES:
-        try:
-            _checked(run, name, entries)
-        except ArtifactRejected as error:
-            faults.append(error)
-    return faults
-
-
-def _manifest(run: Run) -> dict[str, tuple[int, str]]:
-    """Size and hash by file name; exactly the known files."""
-    where = str(run.path / MANIFEST)
-    fields = read_json(run, MANIFEST)
-    version = fields.get("format_version")
-    if not isinstance(version, int):
-        raise ArtifactRejected("artifact.manifest", "has no format version", where=where)
-    if version > FORMAT_VERSION:
-        raise ArtifactRejected(
-            "artifact.version",
-            f"format version {version}; this program reads up to {FORMAT_VERSION}",
-            where=where,
-            hint="upgrade lstm-forecast, or use the version that trained the run",
-        )
-    try:
-        entries = [(str(e["path"]), int(e["size_bytes"]), str(e["sha256"])) for e in fields["files"]]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactRejected("artifact.manifest", "is not a manifest", where=where) from error
-    names = [name for name, _, _ in entries]
-    if sorted(names) != sorted(FILES):
-        strange = next(
-            (name for name in names if name not in FILES or names.count(name) > 1), "a missing file"
-        )
-        raise ArtifactRejected(
-            "artifact.path", f"lists {strange!r}; expected exactly {', '.join(FILES)}", where=where
-        )
-    return {name: (size, digest) for name, size, digest in entries}
-
-
-def _checked(run: Run, name: str, entries: Mapping[str, tuple[int, str]]) -> bytes:
-    size, digest = entries[name]
-    data = read_file(run.path / name, limit=_LIMITS.get(name, _SMALL))
-    found = sha256_of(data)
-    if len(data) != size or found != digest:
-        raise ArtifactRejected(
-            "artifact.hash",
-            "does not match the manifest",
-            where=str(run.path / name),
-            details=[f"expected: {size:,} bytes, {digest[:16]}…", f"got: {len(data):,} bytes, {found[:16]}…"],
-            hint=f"the run is damaged; lstm-forecast runs list {run.name} shows older ones to promote",
-        )
-    return data
 
 
 def _require_complete(run: Run) -> Run:
