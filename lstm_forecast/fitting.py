@@ -218,12 +218,9 @@ def _verdict(test: HeldOut, scaling: Scaling) -> Verdict:
 
 def _warn_constant(prepared: Prepared, scaling: Scaling, events: Events) -> None:
     """Says which series never move in training: their forecast is that value."""
-    training = prepared.panel.until(prepared.splits.train_end)
-    still = [
-        name
-        for s, name in enumerate(training.series_ids)
-        if scaling.trained[s] and np.ptp(training.values[training.rows(s), 0]) == 0
-    ]
+    still = [name for name, flag in zip(prepared.panel.series_ids, scaling.still, strict=True) if flag]
     if still:
         names = ", ".join(still[:5]) + (", …" if len(still) > 5 else "")
-        events.warn("data.constant", f"the training values never change: {names}")
+        events.warn(
+            "data.constant", f"the training values never change, so their last value is the forecast: {names}"
+        )

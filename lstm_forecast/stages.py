@@ -215,16 +215,22 @@ def _check_windows(prepared: Prepared, config: Config, table: Table) -> None:
     wanted = [("train", prepared.train), ("validation", prepared.validation)]
     if config.split.test != 0:
         wanted.append(("test", prepared.test))
-    empty = [name for name, windows in wanted if len(windows) == 0]
+    empty = [name for name, windows in wanted if not _any_observed(prepared.panel, windows, config)]
     if empty:
         rows = {name: len(windows) for name, windows in wanted}
         raise DataInvalid(
             "split.empty",
-            f"the {empty[0]} split has no window",
+            f"the {empty[0]} split has no window with an observed target",
             where=table.source.path,
             details=[f"windows: {rows}, lookback {config.window.lookback}, horizon {config.window.horizon}"],
             hint="set split.validation and split.test to other dates or counts, or a smaller --lookback",
         )
+
+
+def _any_observed(panel: Panel, windows: Windows, config: Config) -> bool:
+    """Whether at least one target of these windows was observed, not filled."""
+    first = windows.start + config.window.lookback
+    return any(panel.observed[first + step, 0].any() for step in range(config.window.horizon))
 
 
 def _arithmetic(prepared: Prepared, config: Config) -> str:

@@ -118,7 +118,7 @@ def _data_conflicts(loaded: Loaded) -> Iterator[Problem]:
         remedy = "remove data.thousands"
         yield from _if_set(loaded, ("data.decimal", "data.thousands"), reason, remedy)
     fractions = isinstance(split.validation, float) and isinstance(split.test, float)
-    if fractions and split.validation + split.test >= 1:  # type: ignore[operator]
+    if fractions and split.validation + split.test > 0.9:  # type: ignore[operator]
         reason = "together they leave no rows for training"
         remedy = "write split.validation: 0.1 and split.test: 0.1"
         yield _conflict(loaded, ("split.validation", "split.test"), reason, remedy)

@@ -98,14 +98,15 @@ def build_panel(table: Table, frequency: Frequency, *, gaps: Gaps) -> tuple[Pane
         raise _irregular(table, frequency)
     holes = [_missing_times(frequency, panel.times[panel.rows(s)]) for s in range(len(panel))]
     count = sum(len(hole) for hole in holes)
-    off_grid = _off_grid(frequency, panel)
+    if _off_grid(frequency, panel) and not (frequency.trading and gaps == "auto"):
+        raise _off_grid_error(table, frequency)
     if gaps == "fill" and count:
         return _filled(panel, holes), [f"{count:,} missing times filled with empty rows (data.gaps: fill)"]
     if frequency.trading and gaps == "auto":
         what = "times" if frequency.clock else "days"
         note = f"{count:,} {what} of the trading pattern have no row: taken as closed (data.gaps)"
         return panel, [note] if count else []
-    if count or off_grid:
+    if count:
         raise _gap_error(table, panel, frequency, holes)
     return panel, []
 
@@ -122,8 +123,8 @@ def check_missing(table: Table) -> None:
     rows = np.flatnonzero(empty.any(axis=1))
     lines = ", ".join(str(line) for line in table.lines[rows[:3]])
     column = table.columns[int(np.flatnonzero(empty[rows[0]])[0])]
-    runs = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)
-    longest = max(len(run) for run in runs)
+    apart = (np.diff(rows) != 1) | (np.diff(table.series[rows]) != 0)
+    longest = max(len(run) for run in np.split(rows, np.flatnonzero(apart) + 1))
     raise DataInvalid(
         "data.missing",
         f"{int(empty.sum()):,} empty cells, first in column {column!r}; expected a number in every row",
@@ -249,18 +250,20 @@ def _irregular(table: Table, frequency: Frequency) -> DataInvalid:
     )
 
 
+def _off_grid_error(table: Table, frequency: Frequency) -> DataInvalid:
+    return DataInvalid(
+        "data.gaps",
+        f"some rows lie between the steps of a series that is {frequency}",
+        where=table.source.path,
+        hint="set data.gaps: keep to count each row as one step, or data.frequency",
+    )
+
+
 def _gap_error(
     table: Table, panel: Panel, frequency: Frequency, holes: list[NDArray[np.int64]]
 ) -> DataInvalid:
     count = sum(len(hole) for hole in holes)
     series = next((s for s, hole in enumerate(holes) if len(hole)), 0)
-    if not count:
-        return DataInvalid(
-            "data.gaps",
-            f"some rows lie between the steps of a series that is {frequency}",
-            where=table.source.path,
-            hint="set data.gaps: keep to count each row as one step, or data.frequency",
-        )
     first = table.time_format.format(holes[series][:1])[0]
     where = f"{table.source.path}" + (f", series {panel.series_ids[series]}" if len(panel) > 1 else "")
     return DataInvalid(

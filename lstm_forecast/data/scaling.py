@@ -35,6 +35,8 @@ class Scaling:
             (Hyndman & Koehler 2006, eq. 3 with the naive forecast).
         trained: whether the series has the two training rows that scaling needs, bool [S].
         negative: whether a training value of the target is below 0, bool [S].
+        still: whether the target never changes in the training rows, bool [S]; there is no unit to forecast
+            it in, so its forecast is its last value.
     """
 
     normalize: Normalize
@@ -44,6 +46,7 @@ class Scaling:
     mase_scale: Floats
     trained: NDArray[np.bool_]
     negative: NDArray[np.bool_]
+    still: NDArray[np.bool_]
 
     @property
     def head_unit(self) -> Floats:
@@ -61,8 +64,10 @@ class Scaling:
         offset, unit, step_unit, mase_scale = (
             np.array(fields[name], dtype=np.float64) for name in ("offset", "unit", "step_unit", "mase_scale")
         )
-        trained, negative = (np.array(fields[name], dtype=bool) for name in ("trained", "negative"))
-        return cls(fields["normalize"], offset, unit, step_unit, mase_scale, trained, negative)
+        trained, negative, still = (
+            np.array(fields[name], dtype=bool) for name in ("trained", "negative", "still")
+        )
+        return cls(fields["normalize"], offset, unit, step_unit, mase_scale, trained, negative, still)
 
 
 def fit_scaling(
@@ -92,7 +97,9 @@ def fit_scaling(
             step_unit[group, column] = _step_unit(pool)
     scale = [_mean_step(parts[s][:, 0]) for s in range(count)]
     negative = [bool(np.nanmin(parts[s][:, 0], initial=0.0) < 0) for s in range(count)]
-    return Scaling(normalize, offset, unit, step_unit, np.array(scale), trained, np.array(negative))
+    still = [len(set(part[~np.isnan(part[:, 0]), 0].tolist())) == 1 for part in parts]
+    flags = (trained, np.array(negative), np.array(still))
+    return Scaling(normalize, offset, unit, step_unit, np.array(scale), *flags)
 
 
 def network_inputs(values: Floats, scaling: Scaling, series: NDArray[np.int64]) -> Floats:

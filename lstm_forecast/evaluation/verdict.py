@@ -65,7 +65,9 @@ def judge(
     p_value = diebold_mariano(differences, horizon=actual.shape[1])
     word: Word = "ties"
     if p_value is not None and p_value < _LEVEL and skill is not None:
-        word = "beats" if skill > 0 else "loses"
+        # Skill is in original units, the test in units of each series: in a panel they can point apart.
+        better = float(differences.mean()) < 0
+        word = "beats" if skill > 0 and better else "loses" if skill < 0 and not better else "ties"
     sentence = _sentence(word, skill, p_value, differences, _fewest(actual.shape[1]))
     return Verdict(word, skill, "naive", p_value, metrics, sentence)
 
@@ -100,9 +102,7 @@ def diebold_mariano(differences: Floats, *, horizon: int) -> float | None:
     count = len(differences)
     if count < _fewest(horizon) or not np.any(differences):
         return None
-    scaled = (
-        differences / np.abs(differences).max()
-    )  # a test's value has no unit; squares of 1e200 have no room
+    scaled = differences / np.abs(differences).max()  # the test has no unit, and squares of 1e200 no room
     mean = float(scaled.mean())
     centred = scaled - mean
     covariances = [float(centred[lag:] @ centred[: count - lag]) / count for lag in range(horizon)]
@@ -136,11 +136,13 @@ def _sentence(
             f"No better than naive can be shown: MAE {size} {way}, but {len(differences)} forecast origins"
             f" are too few for a test (it needs {fewest})."
             if len(differences) < fewest
-            else f"No better than naive can be shown: MAE {size} {way}, differences too uneven for a test."
+            else f"No better than naive can be shown: MAE {size} {way}, and the differences allow no test."
         )
     shown = f"p = {p_value:.2g}" if p_value >= 0.001 else "p < 0.001"
     if word == "beats":
         return f"Beats naive by {size} ({shown})."
     if word == "loses":
         return f"Worse than naive by {size} ({shown}): do not use."
+    if p_value < _LEVEL:
+        return f"No better than naive can be shown: MAE {size} {way}, but not on most series ({shown})."
     return f"No better than naive: MAE {size} {way}, which chance explains ({shown})."

@@ -115,8 +115,9 @@ def original_units(
     The anchor ``last`` [B] is added in float64 from the unscaled rows: an answer of zero is the last value
     itself, bit for bit, which a way through the scaler and back would not give.
     """
-    spread = answers * scaling.head_unit[series, None]
-    base = last[:, None] if anchored else scaling.offset[series, 0][:, None]
+    still = scaling.still[series, None]
+    spread = np.where(still, 0.0, answers * scaling.head_unit[series, None])
+    base = np.where(still | anchored, last[:, None], scaling.offset[series, 0][:, None])
     return np.maximum(base + spread, minimum[series, None])
 
 

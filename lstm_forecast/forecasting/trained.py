@@ -94,7 +94,7 @@ def _check_scaling(read: Preprocess) -> None:
         array = getattr(scaling, name)
         if array.shape != shape or not np.isfinite(array).all():
             raise ValueError(f"scaling.{name} is not {shape[0]} x {shape[1]} finite numbers")
-    for name in ("mase_scale", "trained", "negative"):
+    for name in ("mase_scale", "trained", "negative", "still"):
         if getattr(scaling, name).shape != shape[:1]:
             raise ValueError(f"scaling.{name} is not {shape[0]} numbers")
     if scaling.normalize not in ("none", "diff"):

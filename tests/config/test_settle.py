@@ -103,8 +103,8 @@ CONFLICTS = [  # keys that were set; the message's beginning; the hint
         "write model.num_layers: 3, or remove it",
     ),
     (
-        ["split.validation=0.5", "split.test=0.5"],
-        "split.validation: 0.5 and split.test: 0.5 do not go together: together they leave no rows",
+        ["split.validation=0.5", "split.test=0.45"],
+        "split.validation: 0.5 and split.test: 0.45 do not go together: together they leave no rows",
         "write split.validation: 0.1 and split.test: 0.1",
     ),
     (

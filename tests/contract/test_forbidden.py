@@ -69,9 +69,7 @@ def test_row_65_public_names_come_from_a_fixed_table() -> None:
     tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
     calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func) == "import_module"]
     assert [ast.unparse(call) for call in calls] == ["import_module(_HOMES[name])"]
-    table = next(
-        n for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "_HOMES"
-    )
+    table = next(n for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "_HOMES")
     homes = ast.literal_eval(table.value)
     assert all(home.startswith("lstm_forecast.") for home in homes.values())
 
@@ -98,4 +96,6 @@ def test_the_tests_themselves_never_unpickle() -> None:
     for path in (ROOT / "tests").rglob("*.py"):
         if path == Path(__file__):
             continue
-        assert not used(ast.parse(path.read_text(encoding="utf-8"))) & {"torch.load", "np.load", "joblib"}, path
+        assert not used(ast.parse(path.read_text(encoding="utf-8"))) & {"torch.load", "np.load", "joblib"}, (
+            path
+        )

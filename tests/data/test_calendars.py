@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstm_forecast.data.calendars import DAY, Frequency, expected_times, infer_frequency, next_times, parse_frequency
+from lstm_forecast.data.calendars import (
+    DAY,
+    Frequency,
+    expected_times,
+    infer_frequency,
+    next_times,
+    parse_frequency,
+)
 from lstm_forecast.errors import UsageError
 
 
@@ -98,17 +105,32 @@ def test_jittered_times_are_called_irregular_with_their_median_step():
 def test_the_15th_of_every_month_and_a_day_31_that_short_months_lack():
     fifteenth = micros(pd.date_range("2020-01-01", periods=40, freq="MS") + pd.Timedelta(days=14))
     assert infer_frequency([fifteenth[:30]]).day == 15
-    np.testing.assert_array_equal(next_times(Frequency("month", 1, day=15), int(fifteenth[29]), 10), fifteenth[30:])
+    np.testing.assert_array_equal(
+        next_times(Frequency("month", 1, day=15), int(fifteenth[29]), 10), fifteenth[30:]
+    )
     thirtieth = next_times(Frequency("month", 1, day=30), int(micros(pd.DatetimeIndex(["2024-01-30"]))[0]), 2)
-    assert [str(t) for t in thirtieth.astype("datetime64[us]").astype("datetime64[D]")] == ["2024-02-29", "2024-03-30"]
+    assert [str(t) for t in thirtieth.astype("datetime64[us]").astype("datetime64[D]")] == [
+        "2024-02-29",
+        "2024-03-30",
+    ]
 
 
 def test_rows_without_a_calendar_count_on():
     np.testing.assert_array_equal(next_times(Frequency("row"), 41, 3), [42, 43, 44])
 
 
-@pytest.mark.parametrize(("text", "words"), [("B", "daily, Mon-Fri"), ("D", "daily"), ("15min", "every 15 minutes"),
-                                             ("MS", "monthly"), ("QE", "quarterly"), ("YS", "yearly"), ("W-SUN", "weekly")])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("B", "daily, Mon-Fri"),
+        ("D", "daily"),
+        ("15min", "every 15 minutes"),
+        ("MS", "monthly"),
+        ("QE", "quarterly"),
+        ("YS", "yearly"),
+        ("W-SUN", "weekly"),
+    ],
+)
 def test_a_named_frequency_is_read(text, words):
     assert str(parse_frequency(text)) == words
 

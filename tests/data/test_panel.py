@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -220,3 +222,19 @@ def test_row_numbers_have_no_gaps() -> None:
     panel, notes = build_panel(table_of([(0, 1.0), (9, 2.0)]), Frequency("row"), gaps="error")
     assert len(panel.times) == 2
     assert notes == []
+
+
+def test_rows_between_the_steps_are_refused_also_where_missing_times_are_filled() -> None:
+    half = FIRST_DAY + DAY // 2
+    table = table_of([(0, 1.0), (1, 2.0), (2, 3.0), (5, 4.0)])
+    table = replace(table, times=np.sort(np.append(table.times[:-1], half)))
+    with pytest.raises(DataInvalid) as caught:
+        build_panel(table, DAILY, gaps="fill")
+    assert caught.value.message == "some rows lie between the steps of a series that is daily"
+
+
+def test_the_longest_run_of_empty_cells_ends_with_its_series() -> None:
+    table = table_of([(0, 1.0), (1, np.nan)], [(0, np.nan), (1, np.nan), (2, 5.0)])
+    with pytest.raises(DataInvalid) as caught:
+        check_missing(table)
+    assert caught.value.details[1] == "longest run: 2 rows"

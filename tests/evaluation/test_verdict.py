@@ -242,7 +242,7 @@ def test_a_variance_that_is_not_positive_is_said() -> None:
     verdict = verdict_of(np.full(30, 0.5), np.full(30, 1.0))
     assert (verdict.word, verdict.p_value, verdict.skill) == ("ties", None, 0.5)
     assert verdict.sentence == (
-        "No better than naive can be shown: MAE 50.0 % lower, differences too uneven for a test."
+        "No better than naive can be shown: MAE 50.0 % lower, and the differences allow no test."
     )
 
 
@@ -279,3 +279,20 @@ def test_without_a_test_split_there_is_no_verdict() -> None:
     verdict = no_verdict()
     assert (verdict.word, verdict.skill, verdict.p_value, verdict.metrics) == (None, None, None, {})
     assert verdict.sentence == "No verdict: there is no test split (split.test: 0)."
+
+
+def test_a_panel_in_which_units_and_scaled_errors_point_apart_is_a_tie() -> None:
+    """10 % better on a series a thousand times larger, 100 % worse on the small one."""
+    rng = np.random.default_rng(5)
+    origins = np.tile(np.arange(40), 2)
+    size = np.repeat([1000.0, 1.0], 40)[:, None]
+    error = np.abs(rng.normal(1.0, 0.05, (80, 1))) * size
+    actual = np.zeros((80, 1))
+    forecast = error * np.repeat([0.9, 2.0], 40)[:, None]
+    verdict = judge(actual, forecast, error, origins=origins, scale=size[:, 0])
+    assert verdict.skill is not None
+    assert verdict.skill > 0.09
+    assert verdict.p_value is not None
+    assert verdict.p_value < 0.05
+    assert verdict.word == "ties"
+    assert "but not on most series" in verdict.sentence

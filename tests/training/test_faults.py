@@ -27,7 +27,9 @@ def prices(folder: Path, values: np.ndarray[tuple[int], np.dtype[np.float64]], n
 def test_row_18_a_constant_series_is_forecast_as_that_constant(value: float, tmp_path: Path) -> None:
     events = Events()
     result = trained(prices(tmp_path, np.full(60, value)), events=events)
-    assert events.warnings == [("data.constant", "the training values never change: price")]
+    assert events.warnings == [
+        ("data.constant", "the training values never change, so their last value is the forecast: price")
+    ]
     assert (result.verdict.word, result.verdict.p_value, result.verdict.skill) == ("ties", None, None)
     assert result.verdict.metrics["model"] == {"mae": 0.0, "rmse": 0.0}
     forecast = pipeline.predict("a", runs_dir=tmp_path / "runs", horizon=5)
@@ -35,9 +37,6 @@ def test_row_18_a_constant_series_is_forecast_as_that_constant(value: float, tmp
     assert {row.source for row in forecast.rows} == {"model"}
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the unit of a constant series is 1, whatever its level: head bias is added"
-)
 @pytest.mark.parametrize("value", [42.5, 1e-30])
 def test_row_18_a_constant_series_is_forecast_as_that_constant_without_an_anchor(
     value: float, tmp_path: Path
@@ -52,7 +51,10 @@ def test_row_18_a_series_constant_in_training_alone_is_warned_about_and_forecast
     values[48:] += np.arange(12)  # validation and test move
     events = Events()
     result = trained(prices(tmp_path, values), events=events)
-    assert ("data.constant", "the training values never change: price") in events.warnings
+    assert (
+        "data.constant",
+        "the training values never change, so their last value is the forecast: price",
+    ) in events.warnings
     assert np.isfinite(list(result.verdict.metrics["model"].values())).all()
     rows = pipeline.predict("a", runs_dir=tmp_path / "runs").rows
     assert [row.forecast for row in rows] == [16.0, 16.0]
@@ -162,7 +164,7 @@ def test_row_28_a_split_without_windows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataInvalid) as caught:
         trained(csv, {"split.validation": f"'{days(60)[58]}'", "split.test": f"'{days(60)[59]}'"})
     assert (caught.value.id, caught.value.code) == ("split.empty", 11)
-    assert caught.value.message == "the validation split has no window"
+    assert caught.value.message == "the validation split has no window with an observed target"
     assert caught.value.details == (
         "windows: {'train': 49, 'validation': 0, 'test': 0}, lookback 8, horizon 2",
     )
@@ -172,7 +174,16 @@ def test_row_28_a_split_without_windows_is_refused(tmp_path: Path) -> None:
 def test_row_28_a_test_date_before_all_rows_is_refused(test: str, tmp_path: Path) -> None:
     with pytest.raises(DataInvalid) as caught:
         trained(prices(tmp_path, momentum(60)), {"split.test": f"'{test}'"})
-    assert (caught.value.id, caught.value.message) == ("split.empty", "the train split has no window")
+    assert caught.value.id == "split.empty"
+    assert caught.value.message == "the train split has no window with an observed target"
+
+
+def test_row_28_a_validation_split_whose_cells_were_all_filled_is_refused(tmp_path: Path) -> None:
+    values = momentum(60)
+    values[48:54] = NAN
+    with pytest.raises(DataInvalid) as caught:
+        trained(prices(tmp_path, values), {"data.missing": "ffill"})
+    assert caught.value.message == "the validation split has no window with an observed target"
 
 
 def test_row_28_a_last_batch_of_one_window_trains_like_any_other(tmp_path: Path) -> None:

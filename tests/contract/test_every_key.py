@@ -1,0 +1,235 @@
+"""Every key of the configuration does something: two jobs that differ in it alone differ in what they do."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from lstm_forecast import pipeline
+from lstm_forecast.config import KEYS
+from lstm_forecast.errors import ForecastError
+from tests.training.jobs import days, job, momentum
+
+VALUES = [f"{value:.3f}" for value in momentum(100)]
+DAYS = days(100)
+
+
+def table(*rows: str, header: str = "date,value") -> str:
+    """A CSV of these lines under a header."""
+    return "\n".join([header, *rows]) + "\n"
+
+
+PLAIN = [f"{day},{value}" for day, value in zip(DAYS, VALUES, strict=True)]
+TWO = [
+    f"{day},{value},{float(value) * 2 + n % 5}"
+    for n, (day, value) in enumerate(zip(DAYS, VALUES, strict=True))
+]
+LONG = [f"{line},{shop}" for shop in "ab" for line in PLAIN]
+FILES = {
+    "plain": table(*PLAIN),
+    "other": table(*PLAIN[:90]),
+    "two times": table(*(f"{d},{d[:3]}8{d[4:]},{v}" for d, v in zip(DAYS, VALUES, strict=True)), header="a,b,value"),
+    "two columns": table(*TWO, header="date,value,second"),
+    "long": table(*(f"{line[:11]}{float(line[11:-2]) * (2 if line[-1] == 'b' else 1)},{line[-1]}" for line in LONG),
+                  header="date,value,shop"),
+    "umlaut": table(*PLAIN, header="date,größe"),
+    "german": table(*(f"{d};{v.replace('.', ',')}" for d, v in zip(DAYS, VALUES, strict=True)), header="date;value"),
+    "points": table(*(f"{d};{v}" for d, v in zip(DAYS, VALUES, strict=True)), header="date;value"),
+    "slashes": table(*(f"{d[8:]}/{d[5:7]}/{d[:4]},{v}" for d, v in zip(DAYS[:12], VALUES, strict=False))),
+    "gone": table(*PLAIN[:30], f"{DAYS[30]},gone", *PLAIN[31:]),
+    "empty cell": table(*PLAIN[:30], f"{DAYS[30]},", *PLAIN[31:]),
+    "twice": table(*PLAIN[:30], f"{DAYS[30]},1.5", *PLAIN[30:]),
+    "hole": table(*PLAIN[:30], *PLAIN[31:]),
+    "long row": table(*PLAIN[:30], f"{PLAIN[30]},9", *PLAIN[31:]),
+    "unsorted": table(*PLAIN[:30], PLAIN[31], PLAIN[30], *PLAIN[32:]),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """One key, its other value, and the observation that must differ.
+
+    Attributes:
+        other: the value the second job has, as it stands after ``--set KEY=``.
+        seen: what is compared: a field of the plan, of the run, or the error's id.
+        file: name of the input.
+        first: the value of the first job; None leaves the key out.
+        shared: what both jobs set beside it.
+    """
+
+    other: str
+    seen: str
+    file: str = "plain"
+    first: str | None = None
+    shared: Mapping[str, str] = field(default_factory=dict)
+
+
+LEVEL = {"model.normalize": "none", "model.anchor": "none"}
+ROWS: dict[str, Row] = {
+    "schema_version": Row("2", "error"),
+    "run.name": Row("other", "name"),
+    "run.dir": Row("there", "folder", first="here"),
+    "run.plots": Row("true", "pictures"),
+    "data.path": Row("other.csv", "rows"),
+    "data.time": Row("b", "time_name", "two times", first="a"),
+    "data.target": Row("second", "columns", "two columns", first="value"),
+    "data.series_id": Row("shop", "error", "long"),
+    "data.past_covariates": Row("[second]", "columns", "two columns", shared={"data.target": "value"}),
+    "data.encoding": Row("latin-1", "columns", "umlaut"),
+    "data.separator": Row(";", "error"),
+    "data.decimal": Row(".", "error", "german"),
+    "data.thousands": Row(".", "error", "points"),
+    "data.header_row": Row("3", "header"),
+    "data.skip_rows": Row("5", "rows"),
+    "data.date_format": Row("'%d/%m/%Y'", "times", "slashes", first="'%m/%d/%Y'",
+                            shared={"window.lookback": "2", "window.horizon": "1", "data.gaps": "keep"}),
+    "data.na_values": Row("[gone]", "error", "gone", shared={"data.missing": "drop", "data.gaps": "keep"}),
+    "data.missing": Row("ffill", "error", "empty cell"),
+    "data.duplicates": Row("last", "error", "twice"),
+    "data.gaps": Row("fill", "error", "hole", shared={"data.missing": "ffill"}),
+    "data.bad_rows": Row("skip", "error", "long row", shared={"data.max_bad_rows": "5", "data.gaps": "keep"}),
+    "data.max_bad_rows": Row("1", "error", "long row", shared={"data.bad_rows": "skip", "data.gaps": "keep"}),
+    "data.strict": Row("true", "error", "unsorted"),
+    "data.max_bytes": Row("1KiB", "error"),
+    "data.frequency": Row("W", "frequency", shared={"data.gaps": "keep"}),
+    "split.validation": Row("0.3", "windows"),
+    "split.test": Row("0.3", "windows"),
+    "window.lookback": Row("9", "windows"),
+    "window.horizon": Row("3", "windows"),
+    "window.stride": Row("3", "weights"),
+    "scaling.method": Row("standard", "weights", shared=LEVEL),
+    "scaling.range": Row("[-1, 1]", "weights", shared=LEVEL),
+    "scaling.per": Row("global", "weights", "long", shared={"data.series_id": "shop", **LEVEL}),
+    "model.cell": Row("gru", "weights"),
+    "model.num_layers": Row("2", "weights"),
+    "model.hidden_size": Row("4", "weights"),
+    "model.bias": Row("false", "weights"),
+    "model.nonlinearity": Row("relu", "weights", shared={"model.cell": "rnn"}),
+    "model.dropout": Row("0.5", "weights"),
+    "model.bidirectional": Row("true", "weights", shared={"model.supervision": "last"}),
+    "model.layer_norm": Row("true", "weights"),
+    "model.initial_state": Row("random", "weights"),
+    "model.readout": Row("cell", "weights", shared={"model.supervision": "last"}),
+    "model.head_layers": Row("[3]", "weights"),
+    "model.normalize": Row("none", "weights", first="diff"),
+    "model.anchor": Row("none", "weights", shared={"model.normalize": "none"}),
+    "model.supervision": Row("last", "weights", shared={"model.normalize": "none", "window.stride": "1"}),
+    "training.epochs": Row("3", "epochs"),
+    "training.batch_size": Row("8", "weights"),
+    "training.optimizer": Row("sgd", "weights"),
+    "training.lr": Row("0.01", "weights"),
+    "training.weight_decay": Row("0.5", "weights"),
+    "training.loss": Row("mae", "weights"),
+    "training.clip_norm": Row("0.0001", "weights", shared={"training.optimizer": "sgd"}),
+    "training.patience": Row("1", "epochs", first="50", shared={"training.epochs": "6", "training.lr": "0.5"}),
+    "training.max_time": Row("15s", "epochs", shared={"training.epochs": "6"}),
+    "training.seed": Row("1", "weights"),
+    "training.device": Row("cuda", "device"),
+    "forecast.horizon": Row("5", "forecast"),
+    "forecast.minimum": Row("1000000.0", "forecast"),
+}  # fmt: skip
+PLANNED = {"header", "columns", "rows", "time_name", "times", "values", "frequency", "windows"}
+
+
+def planned(loaded: object, runs: Path) -> dict[str, object]:
+    """What a job would read and cut."""
+    plan = pipeline.plan(loaded, runs_dir=runs)  # type: ignore[arg-type]
+    table, prepared = plan.table, plan.prepared
+    return {
+        "error": None,
+        "header": table.header,
+        "columns": table.columns,
+        "rows": len(table.times),
+        "time_name": table.time_name,
+        "times": table.times.tolist(),
+        "values": table.values.tolist(),
+        "frequency": str(plan.frequency),
+        "windows": [len(part) for part in (prepared.train, prepared.validation, prepared.test)],
+    }
+
+
+def ran(loaded: object, runs: Path | None) -> dict[str, object]:
+    """What a job leaves."""
+    result = pipeline.train(loaded, runs_dir=runs)  # type: ignore[arg-type]
+    path = result.run.path
+    forecast = pipeline.predict(path)
+    return {
+        "error": None,
+        "name": result.run.name,
+        "folder": path.parent.parent.name,
+        "pictures": (path / "plots").is_dir(),
+        "weights": (path / "model.safetensors").read_bytes(),
+        "epochs": len((path / "history.csv").read_text().splitlines()),
+        "device": (path / "run.json").read_text().partition('"device": ')[2].split(",")[0],
+        "forecast": [row.forecast for row in forecast.rows],
+    }
+
+
+def observed(row: Row, folder: Path, changes: Mapping[str, str]) -> object:
+    """The row's observation of one job, in a fresh folder; an error's id where it fails."""
+    folder.mkdir()
+    for name, text in FILES.items():
+        (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+    settings = {"training.patience": "null", "model.dropout": "0.0", **row.shared, **changes}
+    if "data.path" in settings:
+        settings["data.path"] = str(folder / settings["data.path"])
+    if "run.dir" in settings:
+        settings["run.dir"] = str(folder / settings["run.dir"])
+    try:
+        loaded = job(folder / f"{row.file}.csv", settings)
+        if row.seen in PLANNED or row.seen == "error":
+            return planned(loaded, folder)[row.seen]
+        return ran(loaded, None if row.seen == "folder" else folder)[row.seen]
+    except ForecastError as error:
+        if row.seen not in ("error", "device"):
+            raise
+        return error.id
+
+
+def test_every_key_has_a_row() -> None:
+    assert set(ROWS) == set(KEYS)
+
+
+@pytest.mark.parametrize("key", ROWS)
+def test_a_change_of_the_key_changes_what_happens(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if key == "training.max_time":  # a clock on which every look costs ten seconds
+        ticks = itertools.count(step=10.0)
+        monkeypatch.setattr("lstm_forecast.training.loop.time.monotonic", lambda: next(ticks))
+    row = ROWS[key]
+    first = observed(row, tmp_path / "first", {} if row.first is None else {key: row.first})
+    again = observed(row, tmp_path / "again", {} if row.first is None else {key: row.first})
+    other = observed(row, tmp_path / "other", {key: row.other})
+    assert first == again  # nothing but the key makes the difference
+    assert first != other
+
+
+def test_the_expected_errors_are_those_of_the_key(tmp_path: Path) -> None:
+    expected = {
+        "schema_version": (None, "config.newer"),
+        "data.series_id": ("data.duplicates", None),
+        "data.separator": (None, "data.target"),
+        "data.decimal": ("data.decimal", None),
+        "data.thousands": ("data.decimal", None),
+        "data.na_values": ("data.value", None),
+        "data.missing": ("data.missing", None),
+        "data.duplicates": ("data.duplicates", None),
+        "data.gaps": ("data.gaps", None),
+        "data.bad_rows": ("data.ragged", None),
+        "data.max_bad_rows": ("data.bad_rows", None),
+        "data.strict": (None, "data.unsorted"),
+        "data.max_bytes": (None, "data.limit"),
+    }
+    assert set(expected) == {key for key, row in ROWS.items() if row.seen == "error"}
+    found = {}
+    for key, row in ROWS.items():
+        if row.seen == "error":
+            one = observed(row, tmp_path / key, {})
+            found[key] = (one, observed(row, tmp_path / f"{key} other", {key: row.other}))
+    assert found == expected
