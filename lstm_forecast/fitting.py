@@ -67,6 +67,7 @@ class Trained:
     scaling: Scaling
     fitted: Fitted
     device: str
+    threads: int
     verdict: Verdict
     test: HeldOut
 
@@ -96,6 +97,13 @@ def plan_training(loaded: Loaded, events: Events) -> Plan:
 
 def fit_and_test(plan: Plan, events: Events) -> Trained:
     """Trains on the training rows, selects on validation, and looks at the test split once."""
+    with stages.network_threads(plan.config):
+        return _fit_and_test(plan, events)
+
+
+def _fit_and_test(plan: Plan, events: Events) -> Trained:
+    import torch
+
     from lstm_forecast.data.tensors import panel_tensors
     from lstm_forecast.forecasting.forecast import forecast_windows, lowest_values
     from lstm_forecast.model.devices import choose_device
@@ -130,7 +138,8 @@ def fit_and_test(plan: Plan, events: Events) -> Trained:
         minimum=lowest_values(config.forecast.minimum, scaling),
     )
     test = held_out(prepared.panel, prepared.test, forecast, lookback=config.window.lookback)
-    return Trained(model, scaling, fitted, str(device), _verdict(test, scaling), test)
+    threads = torch.get_num_threads()
+    return Trained(model, scaling, fitted, str(device), threads, _verdict(test, scaling), test)
 
 
 def held_out(panel: Panel, windows: Windows, forecast: Floats, *, lookback: int) -> HeldOut:

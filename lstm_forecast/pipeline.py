@@ -28,6 +28,7 @@ from lstm_forecast.runs.run import (
     promote,
     publish,
 )
+from lstm_forecast.stages import network_threads
 
 MOST_STEPS = 100_000  # longest horizon of a forecast
 
@@ -119,7 +120,8 @@ def predict(
         events.warn(
             "predict.no_new_rows", f"nothing newer than {as_of}, the last row the run was trained with"
         )
-    rows = dated_rows(chosen, panel, horizon=steps, series=series, events=events)
+    with network_threads(chosen.config):
+        rows = dated_rows(chosen, panel, horizon=steps, series=series, events=events)
     names = chosen.preprocess.series_name, chosen.preprocess.time_name
     return Forecast(chosen.run.handle, as_of, source, *names, rows)
 
@@ -149,7 +151,9 @@ def plot(
     from lstm_forecast.drawing import picture
 
     events = events or Events()
-    return picture(open_reference(run, runs_dir, events), kind, form=form, series=series, events=events)
+    chosen = open_reference(run, runs_dir, events)
+    with network_threads(chosen.config):
+        return picture(chosen, kind, form=form, series=series, events=events)
 
 
 def plan(loaded: Loaded, *, runs_dir: Path | None = None, events: Events | None = None) -> Plan:
@@ -205,7 +209,9 @@ def run_name(loaded: Loaded) -> str:
 def _draw(run: Run, events: Events) -> None:
     from lstm_forecast.drawing import draw_all
 
-    draw_all(opened(run), events)
+    chosen = opened(run)
+    with network_threads(chosen.config):
+        draw_all(chosen, events)
 
 
 def _siblings(run: Run) -> list[Run]:

@@ -176,7 +176,7 @@ def _run_document(
         "elapsed_s": round(elapsed_s, 3),
         "seed": plan.config.training.seed,
         "device": trained.device,
-        "threads": torch.get_num_threads(),
+        "threads": trained.threads,
         "data": {
             "path": source.path,
             "sha256": source.sha256,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -208,6 +209,16 @@ def build_model(config: Config, *, features: int) -> RegLSTM:
         head_layers=model.head_layers,
         zero_head=model.anchor == "last",
     )
+
+
+@contextmanager
+def network_threads(config: Config) -> Iterator[None]:
+    """Runs the block with the threads that a network of this width is fastest with on the CPU."""
+    from lstm_forecast.model.devices import threads_for, using_threads
+
+    width = config.model.hidden_size
+    with using_threads(threads_for(width if isinstance(width, int) else max(width))):
+        yield
 
 
 def _check_windows(prepared: Prepared, config: Config, table: Table) -> None:

@@ -197,12 +197,20 @@ def next_times(frequency: Frequency, last: int, count: int) -> Times:
         return _month_times(frequency, month + frequency.step * np.arange(1, count + 1), last % DAY)
     found = np.empty(0, dtype=np.int64)
     begin = last
-    while len(found) < count:  # closed days thin the grid, so it may take a second stretch
+    for _ in range(_MOST_STRETCHES):  # closed days thin the grid, so it may take a second stretch
+        if len(found) >= count:
+            break
         reach = begin + frequency.step * (2 * count + 7 * max(1, DAY // frequency.step))
         found = np.concatenate(
             [found, _open(frequency, _grid(begin + frequency.step, reach, frequency.step))]
         )
         begin = reach
+    else:
+        raise DataInvalid(
+            "data.frequency",
+            f"no time after the last row falls on the rhythm ({frequency})",
+            hint="give rows of the usual days and hours, or train with data.frequency",
+        )
     return found[:count]
 
 

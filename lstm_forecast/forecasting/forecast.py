@@ -90,7 +90,8 @@ def forecast_future(
     for _ in range(0, horizon, trained):
         inputs = torch.from_numpy(network_inputs(window, scaling, series)).to(torch.float32).to(device)
         with torch.inference_mode():
-            answer = model.final(inputs).to("cpu", torch.float64).numpy()
+            parts = [model.final(part) for part in torch.split(inputs, 1024)]
+            answer = torch.cat(parts).to("cpu", torch.float64).numpy()
         block = original_units(answer, window[:, -1, 0], scaling, series, anchored=anchored, minimum=minimum)
         blocks.append(block)
         window = (
@@ -118,7 +119,7 @@ def original_units(
     still = scaling.still[series, None]
     spread = np.where(still, 0.0, answers * scaling.head_unit[series, None])
     base = np.where(still | anchored, last[:, None], scaling.offset[series, 0][:, None])
-    return np.maximum(base + spread, minimum[series, None])
+    return np.asarray(np.maximum(base + spread, minimum[series, None]), dtype=np.float64)
 
 
 def lowest_values(minimum: float | str | None, scaling: Scaling) -> Floats:

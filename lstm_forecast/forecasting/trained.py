@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_forecast.data.calendars import Frequency
+from lstm_forecast.data.calendars import DAY, EVERY_DAY, Frequency
 from lstm_forecast.data.dates import TimeFormat
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.scaling import Scaling
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lstm_forecast.model.reglstm import RegLSTM
 
 Arrays = dict[str, NDArray[Any]]
+MOST_DAYS = 366 * 1900  # from 1970 back to the year 70 and on to 3870; the calendars end at 1 and 9999
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,26 @@ class Preprocess:
                 Frequency.from_json(fields["frequency"]),
                 Scaling.from_json(fields["scaling"]),
             )
+            _check_frequency(read.frequency)
             _check_scaling(read)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ArtifactRejected("artifact.preprocess", f"cannot be read: {error}", where=where) from error
         return read
+
+
+def _check_frequency(frequency: Frequency) -> None:
+    """A rhythm in which there is a next time."""
+    longest = {"row": 1, "time": 366 * 100 * DAY, "month": 1200}[frequency.unit]
+    fields = (frequency.step, frequency.day, *frequency.weekdays, *frequency.clock)
+    if not (
+        all(type(number) is int for number in fields)
+        and 1 <= frequency.step <= longest
+        and 0 <= frequency.day <= 31
+        and set(frequency.weekdays) <= set(EVERY_DAY)
+        and frequency.weekdays
+        and all(0 <= time < DAY for time in frequency.clock)
+    ):
+        raise ValueError("frequency makes no sense")
 
 
 def _check_scaling(read: Preprocess) -> None:
@@ -159,7 +176,8 @@ def unpack_context(data: bytes, preprocess: Preprocess, *, where: str) -> tuple[
             found = "nothing" if array is None else f"{array.dtype} {list(array.shape)}"
             message = f"tensor {name!r}: expected {np.dtype(kind)} {list(shape)}, got {found}"
             raise ArtifactRejected("artifact.tensor", message, where=where)
-    _check_borders(arrays, rows, where)
+    furthest = 2**53 if preprocess.frequency.unit == "row" else MOST_DAYS * DAY
+    _check_borders(arrays, rows, furthest, where)
     panel = Panel(
         arrays["values"],
         arrays["observed"].astype(bool),
@@ -171,12 +189,16 @@ def unpack_context(data: bytes, preprocess: Preprocess, *, where: str) -> tuple[
     return panel, Splits(arrays["train_end"], arrays["validation_end"])
 
 
-def _check_borders(arrays: Arrays, rows: int, where: str) -> None:
+def _check_borders(arrays: Arrays, rows: int, furthest: int, where: str) -> None:
     offsets, ends = arrays["offsets"], (arrays["train_end"], arrays["validation_end"])
     ordered = offsets[0] == 0 and offsets[-1] == rows and bool(np.all(np.diff(offsets) >= 0))
     inside = all(np.all((end >= offsets[:-1]) & (end <= offsets[1:])) for end in ends)
-    if not (ordered and inside and np.isfinite(arrays["values"]).all()):
-        raise ArtifactRejected("artifact.tensor", "borders or values of the rows make no sense", where=where)
+    times = arrays["times"]
+    dated = bool(np.all((times > -furthest) & (times < furthest)))
+    if not (ordered and inside and dated and np.isfinite(arrays["values"]).all()):
+        raise ArtifactRejected(
+            "artifact.tensor", "borders, times or values of the rows make no sense", where=where
+        )
 
 
 def pack_weights(model: RegLSTM) -> bytes:
@@ -204,8 +226,11 @@ def unpack_weights(data: bytes, build: Callable[[], RegLSTM], *, where: str) -> 
         weights = load(data)
     except (SafetensorError, ValueError, KeyError) as error:
         raise ArtifactRejected("artifact.safetensors", f"cannot be read: {error}", where=where) from error
-    with torch.device("meta"):
-        model = build()
+    try:
+        with torch.device("meta"):
+            model = build()
+    except ValueError as error:
+        raise ArtifactRejected("artifact.config", str(error), where=where) from error
     expected = model.state_dict()
     for name in sorted(expected.keys() | weights.keys()):
         want = _shape(expected.get(name))

@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import shlex
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -128,9 +129,10 @@ def read_file(path: Path, *, limit: int) -> bytes:
     except OSError as error:
         reason = "is missing" if error.errno == errno.ENOENT else f"cannot be opened ({error.strerror})"
         raise ArtifactRejected("artifact.unreadable", reason, where=str(path), hint=_VERIFY) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ArtifactRejected("artifact.path", "is not a regular file", where=str(path), hint=_VERIFY)
     with os.fdopen(descriptor, "rb") as file:
-        if not _is_regular(file.fileno()):
-            raise ArtifactRejected("artifact.path", "is not a regular file", where=str(path), hint=_VERIFY)
         data = file.read(limit + 1)
     if len(data) > limit:
         raise ArtifactRejected("artifact.limit", f"is larger than {limit:,} bytes", where=str(path))
@@ -169,26 +171,16 @@ def held_lock(path: Path, *, timeout_s: float) -> Iterator[None]:
 
     make_directory(path.parent)
     lock = FileLock(path)
-    try:
-        with _storage_errors(path):
+    with _storage_errors(path):
+        try:
             lock.acquire(timeout=timeout_s)
-    except Timeout:
-        raise Busy(
-            "run.locked",
-            f"another process has held this for {timeout_s:g} s",
-            where=str(path),
-            hint="try again",
-        ) from None
+        except Timeout:  # before OSError, of which it is a kind
+            message = f"another process has held this for {timeout_s:g} s"
+            raise Busy("run.locked", message, where=str(path), hint="try again") from None
     try:
         yield
     finally:
         lock.release()
-
-
-def _is_regular(descriptor: int) -> bool:
-    import stat
-
-    return stat.S_ISREG(os.fstat(descriptor).st_mode)
 
 
 @contextmanager
