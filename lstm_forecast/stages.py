@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,7 +65,7 @@ def read_input(config: Config, path: str) -> Table:
         strict=data.strict,
         max_bytes=data.max_bytes,
     )
-    return read_table(path if path == "-" else Path(path), options)
+    return read_table(path, options)
 
 
 def frequency_of(config: Config, table: Table) -> Frequency:

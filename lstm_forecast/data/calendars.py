@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_forecast.errors import UsageError
+from lstm_forecast.errors import DataInvalid, UsageError
 
 Times = NDArray[np.int64]
 DAY = 86_400_000_000  # microseconds
@@ -27,6 +27,7 @@ _UNITS = (
     (60_000_000, "minute"),
     (1_000_000, "second"),
 )
+_MOST_EMPTY = 100  # stretches of a week or more without an open time: there will be none
 _MOST_ROWS = 10_000_000  # a grid longer than this is not a rhythm but a typing error in a date
 
 
@@ -189,7 +190,11 @@ def expected_times(frequency: Frequency, first: int, last: int) -> Times:
 
 
 def next_times(frequency: Frequency, last: int, count: int) -> Times:
-    """The ``count`` times after ``last`` in the rhythm: shape [count]."""
+    """The ``count`` times after ``last`` in the rhythm: shape [count].
+
+    Raises:
+        DataInvalid: ``last`` lies beside the rhythm, so that none of its steps meets an open day and hour.
+    """
     if frequency.unit == "row":
         return last + 1 + np.arange(count, dtype=np.int64)
     if frequency.unit == "month":
@@ -197,20 +202,18 @@ def next_times(frequency: Frequency, last: int, count: int) -> Times:
         return _month_times(frequency, month + frequency.step * np.arange(1, count + 1), last % DAY)
     found = np.empty(0, dtype=np.int64)
     begin = last
-    for _ in range(_MOST_STRETCHES):  # closed days thin the grid, so it may take a second stretch
-        if len(found) >= count:
-            break
+    empty = 0
+    while len(found) < count:  # closed days thin the grid, so it may take a second stretch
         reach = begin + frequency.step * (2 * count + 7 * max(1, DAY // frequency.step))
-        found = np.concatenate(
-            [found, _open(frequency, _grid(begin + frequency.step, reach, frequency.step))]
-        )
-        begin = reach
-    else:
-        raise DataInvalid(
-            "data.frequency",
-            f"no time after the last row falls on the rhythm ({frequency})",
-            hint="give rows of the usual days and hours, or train with data.frequency",
-        )
+        more = _open(frequency, _grid(begin + frequency.step, reach, frequency.step))
+        empty = 0 if len(more) else empty + 1
+        if empty == _MOST_EMPTY:
+            raise DataInvalid(
+                "data.frequency",
+                f"no time after the last row falls on the rhythm of the run ({frequency})",
+                hint="give rows at the days and hours that the run was trained on",
+            )
+        found, begin = np.concatenate([found, more]), reach
     return found[:count]
 
 

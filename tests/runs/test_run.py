@@ -106,7 +106,15 @@ def test_promote_is_busy_while_somebody_holds_the_name(
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b"\n", b"../../etc", b"20261120T185735Z-7f3a9c/..", b"\xff\xfe", b"x" * 200, b"20261120t185735z-7f3a9c"],
+    [
+        b"",
+        b"\n",
+        b"../../etc",
+        b"20261120T185735Z-7f3a9c/..",
+        b"\xff\xfe",
+        b"x" * 200,
+        b"20261120t185735z-7f3a9c",
+    ],
 )
 def test_a_damaged_current_means_nothing(text: bytes, tmp_path: Path) -> None:
     (tmp_path / "CURRENT").write_bytes(text)
@@ -136,7 +144,15 @@ def test_names_that_cannot_be_a_folder_everywhere_are_refused(name: str) -> None
 
 @pytest.mark.parametrize(
     ("stem", "name"),
-    [("stock", "stock"), ("a/b", "a-b"), ("..", "run"), ("", "run"), ("-x-", "x"), ("é" * 99, "é" * 50), ("日本", "日本")],
+    [
+        ("stock", "stock"),
+        ("a/b", "a-b"),
+        ("..", "run"),
+        ("", "run"),
+        ("-x-", "x"),
+        ("é" * 99, "é" * 50),
+        ("日本", "日本"),
+    ],
 )
 def test_every_stem_gives_a_good_name(stem: str, name: str) -> None:
     assert runs.name_from(stem) == name
@@ -148,7 +164,14 @@ def test_a_reference_is_a_name_a_prefix_or_a_path(tmp_path: Path, monkeypatch: p
     runs.promote(new)
     found = {
         reference: runs.find_run(reference, tmp_path)
-        for reference in ("a", f"a@{old.id}", "a@2020", f"a@{old.id[-6:]}", str(old.path), str(old.path.parent))
+        for reference in (
+            "a",
+            f"a@{old.id}",
+            "a@2020",
+            f"a@{old.id[-6:]}",
+            str(old.path),
+            str(old.path.parent),
+        )
     }
     assert [run.id for run in found.values()] == [new.id, old.id, old.id, old.id, old.id, new.id]
     monkeypatch.chdir(tmp_path / "a")
