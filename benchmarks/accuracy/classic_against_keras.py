@@ -4,7 +4,7 @@
     KERAS_BACKEND=torch PYTHON_WITH_KERAS benchmarks/accuracy/classic_against_keras.py keras 0 1 2 3 4
 
 Keras needs an environment of its own (``pip install keras torch pandas``). Both lines print the loss of
-the last epoch per seed and the median; the loss is the mean over the epoch's batches, dropout switched
+the last epoch per seed, then the median; the loss is the mean over the epoch's batches, dropout switched
 on, as Keras logs it.
 """
 
@@ -59,5 +59,8 @@ def keras(seed: int) -> float:
 
 if __name__ == "__main__":
     measure = {"ours": ours, "keras": keras}[sys.argv[1]]
-    losses = [measure(int(seed)) for seed in sys.argv[2:]]
-    print(sys.argv[1], *(f"{loss:.6f}" for loss in losses), f"median {statistics.median(losses):.6f}")
+    losses = []
+    for seed in sys.argv[2:]:
+        losses.append(measure(int(seed)))
+        print(f"{sys.argv[1]} seed {seed}: {losses[-1]:.6f}", flush=True)
+    print(f"median {statistics.median(losses):.6f}")
