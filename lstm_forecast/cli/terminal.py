@@ -113,7 +113,8 @@ def show_error(error: ForecastError, *, as_json: bool) -> None:
     problems = error.problems if isinstance(error, ConfigError) else [error]
     for problem in problems:
         fields: dict[str, Any] = {"id": problem.id, "message": problem.message, "where": problem.where}
-        fields |= {"hint": problem.hint, "exit_code": error.code}
+        details = list(problem.details) if isinstance(problem, ForecastError) else []
+        fields |= {"details": details, "hint": problem.hint, "exit_code": error.code}
         Events([_json_reader]).emit("error", fields, level="error")
 
 

@@ -81,7 +81,7 @@ def _file_bytes(path: Path) -> bytes:
     except FileNotFoundError:
         siblings = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
         close = nearest(path.name, siblings)
-        hint = f"did you mean {path.parent / close}?" if close else "lstm-forecast init FILE.csv writes one"
+        hint = f"did you mean {path.parent / close}?" if close else "a CSV alone trains too: lstm-forecast train FILE.csv"
         raise ConfigError([Problem("config.not_found", "no such file", str(path), hint)]) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)

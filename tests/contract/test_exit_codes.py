@@ -30,7 +30,9 @@ def test_help_prints_the_table_from_the_code(cli: Cli) -> None:
     result = cli("help", "exit-codes")
     assert (result.code, result.out) == (0, exit_codes_text())
     for row in EXIT_CODES:
-        assert any(line.split()[0] == str(row.code) and row.meaning in line for line in result.out.splitlines())
+        assert any(
+            line.split()[0] == str(row.code) and row.meaning in line for line in result.out.splitlines()
+        )
 
 
 def test_code_0_ok(cli: Cli, tiny: Tiny) -> None:
@@ -100,8 +102,22 @@ def test_code_13_artifact_rejected(cli: Cli, tiny: Tiny) -> None:
 
 
 def test_code_14_diverged(cli: Cli, tiny: Tiny) -> None:
-    settings = ["--set", "training.lr=1000000.0", "--set", "training.optimizer=sgd", "--set", "model.anchor=none"]
-    settings += ["--set", "training.clip_norm=null", "--set", "model.cell=rnn", "--set", "model.nonlinearity=relu"]
+    settings = [
+        "--set",
+        "training.lr=1000000.0",
+        "--set",
+        "training.optimizer=sgd",
+        "--set",
+        "model.anchor=none",
+    ]
+    settings += [
+        "--set",
+        "training.clip_norm=null",
+        "--set",
+        "model.cell=rnn",
+        "--set",
+        "model.nonlinearity=relu",
+    ]
     small = [word if word != "1" else "50" for word in SMALL]
     result = cli("train", tiny.csv, *small, *settings, "--name", "wild", "--runs-dir", tiny.runs)
     assert (result.code, result.out) == (14, "")
@@ -113,7 +129,10 @@ def test_code_14_diverged(cli: Cli, tiny: Tiny) -> None:
 
 
 def test_code_15_runs_folder_that_cannot_be(cli: Cli, tiny: Tiny) -> None:
-    for folder in (tiny.csv / "runs", Path("/proc/runs")):  # under a file; where nobody may write, root included
+    for folder in (
+        tiny.csv / "runs",
+        Path("/proc/runs"),
+    ):  # under a file; where nobody may write, root included
         result = cli("train", tiny.csv, *SMALL, "--name", "new", "--runs-dir", folder)
         assert (result.code, result.out) == (15, "")
         assert "error[storage." in result.err
@@ -202,7 +221,7 @@ def test_code_75_the_file_changed_while_it_was_read(
         return data
 
     monkeypatch.setattr(source, "_read_all", read_and_changed)
-    result = cli("check", tiny.csv, "--runs-dir", tiny.runs)
+    result = cli("check", tiny.csv, *SMALL[:4], "--name", "new", "--runs-dir", tiny.runs)
     assert (result.code, result.out) == (75, "")
     assert "error[data.changed]" in result.err
 
@@ -219,7 +238,18 @@ def test_code_130_row_56_ctrl_c_in_mid_training(tiny: Tiny) -> None:
     words = [word if word != "1" else "100000" for word in SMALL]
     words += ["--set", "training.patience=null", "--set", "run.plots=false"]
     child = subprocess.Popen(
-        [sys.executable, "-m", "lstm_forecast", "train", tiny.csv, *words, "--name", "long", "--runs-dir", tiny.runs],
+        [
+            sys.executable,
+            "-m",
+            "lstm_forecast",
+            "train",
+            tiny.csv,
+            *words,
+            "--name",
+            "long",
+            "--runs-dir",
+            tiny.runs,
+        ],
         env={**CRON, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

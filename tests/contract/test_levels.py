@@ -52,7 +52,7 @@ def imported(tree: ast.Module) -> list[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
             base = node.module or ""
-            # ``from lstm_forecast import stages`` names a module, ``from lstm_forecast.x import y`` a name in it
+            # ``from lstm_forecast import stages`` names a module; from a deeper one come its own names
             found += [f"{base}.{alias.name}" for alias in node.names] if base == "lstm_forecast" else [base]
     return [name for name in found if name.split(".")[0] == "lstm_forecast"]
 

@@ -13,7 +13,7 @@ import pytest
 from lstm_forecast.errors import Busy, ExistsError, RunMissing, UsageError
 from lstm_forecast.runs import run as runs
 from lstm_forecast.runs.run import FILES, Run
-from lstm_forecast.runs.storage import held_lock
+from lstm_forecast.runs.storage import held_lock, write_atomic
 from tests.conftest import Tiny
 
 CONTENT = {name: f"{name}\n".encode() for name in FILES}
@@ -45,8 +45,12 @@ def test_files_are_written_in_order_and_the_manifest_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, written = runs.create_run(tmp_path, "a"), []
-    true_write = runs.write_atomic
-    monkeypatch.setattr(runs, "write_atomic", lambda p, d: (written.append(p.name), true_write(p, d)))
+
+    def watched(path: Path, data: bytes) -> None:
+        written.append(path.name)
+        write_atomic(path, data)
+
+    monkeypatch.setattr(runs, "write_atomic", watched)
     runs.publish(run, CONTENT)
     assert written == [
         "model.safetensors",
@@ -60,22 +64,23 @@ def test_files_are_written_in_order_and_the_manifest_last(
     ]
 
 
-def test_row_58_a_run_is_complete_only_with_its_manifest(tmp_path: Path) -> None:
-    for stop in range(len(FILES) + 1):
-        run, written = runs.create_run(tmp_path, f"stop {stop}"), 0
-        true_write = runs.write_atomic
+@pytest.mark.parametrize("stop", range(len(FILES) + 1))
+def test_row_58_a_run_is_complete_only_with_its_manifest(
+    stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, written = runs.create_run(tmp_path, "a"), 0
 
-        def dies(path: Path, data: bytes, stop: int = stop) -> None:
-            nonlocal written
-            if written == stop:
-                raise KeyboardInterrupt
-            written += 1
-            true_write(path, data)
+    def dies(path: Path, data: bytes) -> None:
+        nonlocal written
+        if written == stop:
+            raise KeyboardInterrupt
+        written += 1
+        write_atomic(path, data)
 
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(runs, "write_atomic", dies)
-            runs.publish(run, CONTENT)
-        assert not run.complete
+    monkeypatch.setattr(runs, "write_atomic", dies)
+    with pytest.raises(KeyboardInterrupt):
+        runs.publish(run, CONTENT)
+    assert not run.complete
 
 
 def test_promote_and_back(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Files are the old or the new one, whatever step fails; what is read from a run is a bounded regular file."""
+"""Files are the old or the new one, whatever step fails; what is read is a regular file of bounded size."""
 
 from __future__ import annotations
 
@@ -222,9 +222,12 @@ def test_row_54_a_log_that_is_a_link_is_not_written_through(tmp_path: Path) -> N
 
 def test_a_held_lock_is_busy_for_others_and_free_afterwards(tmp_path: Path) -> None:
     path = tmp_path / "locks" / "name.lock"
-    with storage.held_lock(path, timeout_s=1), pytest.raises(Busy) as caught:
-        with storage.held_lock(path, timeout_s=0):
-            pytest.fail("two hold it")
+    with (
+        storage.held_lock(path, timeout_s=1),
+        pytest.raises(Busy) as caught,
+        storage.held_lock(path, timeout_s=0),
+    ):
+        pytest.fail("two hold it")
     assert (caught.value.id, caught.value.code, caught.value.where) == ("run.locked", 75, str(path))
     with storage.held_lock(path, timeout_s=0):
         pass

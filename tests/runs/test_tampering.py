@@ -68,7 +68,7 @@ def rejected(run: Run) -> ArtifactRejected:
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param(lambda data: b"", id="empty"),
+        pytest.param(lambda _: b"", id="empty"),
         pytest.param(lambda data: data[:8], id="8 bytes"),
         pytest.param(lambda data: data[: len(data) // 2], id="half"),
         pytest.param(lambda data: data[:-1], id="one byte less"),
@@ -197,9 +197,12 @@ def test_row_34_a_manifest_that_lists_another_path_is_refused(
     (tiny.run.path / MANIFEST).write_bytes(json.dumps(manifest).encode())
     opened_paths: list[str] = []
     true_open = os.open
-    monkeypatch.setattr(
-        os, "open", lambda p, *rest, **named: (opened_paths.append(str(p)), true_open(p, *rest, **named))[1]
-    )
+
+    def watched(path: str | Path, *rest: Any, **named: Any) -> int:
+        opened_paths.append(str(path))
+        return true_open(path, *rest, **named)
+
+    monkeypatch.setattr(os, "open", watched)
     error = rejected(tiny.run)
     assert error.id == "artifact.path"
     assert repr(path) in error.message
