@@ -21,18 +21,21 @@ demo: $(READY)
 	$(BIN)/lstm-forecast plot stock
 	@echo 'Everything is in runs/stock/: the network, its test predictions, the pictures.'
 
+# One thread each: the tests' networks are tiny, and threads that wait for each other cost more than they give.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+
 test: $(READY)
-	$(BIN)/python -m pytest -m 'not slow'
+	$(PYTEST) -m 'not slow'
 
 test-all: $(READY)
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python docs/generate.py --check
-	$(BIN)/python -m pytest tests/contract
+	$(PYTEST) tests/contract
 
 docs: $(READY)
 	$(BIN)/python docs/generate.py

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from tests.conftest import SMALL, Cli, Tiny, run_cli
 from tests.training.jobs import days, momentum, write_csv
 
+DATED = list(zip(days(120), momentum(120), strict=True))
 HEADER = "series,date,step,forecast,source"
 
 
@@ -173,17 +176,16 @@ def test_the_runs_own_rows_give_the_same_bytes_as_the_file(cli: Cli, tiny: Tiny)
     assert cli("predict", "own", "--runs-dir", tiny.runs).out == from_file
 
 
-def test_data_is_read_instead_also_packed_and_from_stdin(predict: Cli, tiny: Tiny) -> None:
+def test_data_is_read_instead_also_packed_and_from_stdin(
+    predict: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     newer = write_csv(Path("new.csv"), {"date": days(165), "value": momentum(165)})
     expected = predict("--data", newer)
     assert [row["date"] for row in rows(expected.out)] == ["2024-06-14", "2024-06-15"]
     Path("new.csv.gz").write_bytes(gzip.compress(newer.read_bytes()))
     assert predict("--data", "new.csv.gz").out == expected.out
-    piped = run_cli(
-        ["predict", "tiny", "--runs-dir", tiny.runs, "--data", "-"],
-        stdin=newer.read_text(),
-        cwd=tiny.csv.parent,
-    )
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(newer.read_bytes())))
+    piped = predict("--data", "-")
     assert piped.out == expected.out
     assert "input: -" in piped.err
 
@@ -347,3 +349,36 @@ def test_row_42_cron_gives_the_same_bytes_and_no_escape_codes(
         there = run_cli(["predict", "tiny", "--runs-dir", tiny.runs], env=env, cwd=Path("/"))
         assert (there.code, there.out) == (0, here.out)
         assert "\x1b" not in there.out + there.err
+
+
+def test_row_69_series_that_hold_control_characters_are_shown_and_not_obeyed(
+    cli: Cli, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("odd.csv").write_text(
+        "date,id,value\n" + "".join(f"{d},{s},{v}\n" for s in ("a\x1b[31m", "b[red]") for d, v in DATED)
+    )
+    words = [*SMALL, "--series-id", "id", "--set", "run.plots=false", "--runs-dir", tiny.runs]
+    assert cli("train", "odd.csv", *words).code == 0
+    monkeypatch.setattr("lstm_forecast.cli.predict.is_terminal", lambda _: True)
+    result = cli("predict", "odd", "--runs-dir", tiny.runs)
+    assert "\x1b" not in result.out + result.err
+    assert {line.split()[0] for line in result.out.splitlines()} == {"id", "a\\x1b[31m", "b[red]"}
+    error = cli("predict", "odd", "--series", "a\x1b[32m", "--runs-dir", tiny.runs).err
+    assert "\x1b" not in error
+    written = rows(cli("predict", "odd", "--output", "-", "--runs-dir", tiny.runs).out)
+    assert {row["id"] for row in written} == {"a\x1b[31m", "b[red]"}  # a file keeps the ids it was given
+
+
+def test_row_36_a_last_row_beside_the_rhythm_is_11_and_never_a_hang(cli: Cli, tiny: Tiny) -> None:
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    hours = [start + timedelta(hours=n) for n in range(24 * 40)]
+    opened = [hour for hour in hours if hour.weekday() < 5 and 9 <= hour.hour <= 15][:150]
+    lines = ["time,value", *(f"{t:%Y-%m-%d %H:%M},{100 + t.hour % 5}" for t in opened)]
+    Path("hours.csv").write_text("\n".join(lines) + "\n")
+    words = [*SMALL, "--set", "run.plots=false", "--runs-dir", tiny.runs]
+    assert cli("train", "hours.csv", *words).code == 0
+    last = opened[-1] + timedelta(minutes=30)
+    Path("late.csv").write_text("\n".join([*lines, f"{last:%Y-%m-%d %H:%M},103"]) + "\n")
+    result = cli("predict", "hours", "--data", "late.csv", "--runs-dir", tiny.runs)
+    assert (result.code, result.out) == (11, "")
+    assert "error[data.frequency]: no time after the last row falls on the rhythm of the run" in result.err

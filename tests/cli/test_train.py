@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -89,8 +90,16 @@ def test_row_45_a_failure_is_at_most_20_lines(cli: Cli, tmp_path: Path) -> None:
 def test_the_everyday_flags_reach_their_keys(train: Cli, tiny: Tiny) -> None:
     train("--target", "value", "--time", "date", "--seed", "7")
     text = config(tiny)
-    for line in ("target: value", "time: date", "lookback: 8", "horizon: 2", "epochs: 1", "device: cpu", "seed: 7",
-                 "name: new", "hidden_size: 3", "num_layers: 1"):  # fmt: skip
+    given = [
+        "target: value",
+        "time: date",
+        "lookback: 8",
+        "horizon: 2",
+        "epochs: 1",
+        "device: cpu",
+        "seed: 7",
+    ]
+    for line in (*given, "name: new", "hidden_size: 3", "num_layers: 1"):
         assert f"  {line}\n" in text
 
 
@@ -281,9 +290,25 @@ def test_wide_long_numbered_and_packed_files_train(cli: Cli, tiny: Tiny) -> None
             assert [row["time"] for row in document["rows"]] == ["121", "122"]
 
 
-def test_stdin_is_trained_on_and_forecast_from_its_own_rows(cli: Cli, tiny: Tiny) -> None:
-    words: list[str | Path] = ["train", "-", *SMALL, "--runs-dir", tiny.runs, "--set", "run.plots=false"]
-    assert run_cli(words, stdin=tiny.csv.read_text(), cwd=tiny.csv.parent).code == 0
+def test_stdin_is_trained_on_and_forecast_from_its_own_rows(
+    cli: Cli, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(tiny.csv.read_bytes())))
+    words = ["train", "-", *SMALL, "--runs-dir", tiny.runs, "--set", "run.plots=false"]
+    result = cli(*words)
+    assert result.code == 0
+    assert "Next: lstm-forecast predict stdin\n" in result.out
     result = cli("predict", "stdin", "--runs-dir", tiny.runs)
     assert result.code == 0
     assert "input: the run's own rows (standard input is not there to be read again)" in result.err
+
+
+def test_row_1_stdin_on_a_terminal_is_2_and_never_waits(
+    cli: Cli, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stdin = io.TextIOWrapper(io.BytesIO())
+    monkeypatch.setattr(stdin, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", stdin)
+    result = cli("train", "-", *SMALL, "--runs-dir", tiny.runs)
+    assert (result.code, result.out) == (2, "")
+    assert "error[data.stdin]: -: - reads standard input, and that is a terminal" in result.err
