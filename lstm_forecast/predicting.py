@@ -93,9 +93,13 @@ def latest_panel(opened: Opened, data: str | None, events: Events) -> tuple[Pane
     for notice in table.notices:
         events.warn(notice.id, notice.message)
     _check_columns(opened, table.columns, table.source.path)
-    panel, notes = stages.clean_panel(opened.config, table, opened.preprocess.frequency)
-    # After the training rows nothing may look ahead, so interpolation has no room here: filled forward.
-    panel, filled = fill_missing(panel, opened.config.data.missing, train_end=panel.offsets[:-1])
+    try:
+        panel, notes = stages.clean_panel(opened.config, table, opened.preprocess.frequency)
+        # After the training rows nothing may look ahead, so interpolation has no room here: filled forward.
+        panel, filled = fill_missing(panel, opened.config.data.missing, train_end=panel.offsets[:-1])
+    except DataInvalid as error:  # the keys are those of the run: they cannot be changed here
+        error.hint = f"mend the file, or train again with another key: {error.hint}"
+        raise
     events.say([f"input: {table.source.path}", *notes, *filled])
     panel = _in_run_order(panel, opened, table.source.path)
     _check_length(opened, panel, table.source.path)

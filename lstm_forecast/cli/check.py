@@ -29,7 +29,9 @@ def check(
     quiet: options.Quiet = False,
     log_format: options.LogFormat = "text",
 ) -> None:
-    """Say whether train would work: file, columns, dates, rows per split, disk.
+    """Say whether train would work, without training.
+
+    Looks at the file, its columns and dates, the rows per split, and the disk; writes nothing.
 
     \b
     Examples:

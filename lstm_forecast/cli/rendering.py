@@ -17,19 +17,20 @@ if TYPE_CHECKING:
 MOST_ROWS = 40  # of a forecast on a terminal
 
 
-def train_text(result: TrainResult) -> str:
-    """Verdict, metrics, and what to type next."""
+def train_text(result: TrainResult, runs_dir: Path | None) -> str:
+    """Verdict, metrics, and what to type next; with the --runs-dir that was given."""
     verdict, test = result.verdict, result.test
     lines = []
     if verdict.metrics:
-        lines.append(f"Test: {test['windows']:,} forecast origins, {test['from']} to {test['to']}")
+        lines.append(f"Test: {test['windows']:,} windows, forecast from {test['from']} to {test['to']}")
         lines += table(_metric_rows(verdict.metrics))
     lines.append(f"Verdict: {verdict.sentence}")
     path = os.path.relpath(result.run.path)
     lines.append(
         f"Run: {result.run.handle} in {path if len(path) < len(str(result.run.path)) else result.run.path}"
     )
-    lines.append(f"Next: lstm-forecast predict {quoted(result.run.name)}")
+    where = f" --runs-dir {quoted(str(runs_dir))}" if runs_dir is not None else ""
+    lines.append(f"Next: lstm-forecast predict {quoted(result.run.name)}{where}")
     return "\n".join(lines) + "\n"
 
 

@@ -28,7 +28,7 @@ def train(
     log_format: options.LogFormat = "text",
     fail_on_warning: options.FailOnWarning = None,
 ) -> None:
-    """Fit a network, judge it on the test rows against "tomorrow = today", and keep the run.
+    """Train a network and judge it against the naive forecast.
 
     \b
     Examples:
@@ -65,5 +65,5 @@ def train(
     if json:
         put_json(train_document(result) | {"warnings": warning_list(events)})
     elif not quiet:
-        put(train_text(result))
+        put(train_text(result, runs_dir))
     finish(events, fail_on_warning)

@@ -81,7 +81,8 @@ def _file_bytes(path: Path) -> bytes:
     except FileNotFoundError:
         siblings = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
         close = nearest(path.name, siblings)
-        hint = f"did you mean {path.parent / close}?" if close else "a CSV alone trains too: lstm-forecast train FILE.csv"
+        other = "a CSV alone trains too: lstm-forecast train FILE.csv"
+        hint = f"did you mean {path.parent / close}?" if close else other
         raise ConfigError([Problem("config.not_found", "no such file", str(path), hint)]) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)

@@ -44,7 +44,7 @@ def test_stdout_is_the_verdict_and_the_next_command(train: Cli, tiny: Tiny) -> N
     assert [line.split()[0] for line in lines[1:5]] == ["MAE", "model", "naive", "model"]
     assert lines[-3].startswith("Verdict: ")
     assert lines[-2].startswith("Run: new@")
-    assert lines[-1] == "Next: lstm-forecast predict new"
+    assert lines[-1] == f"Next: lstm-forecast predict new --runs-dir {tiny.runs}"
     assert f"{tiny.csv}: 160 rows" in result.err
 
 
@@ -297,7 +297,7 @@ def test_stdin_is_trained_on_and_forecast_from_its_own_rows(
     words = ["train", "-", *SMALL, "--runs-dir", tiny.runs, "--set", "run.plots=false"]
     result = cli(*words)
     assert result.code == 0
-    assert "Next: lstm-forecast predict stdin\n" in result.out
+    assert f"Next: lstm-forecast predict stdin --runs-dir {tiny.runs}\n" in result.out
     result = cli("predict", "stdin", "--runs-dir", tiny.runs)
     assert result.code == 0
     assert "input: the run's own rows (standard input is not there to be read again)" in result.err
