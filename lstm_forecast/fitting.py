@@ -88,6 +88,9 @@ def plan_training(loaded: Loaded, events: Events) -> Plan:
     if table.rejects:
         events.emit("data.rejects", {"rows": list(table.rejects)}, level="warning")
     prepared, notes = stages.prepare(config, table, frequency)
+    if not loaded.was_set("window.stride"):
+        config, narrowed = stages.with_enough_steps(config, prepared)
+        notes += narrowed
     events.emit(
         "data.loaded", {"path": table.source.path, "rows": len(table.times), "sha256": table.source.sha256}
     )

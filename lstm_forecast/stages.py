@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lstm_forecast.training.loop import Recipe
 
 _HOUR = 3_600_000_000
+LEAST_STEPS = 8  # of an epoch, where the stride is ours to choose; measured, see the lab log
 BARE = "bare CSV"  # origin of the values that a CSV without a configuration gets
 
 
@@ -160,6 +161,21 @@ def prepare(config: Config, table: Table, frequency: Frequency) -> tuple[Prepare
     )
     _check_windows(prepared, config, table)
     return prepared, notes + filled + [_arithmetic(prepared, config)] + _left_out(prepared)
+
+
+def with_enough_steps(config: Config, prepared: Prepared) -> tuple[Config, list[str]]:
+    """A narrower stride where an epoch of short data would have fewer than eight steps.
+
+    Patience counts epochs: with two or three steps each, training would stop before it has begun.
+    """
+    stride = config.window.stride
+    assert isinstance(stride, int)
+    narrow = max(1, min(stride, len(prepared.train) // (LEAST_STEPS * config.training.batch_size)))
+    if narrow == stride:
+        return config, []
+    window = config.window.model_copy(update={"stride": narrow})
+    line = f"window.stride: {narrow}, because {stride} would leave an epoch fewer than {LEAST_STEPS} steps"
+    return config.model_copy(update={"window": window}), [line]
 
 
 def recipe_of(config: Config) -> Recipe:

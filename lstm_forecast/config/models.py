@@ -137,7 +137,8 @@ class WindowConfig(BaseModel):
     stride: Literal["auto"] | Steps = Field(
         "auto",
         description="Steps between the starts of two training windows; "
-        "auto is 1 for supervision last and a sixth of the lookback for every_step.",
+        "auto is 1 for supervision last, and for every_step a sixth of the lookback, "
+        "less where an epoch would have fewer than eight steps.",
     )
 
 
