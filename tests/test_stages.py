@@ -28,21 +28,22 @@ def plan(folder: Path, rows: int, *sets: str) -> tuple[Plan, str]:
     return plan_training(loaded, Events([read])), "\n".join(lines)
 
 
-@pytest.mark.parametrize(
-    ("alias", "steps"),
-    [
-        ("B", 5),
-        ("D", 7),
-        ("h", 24),
-        ("30min", 48),
-        ("15min", 96),
-        ("5min", 12),
-        ("min", 60),
-        ("W", 4),
-        ("MS", 12),
-    ]
-    + [("QE", 4), ("YS", 1)],
-)
+USUAL = {
+    "B": 5,
+    "D": 7,
+    "h": 24,
+    "30min": 48,
+    "15min": 96,
+    "5min": 12,
+    "min": 60,
+    "W": 4,
+    "MS": 12,
+    "QE": 4,
+    "YS": 1,
+}
+
+
+@pytest.mark.parametrize(("alias", "steps"), USUAL.items())
 def test_a_bare_csv_gets_the_horizon_of_its_frequency(alias: str, steps: int) -> None:
     times = pd.date_range("2024-01-01", periods=400, freq=alias).to_numpy().astype("datetime64[us]")
     assert usual_horizon(infer_frequency([times.astype(np.int64)])) == steps
@@ -60,7 +61,7 @@ def test_a_horizon_that_was_set_is_kept(tmp_path: Path) -> None:
 
 def test_short_data_gets_a_stride_that_gives_an_epoch_eight_steps(tmp_path: Path) -> None:
     short, said = plan(tmp_path, 800, "training.batch_size=16")
-    # 640 training rows hold 574 windows of 67 rows; 574 // (8 x 16) = 4, so an epoch has 143 windows in 9 steps
+    # 640 training rows hold 574 windows of 67 rows; 574 // (8 x 16) = 4: 143 windows, 9 steps an epoch
     assert len(short.prepared.train) == 574
     assert short.config.window.stride == 4
     assert "window.stride: 4, because 10 would leave an epoch fewer than 8 steps" in said
