@@ -39,8 +39,9 @@ NARROW = (
 def threads_for(width: int) -> int:
     """Threads within a kernel that a network of this width runs with on the CPU.
 
-    The small products of a narrow recurrent network wait for each other at every time step when a neighbour
-    takes one of their cores, so they get one thread; wider ones get torch's own number.
+    Threads within a kernel wait for each other at every time step. On two cores alone they took 0.5 to 0.7 of
+    one thread's time, beside one busy process 4 to 14 times as long (benchmarks/speed/threads.py). So a
+    narrow network gets one; a wider one, for which the gain counts, torch's own number.
     """
     return 1 if width <= NARROW else torch.get_num_threads()
 
