@@ -31,9 +31,7 @@ def choose_device(wanted: str) -> tuple[torch.device, str]:
     return device, f"device: {device}"
 
 
-NARROW = (
-    256  # width up to which a second thread gains under a fifth alone and loses severalfold beside others
-)
+NARROW = 256  # up to here a training takes seconds: what two threads save is small, what they risk is not
 
 
 def threads_for(width: int) -> int:
