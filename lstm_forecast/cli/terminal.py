@@ -151,14 +151,18 @@ class _Watcher:
             show(event)
 
     def stop(self) -> None:
+        """Takes the bar away; it would also take away a line printed below it."""
         if self._bar is not None:
             self._bar.stop()
+            self._bar = None
 
     def _account(self, event: Event) -> None:
+        self.stop()
         for line in event.fields["lines"]:  # type: ignore[attr-defined]
             _say(f"  {visible(str(line))}")
 
     def _warning(self, event: Event) -> None:
+        self.stop()
         _say(visible(f"warning[{event.fields['id']}]: {event.fields['message']}"))
 
     def _epoch(self, event: Event) -> None:
