@@ -45,7 +45,10 @@ def picture(
     parts = _series_plots(opened, chosen, future=kind == "forecast")
     if kind == "test" and not any(len(part.test_times) for part in parts):
         raise UsageError(
-            "plot.no_test", "the run has no test forecasts", where="--kind test", hint="split.test is 0"
+            "plot.no_test",
+            "the run has no test forecasts",
+            where="--kind test",
+            hint="train again with split.test: 0.1",
         )
     titles = {"forecast": "forecast", "test": "actual and predicted on the test rows"}
     figure = draw(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
 
 from lstm_forecast import recording
 from lstm_forecast.config import Loaded, load_config
@@ -28,7 +30,7 @@ from lstm_forecast.runs.run import (
     promote,
     publish,
 )
-from lstm_forecast.stages import network_threads
+from lstm_forecast.stages import network_threads, with_name
 
 MOST_STEPS = 100_000  # longest horizon of a forecast
 
@@ -70,6 +72,7 @@ def train(
     folder, name = runs_folder(runs_dir, loaded), run_name(loaded)
     claim_name(folder, name, loaded.config.data.path)
     plan = plan_training(loaded, events)
+    plan = replace(plan, config=with_name(plan.config, name))
     run = create_run(folder, name)
     with recording.recorded(run, events, argv):
         trained = fit_and_test(plan, events)
@@ -114,11 +117,11 @@ def predict(
         raise UsageError("predict.horizon", f"got {steps}, expected 1 to {MOST_STEPS:,}", where="--horizon")
     panel, source = latest_panel(chosen, data, events)
     write = chosen.preprocess.time_format.format
-    newest = panel.times.max()
-    as_of = write(panel.times[panel.times == newest][:1])[0]
-    if newest <= chosen.context.times.max():
+    newest, trained = panel.times.max(), chosen.context.times.max()
+    as_of, known = write(np.array([newest, trained]))
+    if newest <= trained:
         events.warn(
-            "predict.no_new_rows", f"nothing newer than {as_of}, the last row the run was trained with"
+            "predict.no_new_rows", f"nothing newer than {known}, the last row the run was trained with"
         )
     with network_threads(chosen.config):
         rows = dated_rows(chosen, panel, horizon=steps, series=series, events=events)

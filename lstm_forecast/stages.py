@@ -118,6 +118,11 @@ def with_found_columns(config: Config, table: Table) -> Config:
     return config.model_copy(update={"data": config.data.model_copy(update=found)})
 
 
+def with_name(config: Config, name: str) -> Config:
+    """The configuration with the run's name spelled out, so that training it again means the same name."""
+    return config.model_copy(update={"run": config.run.model_copy(update={"name": name})})
+
+
 def clean_panel(config: Config, table: Table, frequency: Frequency) -> tuple[Panel, list[str]]:
     """Gaps treated; by ``data.missing`` empty cells refused or left out. Filling waits for the splits."""
     if config.data.missing == "error":

@@ -312,3 +312,13 @@ def test_row_1_stdin_on_a_terminal_is_2_and_never_waits(
     result = cli("train", "-", *SMALL, "--runs-dir", tiny.runs)
     assert (result.code, result.out) == (2, "")
     assert "error[data.stdin]: -: - reads standard input, and that is a terminal" in result.err
+
+
+def test_the_resolved_configuration_trains_the_same_run_again(train: Cli, cli: Cli, tiny: Tiny) -> None:
+    first = Path(json.loads(train("--json").out)["path"])
+    result = cli("train", first / "config.yaml", "--runs-dir", tiny.runs, "--json")
+    assert result.code == 0, result.err
+    second = Path(json.loads(result.out)["path"])
+    assert second.parent == first.parent  # the same name
+    for part in ("model.safetensors", "preprocess.json", "config.yaml"):
+        assert (second / part).read_bytes() == (first / part).read_bytes()
