@@ -11,13 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_forecast import predicting
-from lstm_forecast.data.panel import Panel
-from lstm_forecast.data.windows import windows_in
 from lstm_forecast.errors import ArtifactRejected, ForecastError, UsageError
+from lstm_forecast.evaluation.held_out import HeldOut, cutoffs, hold_out
 from lstm_forecast.events import Events
-from lstm_forecast.fitting import HeldOut, held_out
 from lstm_forecast.opening import Opened
-from lstm_forecast.reporting.plots import SeriesPlot, font_notice, plot_forecast, plot_loss, plot_test, render
+from lstm_forecast.reporting.plots import (
+    Band,
+    SeriesPlot,
+    font_notice,
+    plot_forecast,
+    plot_loss,
+    plot_test,
+    render,
+)
 from lstm_forecast.runs.storage import make_directory, write_atomic
 
 if TYPE_CHECKING:
@@ -74,52 +80,38 @@ def draw_all(opened: Opened, events: Events) -> None:
             events.warn("plot.failed", f"{kind}: {error}")
 
 
-def test_forecasts(opened: Opened, context: Panel) -> HeldOut:
-    """The run's forecasts on its test rows, made again from its weights and rows."""
-    import torch
-
-    from lstm_forecast.data.tensors import panel_tensors
-    from lstm_forecast.forecasting.forecast import forecast_windows, lowest_values
-
-    window, scaling = opened.config.window, opened.preprocess.scaling
-    first = np.where(scaling.trained, opened.splits.validation_end, context.offsets[1:])
-    windows = windows_in(
-        first, context.offsets[1:], offsets=context.offsets, lookback=window.lookback, horizon=window.horizon
-    )
-    anchored = opened.config.model.anchor == "last"
-    tensors = panel_tensors(context, scaling, anchored=anchored, device=torch.device("cpu"))
-    forecast = forecast_windows(
-        opened.model,
-        tensors,
-        context,
-        scaling,
-        windows,
-        lookback=window.lookback,
-        minimum=lowest_values(opened.config.forecast.minimum, scaling),
-    )
-    return held_out(context, windows, forecast, lookback=window.lookback)
+def test_forecasts(opened: Opened) -> HeldOut:
+    """The tested networks' forecasts on the run's test rows, made again from its weights and rows."""
+    context, forecaster = opened.context, opened.tested
+    ends, horizon = context.offsets[1:], opened.config.window.horizon
+    first = np.where(forecaster.scaling.trained, opened.splits.validation_end, ends)
+    rows, series = cutoffs(context, first, ends, least=forecaster.lookback)
+    whole = rows + horizon < ends[series]
+    return hold_out(forecaster, context, rows[whole], series[whole], end=ends, steps=horizon)
 
 
 def _series_plots(opened: Opened, chosen: Sequence[int], *, future: bool) -> list[SeriesPlot]:
-    context, lookback = opened.context, opened.config.window.lookback
+    context = opened.context
     horizon = opened.config.forecast.horizon or opened.config.window.horizon
-    test = test_forecasts(opened, context)
-    values, _ = predicting.forecast_panel(opened, context, horizon=horizon)
+    test, levels = test_forecasts(opened), predicting.chosen_levels(opened, None)
+    ahead = predicting.forecast_panel(opened, context, horizon=horizon, levels=levels)
     times = predicting.future_times(opened, context, horizon=horizon)
     plots = []
     for s in chosen:
         rows = context.rows(s)
-        mine = test.windows.series == s
-        target_rows = test.windows.start[mine] + lookback  # the shortest step: one ahead
+        mine = test.series == s
+        shown = slice(None) if future else slice(0)
+        bands = [Band(level, low[s], high[s]) for level, (low, high) in ahead.bounds.items()]
         plots.append(
             SeriesPlot(
                 name=context.series_ids[s] if len(context) > 1 else "",
                 history_times=_clock(opened, context.times[rows]),
                 history=np.where(context.observed[rows, 0], context.values[rows, 0], np.nan),
-                test_times=_clock(opened, context.times[target_rows]),
+                test_times=_clock(opened, context.times[test.rows[mine] + 1]),  # one step ahead
                 test_forecast=test.forecast[mine, 0],
-                future_times=_clock(opened, times[s] if future else times[s][:0]),
-                future=values[s] if future else values[s][:0],
+                future_times=_clock(opened, times[s][shown]),
+                future=ahead.values[s][shown],
+                bands=tuple(bands) if future else (),
             )
         )
     return plots
@@ -136,7 +128,8 @@ def _clock(opened: Opened, times: NDArray[np.int64]) -> NDArray[np.int64] | NDAr
 
 def _loss(opened: Opened) -> Figure:
     try:
-        rows = list(csv.DictReader(io.StringIO(opened.files["history.csv"].decode())))
+        lines = csv.DictReader(io.StringIO(opened.files["history.csv"].decode()))
+        rows = [row for row in lines if row["network"] == "1"]
         epochs = [int(row["epoch"]) for row in rows]
         training, validation = ([_number(row[name]) for row in rows] for name in ("train_loss", "val_loss"))
         best = int(opened.metrics["best_epoch"])

@@ -13,7 +13,8 @@ The tree, with the exit code each class gives::
     ├── StorageError     15   no space, read-only, input/output error
     ├── ResourceError    16   memory, device, missing extra
     ├── ExistsError      18   refuses to overwrite, or a name that belongs to other data
-    ├── CheckFailed      19   verify, or --fail-on-warning, found problems
+    ├── CheckFailed      19   verify, audit or --fail-on-warning found problems
+    ├── Worse            20   the model does not reach the best simple baseline
     └── Busy             75   locked, or the input changed while it was read
 """
 
@@ -44,11 +45,14 @@ EXIT_CODES: tuple[ExitCode, ...] = (
     ExitCode(13, "artifact rejected", "a file of the run is damaged, foreign or unsafe", "no"),
     ExitCode(14, "diverged", "the loss is not finite; no run was made current", "no"),
     ExitCode(15, "storage", "no space, read-only, input/output error, stdout not writable", "later"),
-    ExitCode(16, "resource", "memory or device not available", "maybe"),
+    ExitCode(16, "resource", "memory, device or an optional package not available", "maybe"),
     ExitCode(
         18, "exists", "output exists and no --overwrite, or a run name that belongs to other data", "no"
     ),
-    ExitCode(19, "check failed", "verify, check or --fail-on-warning found problems", "no"),
+    ExitCode(19, "check failed", "verify, check, audit or --fail-on-warning found problems", "no"),
+    ExitCode(
+        20, "worse", "--fail-if-worse: worse than the best simple baseline; kept, not made current", "no"
+    ),
     ExitCode(75, "busy", "locked, or the input changed while it was read", "yes"),
     ExitCode(130, "interrupted", "stopped by Ctrl-C (SIGINT); no run was made current", "yes"),
     ExitCode(141, "closed pipe", "the reader of stdout went away (| head)", "no"),
@@ -184,6 +188,12 @@ class CheckFailed(ForecastError):
     """A check found problems."""
 
     code = 19
+
+
+class Worse(ForecastError):
+    """The model does not reach the best simple baseline, and that was to be an error."""
+
+    code = 20
 
 
 class Busy(ForecastError):

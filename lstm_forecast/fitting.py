@@ -1,33 +1,36 @@
-"""From a configuration to a trained and judged network, in memory: nothing here touches the run directory."""
+"""From a configuration to trained networks, in memory: nothing here touches the run directory."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_forecast import stages
+from lstm_forecast import choices, networks, stages
 from lstm_forecast.config import Config, Loaded, settle
 from lstm_forecast.data.calendars import Frequency
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.reader import Table
-from lstm_forecast.data.scaling import Scaling, fit_scaling
+from lstm_forecast.data.scaling import Scaling
 from lstm_forecast.data.windows import Windows
-from lstm_forecast.evaluation.verdict import Verdict, judge, no_verdict
+from lstm_forecast.evaluation.held_out import actual_values
 from lstm_forecast.events import Events
-from lstm_forecast.forecasting.baselines import naive
 from lstm_forecast.stages import Prepared
 
 if TYPE_CHECKING:
     import torch
 
+    from lstm_forecast.data.tensors import PanelTensors
+    from lstm_forecast.forecasting.forecast import Forecaster
     from lstm_forecast.model.reglstm import RegLSTM
-    from lstm_forecast.training.loop import Epoch, Fitted, Recipe
+    from lstm_forecast.training.loop import Epoch, Fitted, Recipe, Score
 
 Floats = NDArray[np.float64]
+OnEpoch = Callable[[int, "Epoch", int], None]  # number of the network, its epoch, its best one so far
 
 
 @dataclass(frozen=True)
@@ -41,35 +44,18 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """Forecasts of windows whose future is known.
+class Learned:
+    """Trained networks and how their training went.
 
     Attributes:
-        windows: where they were made.
-        cutoff: time of each window's last input, [W].
-        last: value of each window's last input, [W].
-        actual: [W, H] in original units, NaN where not observed.
-        forecast: [W, H].
+        forecaster: the networks with their units.
+        courses: one per network.
+        seeds: one per network.
     """
 
-    windows: Windows
-    cutoff: NDArray[np.int64]
-    last: Floats
-    actual: Floats
-    forecast: Floats
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A network with its units and its verdict."""
-
-    model: RegLSTM
-    scaling: Scaling
-    fitted: Fitted
-    device: str
-    threads: int
-    verdict: Verdict
-    test: HeldOut
+    forecaster: Forecaster
+    courses: tuple[Fitted, ...]
+    seeds: tuple[int, ...]
 
 
 def plan_training(loaded: Loaded, events: Events) -> Plan:
@@ -80,107 +66,77 @@ def plan_training(loaded: Loaded, events: Events) -> Plan:
     """
     table = stages.read_input(loaded.config, loaded.config.data.path)
     frequency = stages.frequency_of(loaded.config, table)
-    loaded, chosen = stages.with_horizon(loaded, frequency)
+    loaded, chosen = choices.with_bare_choices(loaded, frequency)
     config, settled = settle(loaded)
-    config = stages.with_found_columns(config, table)
+    config = choices.with_found_columns(config, table)
     for notice in table.notices:
         events.warn(notice.id, notice.message)
     if table.rejects:
         events.emit("data.rejects", {"rows": list(table.rejects)}, level="warning")
     prepared, notes = stages.prepare(config, table, frequency)
     if not loaded.was_set("window.stride"):
-        config, narrowed = stages.with_enough_steps(config, prepared)
+        config, narrowed = choices.with_enough_steps(config, prepared)
         notes += narrowed
+    config, season = choices.with_season(config, prepared, frequency)
+    asked = loaded.was_set("forecast.intervals.levels")
+    config, levels = choices.with_possible_levels(config, prepared, asked=asked)
     events.emit(
         "data.loaded", {"path": table.source.path, "rows": len(table.times), "sha256": table.source.sha256}
     )
-    events.say([*table.account, f"frequency: {frequency}", *chosen, *settled, *notes])
+    events.say([*table.account, f"frequency: {frequency}", *chosen, *settled, *notes, season])
+    if levels:
+        events.warn("intervals.level", levels)
     return Plan(config, table, frequency, prepared)
 
 
-def fit_and_test(plan: Plan, events: Events) -> Trained:
-    """Trains on the training rows, selects on validation, and looks at the test split once."""
-    with stages.network_threads(plan.config):
-        return _fit_and_test(plan, events)
+def learn(config: Config, prepared: Prepared, *, device: torch.device, on_epoch: OnEpoch) -> Learned:
+    """Fits the units on the training rows and trains the networks; no row after validation is handed on.
 
-
-def _fit_and_test(plan: Plan, events: Events) -> Trained:
-    import torch
-
-    from lstm_forecast.data.tensors import panel_tensors
-    from lstm_forecast.forecasting.forecast import forecast_windows, lowest_values
-    from lstm_forecast.model.devices import choose_device
-    from lstm_forecast.model.reglstm import initialise
-    from lstm_forecast.training.seeds import stream
-
-    config, prepared = plan.config, plan.prepared
-    device, line = choose_device(config.training.device)
-    events.say([line])
-    scaling = fit_scaling(
-        prepared.panel.until(prepared.splits.train_end),
-        method=config.scaling.method,
-        scaled_range=config.scaling.range,
-        per=config.scaling.per,
-        normalize="diff" if config.model.normalize == "diff" else "none",
-    )
-    _warn_constant(prepared, scaling, events)
-    model = stages.build_model(config, features=len(prepared.panel.columns))
-    initialise(model, stream(config.training.seed, "weights", 0, 0))
-    model.to(device)
-    fitted = _fit(model, plan, scaling, device, events)
-    events.say([_course(fitted)])
-    anchored = config.model.anchor == "last"
-    tensors = panel_tensors(prepared.panel, scaling, anchored=anchored, device=device)
-    forecast = forecast_windows(
-        model,
-        tensors,
-        prepared.panel,
-        scaling,
-        prepared.test,
-        lookback=config.window.lookback,
-        minimum=lowest_values(config.forecast.minimum, scaling),
-    )
-    test = held_out(prepared.panel, prepared.test, forecast, lookback=config.window.lookback)
-    threads = torch.get_num_threads()
-    return Trained(model, scaling, fitted, str(device), threads, _verdict(test, scaling), test)
-
-
-def held_out(panel: Panel, windows: Windows, forecast: Floats, *, lookback: int) -> HeldOut:
-    """The windows' forecasts [W, H] beside what came."""
-    rows = windows.start[:, None] + lookback + np.arange(forecast.shape[1])
-    actual = np.where(panel.observed[rows, 0], panel.values[rows, 0], np.nan)
-    end = windows.start + lookback - 1
-    return HeldOut(windows, panel.times[end], panel.values[end, 0], actual, forecast)
-
-
-def _fit(model: RegLSTM, plan: Plan, scaling: Scaling, device: torch.device, events: Events) -> Fitted:
-    """The loop, handed the rows up to the end of validation and nothing later."""
-    import torch
-
-    from lstm_forecast.data.tensors import panel_tensors
-    from lstm_forecast.training.loop import fit, validation_score
-
-    prepared, recipe = plan.prepared, stages.recipe_of(plan.config)
+    Args:
+        config: settled.
+        prepared: panel, splits and windows.
+        device: where the networks run.
+        on_epoch: told of each finished epoch.
+    """
+    scaling = networks.fit_units(config, prepared.panel.until(prepared.splits.train_end))
     end = prepared.splits.validation_end
     known = prepared.panel.until(end)
     shift = prepared.panel.offsets[:-1] - known.offsets[:-1]
     train, validation = (_moved(w, shift) for w in (prepared.train, prepared.validation))
-    anchored = plan.config.model.anchor == "last"
-    tensors = panel_tensors(known, scaling, anchored=anchored, device=device)
-    weight = torch.from_numpy((scaling.head_unit / scaling.mase_scale)[validation.series]).to(tensors.known)
-    return fit(
-        model,
-        tensors,
-        train,
-        recipe,
-        score=lambda: validation_score(model, tensors, validation, recipe, weight),
-        on_epoch=lambda epoch, best: events.emit("epoch.end", epoch_fields(epoch, best, recipe)),
-    )
+    return _train_all(config, known, scaling, train, validation, device=device, on_epoch=on_epoch)
 
 
-def _course(fitted: Fitted) -> str:
+def learn_again(config: Config, prepared: Prepared, learned: Learned) -> Forecaster:
+    """The same networks trained again from the same seeds on all rows, each for its best number of epochs.
+
+    The units are fitted again too: a forecast from a model that never saw the newest rows is a poor one.
+    """
+    from lstm_forecast.training.loop import train_epochs
+
+    panel = prepared.panel
+    scaling = networks.fit_units(config, panel)
+    long = scaling.trained
+    first = np.where(long, panel.offsets[:-1] + config.window.lookback, panel.offsets[1:])
+    windows = stages.windows_of(config, panel, first, panel.offsets[1:])
+    device = next(learned.forecaster.networks[0].parameters()).device
+    tensors = _tensors(config, panel, scaling, device)
+    again = []
+    for seed, course in zip(learned.seeds, learned.courses, strict=True):
+        network = _fresh_network(config, panel, seed, device)
+        recipe = replace(networks.recipe_of(config, seed=seed), epochs=course.best_epoch)
+        train_epochs(network, tensors, windows, recipe)
+        again.append(network)
+    return networks.forecaster_of(config, again, scaling)
+
+
+def course_line(learned: Learned) -> str:
     """How the training went, in one line."""
-    last = fitted.history[-1]
+    if len(learned.courses) > 1:
+        kept = ", ".join(str(course.best_epoch) for course in learned.courses)
+        elapsed_s = sum(course.history[-1].elapsed_s for course in learned.courses)
+        return f"trained {len(learned.courses)} networks in {elapsed_s:.1f} s; kept epochs {kept}"
+    course = learned.courses[0]
+    last = course.history[-1]
     reasons = {
         "epochs": "all of them",
         "patience": "no further gain on validation",
@@ -188,19 +144,21 @@ def _course(fitted: Fitted) -> str:
     }
     chosen = (
         "the untrained model, which is the naive forecast"
-        if fitted.best_epoch == 0
-        else f"epoch {fitted.best_epoch}"
+        if course.best_epoch == 0
+        else f"epoch {course.best_epoch}"
     )
     return (
-        f"trained {last.epoch} epochs in {last.elapsed_s:.1f} s ({reasons[fitted.stopped]}); kept: {chosen}"
+        f"trained {last.epoch} epochs in {last.elapsed_s:.1f} s ({reasons[course.stopped]}); kept: {chosen}"
     )
 
 
-def epoch_fields(epoch: Epoch, best: int, recipe: Recipe) -> Mapping[str, object]:
-    """An epoch as event fields."""
+def epoch_fields(number: int, epoch: Epoch, best: int, config: Config) -> Mapping[str, object]:
+    """An epoch of one network as event fields."""
+    network = {"network": number + 1} if config.training.ensemble > 1 else {}
     return {
+        **network,
         "epoch": epoch.epoch,
-        "epochs": recipe.epochs,
+        "epochs": config.training.epochs,
         "train_loss": epoch.train_loss,
         "val_loss": epoch.val_loss,
         "val_score": epoch.val_score,
@@ -210,29 +168,92 @@ def epoch_fields(epoch: Epoch, best: int, recipe: Recipe) -> Mapping[str, object
     }
 
 
+def _train_all(
+    config: Config,
+    known: Panel,
+    scaling: Scaling,
+    train: Windows,
+    validation: Windows,
+    *,
+    device: torch.device,
+    on_epoch: OnEpoch,
+) -> Learned:
+    """Trains one network per seed on a panel that ends with validation."""
+    from lstm_forecast.training.loop import fit
+
+    tensors = _tensors(config, known, scaling, device)
+    members, courses, seeds = [], [], networks.member_seeds(config)
+    for number, seed in enumerate(seeds):
+        recipe = networks.recipe_of(config, seed=seed)
+        network = _fresh_network(config, known, seed, device)
+        course = fit(
+            network,
+            tensors,
+            train,
+            recipe,
+            score=_scorer(config, network, tensors, known, scaling, validation, recipe),
+            on_epoch=partial(on_epoch, number),
+        )
+        members.append(network)
+        courses.append(course)
+    return Learned(networks.forecaster_of(config, members, scaling), tuple(courses), seeds)
+
+
+def _fresh_network(config: Config, panel: Panel, seed: int, device: torch.device) -> RegLSTM:
+    from lstm_forecast.model.reglstm import initialise
+    from lstm_forecast.training.seeds import stream
+
+    network = networks.build_model(config, features=len(panel.columns))
+    initialise(network, stream(seed, "weights", 0, 0))
+    return network.to(device)
+
+
+def _tensors(config: Config, panel: Panel, scaling: Scaling, device: torch.device) -> PanelTensors:
+    from lstm_forecast.data.tensors import panel_tensors
+
+    return panel_tensors(panel, scaling, anchored=config.model.anchor == "last", device=device)
+
+
+def _scorer(
+    config: Config,
+    network: RegLSTM,
+    tensors: PanelTensors,
+    known: Panel,
+    scaling: Scaling,
+    validation: Windows,
+    recipe: Recipe,
+) -> Callable[[], Score]:
+    """What validates the network as it stands: see :class:`Score`.
+
+    A head's answer is proportional to an error in original units unless the target has a transform: then each
+    forecast is taken back to original units before its error is.
+    """
+    import torch
+
+    from lstm_forecast.training.loop import Score, validation_score
+
+    weight = torch.from_numpy((scaling.head_unit / scaling.error_unit)[validation.series]).to(tensors.known)
+    if config.data.transform == "none":
+        return lambda: validation_score(network, tensors, validation, recipe, weight)
+    rows = validation.start + recipe.lookback - 1
+    ends = known.offsets[1:]
+    actual = actual_values(known, rows, validation.series, end=ends, steps=recipe.horizon)
+    forecaster = networks.forecaster_of(config, [network], scaling)
+    scale = scaling.error_unit[validation.series, None]
+
+    def score() -> Score:
+        outlook = forecaster.at(known, rows, validation.series, horizon=recipe.horizon)
+        errors = np.abs(outlook.point - actual)
+        if outlook.quantiles is not None:
+            below, levels = actual[:, :, None] - outlook.quantiles, np.array(recipe.quantiles)
+            errors = np.maximum(levels * below, (levels - 1) * below).mean(axis=-1)
+        scaled = (errors / scale)[~np.isnan(actual)]
+        loss = validation_score(network, tensors, validation, recipe, weight).loss
+        return Score(loss, float(scaled.mean()))
+
+    return score
+
+
 def _moved(windows: Windows, shift: NDArray[np.int64]) -> Windows:
     """The same windows in a panel whose series begin ``shift`` [S] rows earlier."""
     return replace(windows, start=windows.start - shift[windows.series])
-
-
-def _verdict(test: HeldOut, scaling: Scaling) -> Verdict:
-    """The model against the naive forecast of the same windows."""
-    if len(test.windows) == 0:
-        return no_verdict()
-    return judge(
-        test.actual,
-        test.forecast,
-        naive(test.last, test.forecast.shape[1]),
-        origins=test.cutoff,
-        scale=scaling.mase_scale[test.windows.series],
-    )
-
-
-def _warn_constant(prepared: Prepared, scaling: Scaling, events: Events) -> None:
-    """Says which series never move in training: their forecast is that value."""
-    still = [name for name, flag in zip(prepared.panel.series_ids, scaling.still, strict=True) if flag]
-    if still:
-        names = ", ".join(still[:5]) + (", …" if len(still) > 5 else "")
-        events.warn(
-            "data.constant", f"the training values never change, so their last value is the forecast: {names}"
-        )

@@ -7,17 +7,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
+
 from lstm_forecast.config import Config, parse_config
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.splits import Splits
 from lstm_forecast.errors import ArtifactRejected, ConfigError
+from lstm_forecast.forecasting.calibration import Calibration
 from lstm_forecast.forecasting.trained import Preprocess, unpack_context, unpack_weights
+from lstm_forecast.networks import build_model, forecaster_of
 from lstm_forecast.runs.run import Run, find_run
 from lstm_forecast.runs.storage import parse_json
 from lstm_forecast.runs.verifying import open_run
-from lstm_forecast.stages import build_model
 
 if TYPE_CHECKING:
+    from lstm_forecast.forecasting.forecast import Forecaster
     from lstm_forecast.model.reglstm import RegLSTM
 
 
@@ -31,6 +35,7 @@ class Opened:
         preprocess: names, rhythm and units.
         context: the rows kept for a forecast and the pictures.
         splits: where training and validation end in them.
+        scores: arrays of the intervals' calibration.
         files: the verified bytes.
     """
 
@@ -39,6 +44,7 @@ class Opened:
     preprocess: Preprocess
     context: Panel
     splits: Splits
+    scores: dict[str, NDArray[Any]]
     files: dict[str, bytes]
 
     @cached_property
@@ -51,12 +57,39 @@ class Opened:
         return found
 
     @cached_property
-    def model(self) -> RegLSTM:
-        """The trained network, on the CPU, in evaluation mode."""
-        features = len(self.preprocess.columns)
+    def forecaster(self) -> Forecaster:
+        """What ``predict`` uses: trained on all rows where ``training.refit`` is full."""
+        return forecaster_of(self.config, self._networks[0], self.preprocess.scaling)
+
+    @cached_property
+    def tested(self) -> Forecaster:
+        """What the verdict and the intervals are about: it never saw the test rows."""
+        held_out = self.preprocess.held_out_scaling
+        if held_out is None:
+            return self.forecaster
+        return forecaster_of(self.config, self._networks[1], held_out)
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """The measure of the intervals; None where the run has none."""
+        where = str(self.run.path / "metrics.json")
+        fields = self.metrics.get("calibration")
+        if fields is None:
+            return None
+        try:
+            count = len(self.preprocess.series_ids)
+            return Calibration.from_parts(self.scores, fields, series_count=count)
+        except (ValueError, TypeError, KeyError) as error:
+            raise ArtifactRejected("artifact.calibration", str(error), where=where) from error
+
+    @cached_property
+    def _networks(self) -> tuple[tuple[RegLSTM, ...], tuple[RegLSTM, ...]]:
+        features, count = len(self.preprocess.columns), self.config.training.ensemble
         return unpack_weights(
             self.files["model.safetensors"],
             lambda: build_model(self.config, features=features),
+            count=count,
+            held_out=count if self.preprocess.held_out_scaling is not None else 0,
             where=str(self.run.path / "model.safetensors"),
         )
 
@@ -76,10 +109,10 @@ def opened(run: Run) -> Opened:
     where = {name: str(run.path / name) for name in files}
     config = _config(files["config.yaml"], where["config.yaml"])
     preprocess = Preprocess.from_bytes(files["preprocess.json"], where=where["preprocess.json"])
-    context, splits = unpack_context(
+    context, splits, scores = unpack_context(
         files["context.safetensors"], preprocess, where=where["context.safetensors"]
     )
-    return Opened(run, config, preprocess, context, splits, files)
+    return Opened(run, config, preprocess, context, splits, scores, files)
 
 
 def _config(data: bytes, where: str) -> Config:

@@ -13,13 +13,18 @@ from typing import Any, Literal
 import numpy as np
 
 from lstm_forecast import recording
+from lstm_forecast.choices import with_name
 from lstm_forecast.config import Loaded, load_config
-from lstm_forecast.errors import UsageError
+from lstm_forecast.dated import Forecast
+from lstm_forecast.errors import UsageError, Worse
 from lstm_forecast.evaluation.verdict import Verdict
 from lstm_forecast.events import Events
-from lstm_forecast.fitting import Plan, fit_and_test, plan_training
+from lstm_forecast.fitting import Plan, plan_training
+from lstm_forecast.judging import Judged, Trained, fit_and_test
+from lstm_forecast.latest import latest_panel
+from lstm_forecast.networks import network_threads
 from lstm_forecast.opening import Opened, opened
-from lstm_forecast.predicting import Forecast, dated_rows, latest_panel
+from lstm_forecast.predicting import chosen_levels, dated_rows, interval_list
 from lstm_forecast.runs.run import (
     Run,
     check_name,
@@ -30,7 +35,6 @@ from lstm_forecast.runs.run import (
     promote,
     publish,
 )
-from lstm_forecast.stages import network_threads, with_name
 
 MOST_STEPS = 100_000  # longest horizon of a forecast
 
@@ -42,16 +46,25 @@ class TrainResult:
     Attributes:
         run: where it lies.
         current: whether its name now means it.
-        verdict: model against naive forecast.
+        judged: what the held-out rows said: verdict, test forecasts, intervals.
         test: number of test windows and the time of the first and last origin.
+        refitted: whether the forecast comes from networks trained again on all rows.
+        failed: whether ``evaluation.fail_if_worse`` makes this an error.
         elapsed_s: wall time.
     """
 
     run: Run
     current: bool
-    verdict: Verdict
+    judged: Judged
     test: Mapping[str, Any]
+    refitted: bool
+    failed: bool
     elapsed_s: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """Model against the best simple baseline."""
+        return self.judged.verdict
 
 
 def train(
@@ -74,17 +87,30 @@ def train(
     plan = plan_training(loaded, events)
     plan = replace(plan, config=with_name(plan.config, name))
     run = create_run(folder, name)
-    with recording.recorded(run, events, argv):
+    config = plan.config
+    with recording.recorded(run, events, argv) as outcome:
         trained = fit_and_test(plan, events)
+        worse = trained.judged.verdict.worse
+        failed = worse and config.evaluation.fail_if_worse
+        outcome.exit_code = Worse.code if failed else 0
         elapsed_s = time.monotonic() - start
         publish(run, recording.run_files(plan, trained, argv=argv, began=began, elapsed_s=elapsed_s))
-        promote(run)
+        if failed or (worse and config.run.promote == "if_better"):
+            events.warn("run.not_promoted", f"{name} means what it meant before: {_why_not(trained)}")
+        else:
+            promote(run)
         recording.write_predictions(run, plan, trained, events)
         recording.write_rejects(run, plan)
-        if plan.config.run.plots:
+        if config.run.plots:
             _draw(run, events)
-    test = recording.test_document(plan.table, trained)
-    return TrainResult(run, run.current, trained.verdict, test, time.monotonic() - start)
+    test = recording.test_document(plan.table, trained.judged.test)
+    elapsed_s = time.monotonic() - start
+    return TrainResult(run, run.current, trained.judged, test, trained.refitted, failed, elapsed_s)
+
+
+def _why_not(trained: Trained) -> str:
+    baseline = trained.judged.verdict.baseline.replace("_", " ")
+    return f"this run is worse than the {baseline} forecast"
 
 
 def predict(
@@ -94,6 +120,7 @@ def predict(
     data: str | None = None,
     horizon: int | None = None,
     series: str | None = None,
+    levels: Sequence[float] | None = None,
     events: Events | None = None,
 ) -> Forecast:
     """The next dated steps after the newest rows there are, in original units.
@@ -104,6 +131,7 @@ def predict(
         data: CSV to continue; None: the recorded file as it is now, else the run's own rows.
         horizon: steps ahead; None: ``forecast.horizon``, else the trained one.
         series: only this series.
+        levels: of the intervals, in percent; None: those the run was trained with.
         events: told of everything that happens.
 
     Raises:
@@ -123,10 +151,12 @@ def predict(
         events.warn(
             "predict.no_new_rows", f"nothing newer than {known}, the last row the run was trained with"
         )
+    wanted = chosen_levels(chosen, levels)
     with network_threads(chosen.config):
-        rows = dated_rows(chosen, panel, horizon=steps, series=series, events=events)
+        rows = dated_rows(chosen, panel, horizon=steps, series=series, levels=wanted, events=events)
     names = chosen.preprocess.series_name, chosen.preprocess.time_name
-    return Forecast(chosen.run.handle, as_of, source, *names, rows)
+    behind = interval_list(chosen, wanted, steps)
+    return Forecast(chosen.run.handle, as_of, source, *names, rows, behind)
 
 
 def plot(

@@ -2,137 +2,157 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_forecast import stages
 from lstm_forecast.data.calendars import next_times
-from lstm_forecast.data.panel import Panel, fill_missing
+from lstm_forecast.data.panel import Panel
+from lstm_forecast.dated import ForecastRow, Interval
 from lstm_forecast.errors import DataInvalid, UsageError, nearest
 from lstm_forecast.events import Events
 from lstm_forecast.opening import Opened
 
-CONTEXT = "context"  # the run's own rows
+if TYPE_CHECKING:
+    from lstm_forecast.forecasting.forecast import Outlook
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class ForecastRow:
-    """One dated forecast in original units; ``source`` says what made it: ``model`` or ``naive``."""
-
-    series: str
-    time: str
-    step: int
-    forecast: float
-    source: str
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """Dated rows, by series and step.
+class Ahead:
+    """The next steps of every series with rows.
 
     Attributes:
-        run: ``name@id``.
-        as_of: the newest time read, in the input's form.
-        input: path of the rows read, or ``context``.
-        series_name: the user's header of the id column.
-        time_name: the user's header of the time column.
-        rows: the forecast.
-        future_times: int64 [S, horizon], for pictures.
+        values: [S, H] in original units.
+        bounds: lower and upper by level, each [S, H]; NaN where not calibrated.
+        sources: what made each series' forecast: S words.
     """
 
-    run: str
-    as_of: str
-    input: str
-    series_name: str
-    time_name: str
-    rows: tuple[ForecastRow, ...]
-
-    def to_csv(self) -> str:
-        """The rows under the user's own names of series and time."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([self.series_name, self.time_name, "step", "forecast", "source"])
-        for row in self.rows:
-            writer.writerow([row.series, row.time, row.step, repr(row.forecast), row.source])
-        return text.getvalue()
-
-    def to_document(self, warnings: list[dict[str, str]]) -> dict[str, Any]:
-        """The one JSON document of ``predict --json``."""
-        rows = [asdict(row) for row in self.rows]
-        return {"run": self.run, "as_of": self.as_of, "input": self.input, "rows": rows, "warnings": warnings}
-
-    def to_json(self, warnings: list[dict[str, str]]) -> str:
-        """The document as text."""
-        return json.dumps(self.to_document(warnings), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    values: Floats
+    bounds: Mapping[float, tuple[Floats, Floats]]
+    sources: list[str]
 
 
-def latest_panel(opened: Opened, data: str | None, events: Events) -> tuple[Panel, str]:
-    """The newest rows there are: ``data``, else the recorded file as it is now, else the run's own rows.
+def forecast_panel(opened: Opened, panel: Panel, *, horizon: int, levels: Sequence[float]) -> Ahead:
+    """The next ``horizon`` values of every series with rows, and their intervals.
 
-    Returns:
-        The panel, its series in the run's order (those not in the file are empty), and where it came from.
+    A series with fewer rows than the lookback, or without units, gets the forecast of the baseline that did
+    best on validation, without intervals.
+    """
+    from lstm_forecast.forecasting.baselines import SIMPLE, baseline_forecasts
+
+    forecaster = opened.forecaster
+    last = np.maximum(panel.offsets[1:] - 1, 0)
+    able = np.flatnonzero((panel.lengths >= forecaster.lookback) & forecaster.scaling.trained)
+    best = opened.metrics.get("baseline")
+    best = best if best in SIMPLE else "naive"
+    present = np.flatnonzero(panel.lengths)
+    season = opened.preprocess.season
+    values = np.zeros((len(panel), horizon))
+    simple = baseline_forecasts([best], panel, last[present], present, horizon=horizon, season=season)
+    values[present] = simple[best]
+    bounds = {level: _unknown(len(panel), horizon) for level in levels}
+    if len(able):
+        outlook = forecaster.at(panel, last[able], able, horizon=horizon)
+        values[able] = outlook.point
+        for level, pair in _bounds(opened, panel, last[able], able, outlook, levels).items():
+            for whole, part in zip(bounds[level], pair, strict=True):
+                whole[able] = part
+    sources = [str(best)] * len(panel)
+    for s in able:
+        sources[s] = "model"
+    return Ahead(values, bounds, sources)
+
+
+def _unknown(count: int, horizon: int) -> tuple[Floats, Floats]:
+    return np.full((count, horizon), np.nan), np.full((count, horizon), np.nan)
+
+
+def _bounds(
+    opened: Opened, panel: Panel, rows: Rows, series: Rows, outlook: Outlook, levels: Sequence[float]
+) -> dict[float, tuple[Floats, Floats]]:
+    """The intervals of forecasts made at these rows, from the calibration of the tested networks."""
+    from lstm_forecast.forecasting.intervals import interval_bounds
+    from lstm_forecast.forecasting.volatility import interval_units
+
+    calibration, forecaster = opened.calibration, opened.forecaster
+    if calibration is None:
+        return {}
+    unit = interval_units(calibration.scale, panel, rows, series=series, floor=calibration.floor)
+    return {
+        level: interval_bounds(
+            calibration,
+            level,
+            outlook.point,
+            margins=calibration.margins(level, series=series, unit=unit),
+            quantiles=outlook.quantiles,
+            quantile_levels=forecaster.levels,
+            minimum=forecaster.minimum[series],
+        )
+        for level in levels
+    }
+
+
+def chosen_levels(opened: Opened, asked: Sequence[float] | None) -> tuple[float, ...]:
+    """The levels of this forecast's intervals: those asked for, else the run's.
 
     Raises:
-        DataInvalid: a column or series does not fit the run.
+        UsageError: the run has no intervals, or not this pair of quantiles.
+        DataInvalid: too few calibration windows for a level.
     """
-    recorded = opened.config.data.path
-    if data is None and (recorded == "-" or not Path(recorded).is_file()):
-        missing = "standard input" if recorded == "-" else recorded
-        events.say([f"input: the run's own rows ({missing} is not there to be read again)"])
-        return opened.context, CONTEXT
-    path = data if data is not None else recorded
-    table = stages.read_input(opened.config, path)
-    for notice in table.notices:
-        events.warn(notice.id, notice.message)
-    _check_columns(opened, table.columns, table.source.path)
-    try:
-        panel, notes = stages.clean_panel(opened.config, table, opened.preprocess.frequency)
-        # After the training rows nothing may look ahead, so interpolation has no room here: filled forward.
-        panel, filled = fill_missing(panel, opened.config.data.missing, train_end=panel.offsets[:-1])
-    except DataInvalid as error:  # the keys are those of the run: they cannot be changed here
-        error.hint = f"mend the file, or train again with another key: {error.hint}"
-        raise
-    events.say([f"input: {table.source.path}", *notes, *filled])
-    panel = _in_run_order(panel, opened, table.source.path)
-    _check_length(opened, panel, table.source.path)
-    return panel, table.source.path
-
-
-def forecast_panel(opened: Opened, panel: Panel, *, horizon: int) -> tuple[NDArray[np.float64], list[str]]:
-    """The next ``horizon`` values of every series with rows, [S, horizon], and what made each: S words.
-
-    A series with fewer rows than the lookback, or without units, gets its last value.
-    """
-    from lstm_forecast.forecasting.baselines import naive
-    from lstm_forecast.forecasting.forecast import forecast_future, lowest_values
-
-    lookback = opened.config.window.lookback
-    scaling = opened.preprocess.scaling
-    able = np.flatnonzero((panel.lengths >= lookback) & scaling.trained)
-    last = panel.values[np.maximum(panel.offsets[1:] - 1, 0), 0]
-    values = naive(last, horizon)
-    if len(able):
-        windows = np.stack(
-            [panel.values[panel.offsets[s + 1] - lookback : panel.offsets[s + 1]] for s in able]
+    calibration = opened.calibration
+    if asked is None:
+        return opened.config.forecast.intervals.levels if calibration is not None else ()
+    if calibration is None:
+        raise UsageError(
+            "predict.levels",
+            "the run has no intervals (forecast.intervals.method: none)",
+            where="--levels",
+            hint="train again with forecast.intervals.method: conformal",
         )
-        values[able] = forecast_future(
-            opened.model,
-            windows,
-            scaling,
-            able,
-            horizon=horizon,
-            anchored=opened.config.model.anchor == "last",
-            minimum=lowest_values(opened.config.forecast.minimum, scaling),
-        )
-    return values, ["model" if s in set(able.tolist()) else "naive" for s in range(len(panel))]
+    count = int(calibration.windows()[0])
+    for level in asked:
+        if calibration.column(level) is None:
+            known = ", ".join(f"{pair:g}" for pair in calibration.pairs)
+            raise UsageError(
+                "predict.levels",
+                f"no quantiles of {level:g} % were trained; expected {known}",
+                where="--levels",
+                hint="train again with their quantiles in model.quantiles",
+            )
+        if not calibration.possible(level)[0]:
+            raise _too_few(level, count)
+    return tuple(sorted(set(asked)))
+
+
+def interval_list(opened: Opened, levels: Sequence[float], horizon: int) -> tuple[Interval, ...]:
+    """What stands behind the bounds of each level, for a forecast of ``horizon`` steps."""
+    calibration = opened.calibration
+    found = []
+    for level in levels:
+        assert calibration is not None
+        measured = calibration.coverage.get(level)
+        count = 0 if measured is None else int(measured.count[:horizon].sum())
+        inside = 0.0 if measured is None else float(np.nansum((measured.share * measured.count)[:horizon]))
+        found.append(Interval(level, int(calibration.windows()[0]), inside / count if count else None, count))
+    return tuple(found)
+
+
+def _too_few(level: float, count: int) -> DataInvalid:
+    from lstm_forecast.forecasting.calibration import highest_level, windows_needed
+
+    highest = highest_level(count)
+    return DataInvalid(
+        "intervals.level",
+        f"an interval of {level:g} % needs {windows_needed(level)} calibration windows, the run has {count}",
+        where="--levels",
+        hint=f"ask for at most {highest:g} %" if highest else "train again with a larger split.validation",
+    )
 
 
 def future_times(opened: Opened, panel: Panel, *, horizon: int) -> NDArray[np.int64]:
@@ -145,44 +165,86 @@ def future_times(opened: Opened, panel: Panel, *, horizon: int) -> NDArray[np.in
 
 
 def dated_rows(
-    opened: Opened, panel: Panel, *, horizon: int, series: str | None, events: Events
+    opened: Opened,
+    panel: Panel,
+    *,
+    horizon: int,
+    series: str | None,
+    levels: Sequence[float],
+    events: Events,
 ) -> tuple[ForecastRow, ...]:
     """Forecasts every series of the panel, or the one asked for, and dates the steps."""
     chosen = chosen_series(opened, panel, series)
-    values, sources = forecast_panel(opened, panel, horizon=horizon)
+    ahead = forecast_panel(opened, panel, horizon=horizon, levels=levels)
     times = future_times(opened, panel, horizon=horizon)
     ids = opened.preprocess.series_ids
-    short = [ids[s] for s in chosen if sources[s] == "naive"]
-    if short:
-        lookback = opened.config.window.lookback
-        names = ", ".join(short[:5]) + (", …" if len(short) > 5 else "")
-        events.warn(
-            "predict.too_short",
-            f"fewer than {lookback} rows, or none to train on: {names}; their last value is repeated",
-        )
+    _warn_short(opened, [ids[s] for s in chosen if ahead.sources[s] != "model"], ahead.sources, events)
+    modelled = [s for s in chosen if ahead.sources[s] == "model"]
+    _warn_uncalibrated(opened, ahead, modelled, events)
+    _warn_out_of_range(opened, panel, np.array(modelled, dtype=np.int64), events)
     rows = []
     for s in chosen:
         texts = opened.preprocess.time_format.format(times[s])
-        for step, (text, value) in enumerate(zip(texts, values[s].tolist(), strict=True), start=1):
-            rows.append(ForecastRow(ids[s], text, step, value, sources[s]))
+        for step, (text, value) in enumerate(zip(texts, ahead.values[s].tolist(), strict=True)):
+            pairs = [(low[s, step], high[s, step]) for low, high in ahead.bounds.values()]
+            ends = tuple((_number(low), _number(high)) for low, high in pairs)
+            rows.append(ForecastRow(ids[s], text, step + 1, value, ends, ahead.sources[s]))
     return tuple(rows)
 
 
-def _check_length(opened: Opened, panel: Panel, where: str) -> None:
-    """Refuses rows in which no series fills one window.
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
-    Raises:
-        DataInvalid: with the arithmetic.
-    """
-    longest, lookback = int(panel.lengths.max(initial=0)), opened.config.window.lookback
-    if longest < lookback:
-        raise DataInvalid(
-            "data.too_short",
-            f"need at least {lookback:,} rows of a series, got {longest:,}",
-            where=where,
-            details=[f"lookback: the run sees {lookback} steps, and forecasts from its last ones"],
-            hint="give a file that begins earlier, or train a run with a smaller --lookback",
+
+def _warn_short(opened: Opened, short: list[str], sources: list[str], events: Events) -> None:
+    if not short:
+        return
+    lookback = opened.config.window.lookback
+    names = ", ".join(short[:5]) + (", …" if len(short) > 5 else "")
+    source = next(word for word in sources if word != "model").replace("_", " ")
+    events.warn(
+        "predict.too_short",
+        f"fewer than {lookback} rows, or none to train on: {names}; the {source} forecast is given",
+    )
+
+
+def _warn_uncalibrated(opened: Opened, ahead: Ahead, modelled: list[int], events: Events) -> None:
+    """Says from which step on there are no bounds, and what would give them."""
+    empty = [
+        (level, int(np.argmax(np.isnan(low[modelled]).any(axis=0))) + 1)
+        for level, (low, _) in ahead.bounds.items()
+        if len(modelled) and np.isnan(low[modelled]).any()
+    ]
+    if not empty:
+        return
+    steps = len(ahead.values[0])
+    named = ", ".join(f"{level:g} % from step {step} on" for level, step in empty)
+    if len(opened.preprocess.columns) > 1:
+        remedy = f"train with window.horizon: {steps} for bounds there"
+    else:
+        remedy = f"train with forecast.horizon: {steps}, and validation rows enough, for bounds there"
+    events.warn("intervals.uncalibrated", f"no bounds of {named}: those steps were not calibrated; {remedy}")
+
+
+def _warn_out_of_range(opened: Opened, panel: Panel, series: Rows, events: Events) -> None:
+    """Says how much of what the network receives is unlike anything it was trained on."""
+    forecaster = opened.forecaster
+    outside, whole = forecaster.outside(panel, panel.offsets[1:][series] - 1, series)
+    if not outside:
+        return
+    if len(series) == 1:
+        low, high = (
+            ", ".join(f"{value:.4g}" for value in ends[series[0]])
+            for ends in (forecaster.scaling.input_low, forecaster.scaling.input_high)
         )
+        limits = f" ({low} to {high} after scaling)"
+    else:
+        limits = ""
+    events.warn(
+        "predict.out_of_range",
+        f"{100 * outside / whole:.2g} % of what the network receives lies outside the range it was trained"
+        f" on{limits}: expect less of this forecast",
+    )
 
 
 def chosen_series(opened: Opened, panel: Panel, series: str | None) -> list[int]:
@@ -205,35 +267,3 @@ def chosen_series(opened: Opened, panel: Panel, series: str | None) -> list[int]
             hint=f"did you mean {near}?" if near else "",
         )
     return [ids.index(series)]
-
-
-def _check_columns(opened: Opened, columns: tuple[str, ...], where: str) -> None:
-    expected = opened.preprocess.columns
-    if columns != expected:
-        raise DataInvalid(
-            "data.column",
-            f"the columns are {', '.join(columns)}; the run was trained on {', '.join(expected)}",
-            where=where,
-            hint="rename the columns, or train a new run on this file",
-        )
-
-
-def _in_run_order(panel: Panel, opened: Opened, where: str) -> Panel:
-    """The panel with the run's series in the run's order; refuses series that the run never saw."""
-    ids = opened.preprocess.series_ids
-    if len(ids) == 1 and len(panel) == 1:  # one series each: its name may be a file's or a column's
-        return Panel(panel.values, panel.observed, panel.times, panel.offsets, ids, panel.columns)
-    unknown = [name for name in panel.series_ids if name not in ids]
-    if unknown:
-        raise DataInvalid(
-            "predict.unknown_series",
-            f"series not seen in training: {', '.join(unknown[:5])}" + (", …" if len(unknown) > 5 else ""),
-            where=where,
-            hint="leave them out of the file, or train again with them",
-        )
-    position: Mapping[str, int] = {name: place for place, name in enumerate(panel.series_ids)}
-    none = np.empty(0, dtype=np.int64)
-    rows = [np.arange(*panel.offsets[position[name] :][:2]) if name in position else none for name in ids]
-    order = np.concatenate(rows).astype(np.int64)
-    offsets = np.concatenate([[0], np.cumsum([len(part) for part in rows])]).astype(np.int64)
-    return Panel(panel.values[order], panel.observed[order], panel.times[order], offsets, ids, panel.columns)

@@ -4,39 +4,52 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import platform
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lstm_forecast.config import dump_config
 from lstm_forecast.data.reader import Table
+from lstm_forecast.documents import intervals_document, parts_document, tidy_csv, verdict_document
 from lstm_forecast.errors import ForecastError
+from lstm_forecast.evaluation.held_out import HeldOut
 from lstm_forecast.events import Event, Events
-from lstm_forecast.fitting import Plan, Trained
+from lstm_forecast.fitting import Plan
 from lstm_forecast.forecasting.trained import Preprocess, pack_context, pack_weights
+from lstm_forecast.judging import Trained
 from lstm_forecast.runs.run import FORMAT_VERSION, Run, write_status
 from lstm_forecast.runs.storage import append_line, json_bytes, make_directory, write_atomic
 from lstm_forecast.version import __version__
+
+if TYPE_CHECKING:
+    from lstm_forecast.training.loop import Fitted
 
 CONTEXT_ROWS = 250  # at least these many rows of each series are kept for pictures
 MOST_PREDICTIONS = 1_000_000  # above it, test.csv holds only origins every H steps
 
 
+@dataclass
+class Outcome:
+    """How a recorded block ends when it does not fail; the block may set the code."""
+
+    exit_code: int = 0
+
+
 @contextmanager
-def recorded(run: Run, events: Events, argv: Sequence[str]) -> Iterator[None]:
+def recorded(run: Run, events: Events, argv: Sequence[str]) -> Iterator[Outcome]:
     """Keeps the run's log and status while the block trains; the log always ends with ``run.end``."""
-    reader = _log_reader(run.path / "log.jsonl")
+    reader, outcome = _log_reader(run.path / "log.jsonl"), Outcome()
     events.readers.append(reader)
     events.emit("run.start", {"run": run.handle, "argv": list(argv)})
     try:
-        yield
+        yield outcome
     except BaseException as error:
         code = _exit_code(error)
         if isinstance(error, ForecastError) and error.id == "train.diverged":
@@ -45,8 +58,8 @@ def recorded(run: Run, events: Events, argv: Sequence[str]) -> Iterator[None]:
         write_status(run, "interrupted" if code == 130 else "failed", exit_code=code)
         raise
     else:
-        write_status(run, "complete", exit_code=0)
-        events.emit("run.end", {"run": run.handle, "exit_code": 0})
+        write_status(run, "complete", exit_code=outcome.exit_code)
+        events.emit("run.end", {"run": run.handle, "exit_code": outcome.exit_code})
     finally:
         events.readers.remove(reader)
 
@@ -56,6 +69,7 @@ def run_files(
 ) -> dict[str, bytes]:
     """The files that the manifest lists, by name."""
     table, prepared = plan.table, plan.prepared
+    final, tested = trained.final.scaling, trained.learned.forecaster.scaling
     preprocess = Preprocess(
         prepared.panel.series_ids,
         prepared.panel.columns,
@@ -63,15 +77,20 @@ def run_files(
         table.series_name,
         table.time_format,
         plan.frequency,
-        trained.scaling,
+        plan.config.data.season or 1,
+        final,
+        tested if trained.refitted else None,
     )
-    at_least = max(plan.config.window.lookback, CONTEXT_ROWS)
+    held_out = trained.learned.forecaster.networks if trained.refitted else ()
+    calibration = trained.judged.calibration
+    scores = calibration.to_arrays() if calibration is not None else {}
+    at_least = max(plan.config.window.lookback, plan.config.data.season or 1, CONTEXT_ROWS)
     return {
-        "model.safetensors": pack_weights(trained.model),
+        "model.safetensors": pack_weights(trained.final.networks, held_out),
         "preprocess.json": preprocess.to_bytes(),
-        "context.safetensors": pack_context(prepared.panel, prepared.splits, at_least=at_least),
+        "context.safetensors": pack_context(prepared.panel, prepared.splits, scores, at_least=at_least),
         "metrics.json": json_bytes(metrics_document(plan, trained)),
-        "history.csv": history_csv(trained),
+        "history.csv": history_csv(trained.learned.courses),
         "config.yaml": dump_config(plan.config).encode(),
         "run.json": json_bytes(_run_document(plan, trained, argv, began, elapsed_s)),
     }
@@ -79,81 +98,67 @@ def run_files(
 
 def metrics_document(plan: Plan, trained: Trained) -> dict[str, Any]:
     """``metrics.json``: verdict, metrics and the test windows they rest on; numbers in original units."""
-    verdict = trained.verdict
+    judged, courses = trained.judged, trained.learned.courses
+    scaling = trained.learned.forecaster.scaling
+    parts = parts_document(judged.test, scaling, plan.prepared.panel.series_ids) if len(judged.test) else {}
+    calibration = judged.calibration
     return {
-        "verdict": verdict.word,
-        "skill": finite(verdict.skill),
-        "baseline": verdict.baseline,
-        "p_value": finite(verdict.p_value),
-        "sentence": verdict.sentence,
-        "metrics": {
-            name: {key: finite(value) for key, value in row.items()} for name, row in verdict.metrics.items()
-        },
-        "test": test_document(plan.table, trained),
-        "best_epoch": trained.fitted.best_epoch,
-        "epochs": trained.fitted.history[-1].epoch,
-        "stopped": trained.fitted.stopped,
+        **verdict_document(judged.verdict),
+        "test": test_document(plan.table, judged.test),
+        "intervals": intervals_document(judged.test, judged.bounds),
+        **parts,
+        "refitted": trained.refitted,
+        "best_epoch": courses[0].best_epoch,
+        "best_epochs": [course.best_epoch for course in courses],
+        "epochs": courses[0].history[-1].epoch,
+        "stopped": courses[0].stopped,
+        "calibration": None if calibration is None else calibration.to_json(),
     }
 
 
-def test_document(table: Table, trained: Trained) -> dict[str, Any]:
-    """Number of test windows and the times of their first and last target's origin."""
-    cutoff = trained.test.cutoff
-    ends = table.time_format.format(np.array([cutoff.min(), cutoff.max()])) if len(cutoff) else [None, None]
-    return {"windows": len(cutoff), "from": ends[0], "to": ends[1]}
+def test_document(table: Table, test: HeldOut) -> dict[str, Any]:
+    """Number of test windows and the times of their first and last origin."""
+    ends: list[str] | list[None] = [None, None]
+    if len(test):
+        ends = table.time_format.format(np.array([test.origins.min(), test.origins.max()]))
+    return {"windows": len(test), "from": ends[0], "to": ends[1]}
 
 
-def history_csv(trained: Trained) -> bytes:
-    """``history.csv``: one line per epoch; losses in the unit of the head, gradient norms per layer."""
-    layers = list(trained.fitted.history[-1].layer_norms)
+def history_csv(courses: Sequence[Fitted]) -> bytes:
+    """``history.csv``: a line per network and epoch; losses in the head's unit, gradient norms per layer."""
+    layers = list(courses[0].history[-1].layer_norms)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    names = ["epoch", "train_loss", "val_loss", "val_score", "lr", "grad_norm"]
+    names = ["network", "epoch", "train_loss", "val_loss", "val_score", "lr", "grad_norm"]
     writer.writerow([*names, *(f"grad_norm.{layer}" for layer in layers), "elapsed_s"])
-    for epoch in trained.fitted.history:
-        numbers = [epoch.train_loss, epoch.val_loss, epoch.val_score, epoch.lr, epoch.grad_norm]
-        norms = [epoch.layer_norms.get(layer) for layer in layers]
-        cells = ["" if n is None else repr(float(n)) for n in (*numbers, *norms)]
-        writer.writerow([epoch.epoch, *cells, f"{epoch.elapsed_s:.3f}"])
+    for number, course in enumerate(courses, start=1):
+        for epoch in course.history:
+            numbers = [epoch.train_loss, epoch.val_loss, epoch.val_score, epoch.lr, epoch.grad_norm]
+            norms = [epoch.layer_norms.get(layer) for layer in layers]
+            cells = ["" if n is None else repr(float(n)) for n in (*numbers, *norms)]
+            writer.writerow([number, epoch.epoch, *cells, f"{epoch.elapsed_s:.3f}"])
     return text.getvalue().encode()
 
 
 def write_predictions(run: Run, plan: Plan, trained: Trained, events: Events) -> None:
-    """``predictions/test.csv``: series, cutoff, step, time, actual, forecast of every test window."""
-    test, panel = trained.test, plan.prepared.panel
+    """``predictions/test.csv``: every test forecast beside what came, the baselines' and the bounds."""
+    test, bounds = trained.judged.test, trained.judged.bounds
     count, horizon = test.forecast.shape
-    every = horizon if count * horizon > MOST_PREDICTIONS else 1
-    if every > 1:
+    if count * horizon > MOST_PREDICTIONS:
         whole = f"all would be {count * horizon:,} rows"
-        events.say([f"predictions/test.csv holds one forecast origin in {every}: {whole}"])
-    chosen = np.arange(0, count, every)
-    rows = test.windows.start[chosen, None] + plan.config.window.lookback + np.arange(horizon)
-    write = plan.table.time_format.format
-    cutoffs, times = write(test.cutoff[chosen]), write(panel.times[rows].reshape(-1))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["series", "cutoff", "step", "time", "actual", "forecast"])
-    for place, window in enumerate(chosen):
-        series = panel.series_ids[int(test.windows.series[window])]
-        for step in range(horizon):
-            actual, forecast = float(test.actual[window, step]), float(test.forecast[window, step])
-            known = "" if math.isnan(actual) else repr(actual)
-            writer.writerow(
-                [series, cutoffs[place], step + 1, times[place * horizon + step], known, repr(forecast)]
-            )
+        events.say([f"predictions/test.csv holds one forecast origin in {horizon}: {whole}"])
+        chosen = np.arange(0, count, horizon)
+        test = test.part(chosen)
+        bounds = {level: (low[chosen], up[chosen]) for level, (low, up) in bounds.items()}
+    text = tidy_csv(test, bounds, plan.prepared.panel, plan.table.time_format)
     make_directory(run.path / "predictions")
-    write_atomic(run.path / "predictions" / "test.csv", text.getvalue().encode())
+    write_atomic(run.path / "predictions" / "test.csv", text.encode())
 
 
 def write_rejects(run: Run, plan: Plan) -> None:
     """``rejects.jsonl``: one line per row that ``data.bad_rows: skip`` left out."""
     for reject in plan.table.rejects:
         append_line(run.path / "rejects.jsonl", Event("reject", "warning", reject, 0.0, "").to_line())
-
-
-def finite(value: float | None) -> float | None:
-    """The number, or None where JSON has no word for it."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _run_document(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from lstm_forecast.config import Config, Loaded
-from lstm_forecast.data.calendars import DAY, Frequency, infer_frequency, parse_frequency
+from lstm_forecast.config import Config
+from lstm_forecast.data.calendars import Frequency, infer_frequency, parse_frequency
 from lstm_forecast.data.panel import (
     Panel,
     build_panel,
@@ -21,16 +19,9 @@ from lstm_forecast.data.panel import (
 )
 from lstm_forecast.data.reader import ReadOptions, Table, read_table
 from lstm_forecast.data.splits import Splits, check_lengths, split_panel
+from lstm_forecast.data.transform import check_transform
 from lstm_forecast.data.windows import Windows, windows_in
 from lstm_forecast.errors import DataInvalid
-
-if TYPE_CHECKING:
-    from lstm_forecast.model.reglstm import RegLSTM
-    from lstm_forecast.training.loop import Recipe
-
-_HOUR = 3_600_000_000
-LEAST_STEPS = 8  # of an epoch, where the stride is ours to choose; measured, see the lab log
-BARE = "bare CSV"  # origin of the values that a CSV without a configuration gets
 
 
 @dataclass(frozen=True)
@@ -79,50 +70,6 @@ def frequency_of(config: Config, table: Table) -> Frequency:
     return infer_frequency(np.split(table.times, borders))
 
 
-def usual_horizon(frequency: Frequency) -> int:
-    """Steps ahead that users of a bare CSV expect: a trading week, a day of hours, a year of months."""
-    if frequency.unit == "row" or not frequency.regular:
-        return 1
-    if frequency.unit == "month":
-        return {1: 12, 3: 4}.get(frequency.step, 1)
-    if frequency.step >= 7 * DAY:
-        return 4
-    if frequency.step >= DAY:
-        return len(frequency.weekdays)
-    per_day = len(frequency.clock) or DAY // frequency.step
-    return max(per_day if per_day <= 96 else _HOUR // frequency.step, 1)
-
-
-def with_horizon(loaded: Loaded, frequency: Frequency) -> tuple[Loaded, list[str]]:
-    """A bare CSV gets the horizon its frequency suggests; a configuration keeps its own."""
-    if loaded.origins["data.path"] != BARE or loaded.was_set("window.horizon"):
-        return loaded, []
-    horizon = usual_horizon(frequency)
-    window = loaded.config.window.model_copy(update={"horizon": horizon})
-    config = loaded.config.model_copy(update={"window": window})
-    origins = loaded.origins | {"window.horizon": BARE}
-    return replace(loaded, config=config, origins=origins), [
-        f"horizon: {horizon} steps ({frequency}; --horizon)"
-    ]
-
-
-def with_found_columns(config: Config, table: Table) -> Config:
-    """The configuration with the found columns spelled out, so that the run repeats without a guess."""
-    found = {
-        "path": table.source.path,
-        "time": None if table.time_format.kind == "row" else config.data.time or table.time_name,
-        "target": config.data.target or table.columns[0],
-        "series_id": config.data.series_id
-        or (table.series_name if table.series_name in table.header else None),
-    }
-    return config.model_copy(update={"data": config.data.model_copy(update=found)})
-
-
-def with_name(config: Config, name: str) -> Config:
-    """The configuration with the run's name spelled out, so that training it again means the same name."""
-    return config.model_copy(update={"run": config.run.model_copy(update={"name": name})})
-
-
 def clean_panel(config: Config, table: Table, frequency: Frequency) -> tuple[Panel, list[str]]:
     """Gaps treated; by ``data.missing`` empty cells refused or left out. Filling waits for the splits."""
     if config.data.missing == "error":
@@ -149,96 +96,33 @@ def prepare(config: Config, table: Table, frequency: Frequency) -> tuple[Prepare
     )
     splits = split_panel(panel, validation=validation, test=test, horizon=horizon)
     panel, filled = fill_missing(panel, config.data.missing, train_end=splits.train_end)
-    starts, ends = panel.offsets[:-1], panel.offsets[1:]
-
-    usable = splits.train_end - starts >= 2  # a series without training rows has no units to be forecast in
-
-    def windows(first: np.ndarray, end: np.ndarray) -> Windows:
-        first = np.where(usable, first, end)
-        return windows_in(first, end, offsets=panel.offsets, lookback=lookback, horizon=horizon)
-
-    prepared = Prepared(
-        panel,
-        splits,
-        train=windows(starts + lookback, splits.train_end),
-        validation=windows(splits.train_end, splits.validation_end),
-        test=windows(splits.validation_end, ends),
-    )
+    check_transform(panel, config.data.transform, where=table.source.path)
+    prepared = windowed(config, panel, splits)
     _check_windows(prepared, config, table)
     return prepared, notes + filled + [_arithmetic(prepared, config)] + _left_out(prepared)
 
 
-def with_enough_steps(config: Config, prepared: Prepared) -> tuple[Config, list[str]]:
-    """A narrower stride where an epoch of short data would have fewer than eight steps.
+def windowed(config: Config, panel: Panel, splits: Splits) -> Prepared:
+    """The panel with its windows by split."""
+    starts, ends = panel.offsets[:-1], panel.offsets[1:]
+    usable = splits.train_end - starts >= 2  # a series without training rows has no units to be forecast in
 
-    Patience counts epochs: with two or three steps each, training would stop before it has begun.
-    """
-    stride = config.window.stride
-    assert isinstance(stride, int)
-    narrow = max(1, min(stride, len(prepared.train) // (LEAST_STEPS * config.training.batch_size)))
-    if narrow == stride:
-        return config, []
-    window = config.window.model_copy(update={"stride": narrow})
-    line = f"window.stride: {narrow}, because {stride} would leave an epoch fewer than {LEAST_STEPS} steps"
-    return config.model_copy(update={"window": window}), [line]
+    def windows(first: np.ndarray, end: np.ndarray) -> Windows:
+        return windows_of(config, panel, np.where(usable, first, end), end)
 
-
-def recipe_of(config: Config) -> Recipe:
-    """The training recipe of a settled configuration (no ``auto`` left)."""
-    from lstm_forecast.training.loop import Recipe
-
-    training, window = config.training, config.window
-    assert isinstance(window.stride, int)
-    return Recipe(
-        epochs=training.epochs,
-        batch_size=training.batch_size,
-        optimizer=training.optimizer,
-        lr=training.lr,
-        weight_decay=training.weight_decay,
-        loss=training.loss,
-        clip_norm=training.clip_norm,
-        patience=training.patience,
-        max_time_s=training.max_time,
-        seed=training.seed,
-        lookback=window.lookback,
-        horizon=window.horizon,
-        stride=window.stride,
-        every_step=config.model.supervision == "every_step",
-        untouched_first=config.model.anchor == "last" and training.patience is not None,
+    return Prepared(
+        panel,
+        splits,
+        train=windows(starts + config.window.lookback, splits.train_end),
+        validation=windows(splits.train_end, splits.validation_end),
+        test=windows(splits.validation_end, ends),
     )
 
 
-def build_model(config: Config, *, features: int) -> RegLSTM:
-    """The network a configuration describes, with torch's own first weights."""
-    from lstm_forecast.model.reglstm import RegLSTM
-
-    model = config.model
-    return RegLSTM(
-        features,
-        model.hidden_size,
-        model.num_layers,
-        output_size=config.window.horizon,
-        cell=model.cell,
-        nonlinearity=model.nonlinearity,
-        bias=model.bias,
-        dropout=model.dropout,
-        bidirectional=model.bidirectional,
-        layer_norm=model.layer_norm,
-        initial_state=model.initial_state,
-        readout=model.readout,
-        head_layers=model.head_layers,
-        zero_head=model.anchor == "last",
-    )
-
-
-@contextmanager
-def network_threads(config: Config) -> Iterator[None]:
-    """Runs the block with the threads that a network of this width is fastest with on the CPU."""
-    from lstm_forecast.model.devices import threads_for, using_threads
-
-    width = config.model.hidden_size
-    with using_threads(threads_for(width if isinstance(width, int) else max(width))):
-        yield
+def windows_of(config: Config, panel: Panel, first: np.ndarray, end: np.ndarray) -> Windows:
+    """Every window whose targets lie in rows ``first[s] … end[s] - 1`` of its series."""
+    lookback, horizon = config.window.lookback, config.window.horizon
+    return windows_in(first, end, offsets=panel.offsets, lookback=lookback, horizon=horizon)
 
 
 def _check_windows(prepared: Prepared, config: Config, table: Table) -> None:

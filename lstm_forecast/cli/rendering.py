@@ -2,55 +2,71 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstm_forecast.errors import visible
 
 if TYPE_CHECKING:
+    from lstm_forecast.dated import Forecast, Interval
+    from lstm_forecast.evaluation.verdict import Verdict
     from lstm_forecast.fitting import Plan
     from lstm_forecast.pipeline import TrainResult
-    from lstm_forecast.predicting import Forecast
 
 MOST_ROWS = 40  # of a forecast on a terminal
 
 
+SHOWN = ("mae", "rmse", "smape", "mase")  # metrics of the table on screen; the others are in the documents
+
+
 def train_text(result: TrainResult, runs_dir: Path | None) -> str:
     """Verdict, metrics, and what to type next; with the --runs-dir that was given."""
-    verdict, test = result.verdict, result.test
+    from lstm_forecast.documents import intervals_document
+
+    test = result.test
     lines = []
-    if verdict.metrics:
+    if result.verdict.metrics:
         lines.append(f"Test: {test['windows']:,} windows, forecast from {test['from']} to {test['to']}")
-        lines += table(_metric_rows(verdict.metrics))
-    lines.append(f"Verdict: {verdict.sentence}")
+        lines += table(_metric_rows(result.verdict))
+    lines += interval_lines(intervals_document(result.judged.test, result.judged.bounds))
+    lines.append(f"Verdict: {result.verdict.sentence}")
+    if result.refitted:
+        lines.append("Forecast: by the same network trained again on all rows, the test rows included.")
     path = os.path.relpath(result.run.path)
     lines.append(
         f"Run: {result.run.handle} in {path if len(path) < len(str(result.run.path)) else result.run.path}"
     )
     where = f" --runs-dir {quoted(str(runs_dir))}" if runs_dir is not None else ""
-    lines.append(f"Next: lstm-forecast predict {quoted(result.run.name)}{where}")
+    if result.current:
+        lines.append(f"Next: lstm-forecast predict {quoted(result.run.name)}{where}")
     return "\n".join(lines) + "\n"
+
+
+def interval_lines(document: Mapping[str, Any]) -> list[str]:
+    """How often the test values lay inside the intervals, in one line."""
+    parts = [
+        f"{level['level']:g} % held {100 * level['coverage']:.1f} %"
+        for level in document["levels"]
+        if level["coverage"] is not None
+    ]
+    return [f"Intervals: {', '.join(parts)} of the test values"] if parts else []
 
 
 def train_document(result: TrainResult) -> dict[str, Any]:
     """The JSON document of ``train``."""
-    from lstm_forecast.recording import finite
+    from lstm_forecast.documents import intervals_document, verdict_document
 
-    verdict = result.verdict
     return {
         "run": result.run.handle,
         "path": str(result.run.path),
         "current": result.current,
-        "verdict": verdict.word,
-        "skill": finite(verdict.skill),
-        "baseline": verdict.baseline,
-        "p_value": finite(verdict.p_value),
-        "metrics": {
-            name: {key: finite(value) for key, value in row.items()} for name, row in verdict.metrics.items()
-        },
+        **verdict_document(result.verdict),
         "test": dict(result.test),
+        "intervals": intervals_document(result.judged.test, result.judged.bounds),
+        "refitted": result.refitted,
         "elapsed_s": round(result.elapsed_s, 3),
     }
 
@@ -81,29 +97,47 @@ def plan_text(plan: Plan, folder: Path) -> str:
 
 
 def forecast_text(forecast: Forecast) -> str:
-    """The forecast as a table for a terminal."""
+    """The forecast as a table for a terminal, and what stands behind its bounds."""
     several = len({row.series for row in forecast.rows}) > 1
-    header = [*([forecast.series_name] if several else []), forecast.time_name, "step", "forecast", "source"]
+    names = [forecast.time_name, "step", "forecast", *forecast.bound_names, "source"]
+    header = [*([forecast.series_name] if several else []), *names]
     shown = forecast.rows[:MOST_ROWS]
     rows = [
-        [*([row.series] if several else []), row.time, str(row.step), number(row.forecast), row.source]
+        [
+            *([row.series] if several else []),
+            row.time,
+            str(row.step),
+            number(row.forecast),
+            *(number(end) for pair in row.bounds for end in pair),
+            row.source,
+        ]
         for row in shown
     ]
     lines = table([header, *rows])
     if len(forecast.rows) > len(shown):
         lines.append(f"… {len(forecast.rows) - len(shown):,} more rows: --output FILE.csv writes them all")
+    lines += [_interval_line(interval) for interval in forecast.intervals]
     return "\n".join(lines) + "\n"
 
 
-def _metric_rows(metrics: Any) -> list[list[str]]:
-    names = list(next(iter(metrics.values())))
-    rows = [["", *(name.upper() for name in names)]]
-    rows += [[model, *(number(row[name]) for name in names)] for model, row in metrics.items()]
-    ratios = [
-        f"{metrics['model'][name] / metrics['naive'][name]:.4f}" if metrics["naive"][name] else "-"
-        for name in names
-    ]
-    return [*rows, ["model / naive", *ratios]]
+def _interval_line(interval: Interval) -> str:
+    behind = f"{interval.level:g} %: from {interval.windows:,} validation windows"
+    if interval.coverage is None:
+        return f"{behind}; not tested"
+    return f"{behind}; held {100 * interval.coverage:.1f} % of {interval.tested:,} test values"
+
+
+def _metric_rows(verdict: Verdict) -> list[list[str]]:
+    """Model and baselines by metric, and the model's error over that of the baseline it is compared with."""
+    metrics, baseline = verdict.metrics, verdict.baseline
+    rows = [["", *("sMAPE %" if name == "smape" else name.upper() for name in SHOWN)]]
+    for model, row in metrics.items():
+        rows.append([model.replace("_", " "), *(number(row[name]) for name in SHOWN)])
+    ratios = []
+    for name in SHOWN:
+        ours, theirs = metrics["model"][name], metrics[baseline][name]
+        ratios.append(f"{ours / theirs:.4f}" if theirs and math.isfinite(ours / theirs) else "-")
+    return [*rows, [f"model / {baseline.replace('_', ' ')}", *ratios]]
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -127,8 +161,10 @@ def _width(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text)
 
 
-def number(value: float) -> str:
-    """Six significant digits, thousands apart where that reads well."""
+def number(value: float | None) -> str:
+    """Six significant digits, thousands apart where that reads well; a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return "-"
     if 1e3 <= abs(value) < 1e9:
         return f"{value:,.2f}"
     return f"{value:.6g}"

@@ -12,15 +12,16 @@ from lstm_forecast.config.models import (
     KEYS,
     SECTIONS,
     Config,
-    DataConfig,
+    EvaluationConfig,
     ForecastConfig,
+    IntervalsConfig,
     ModelConfig,
     RunConfig,
     ScalingConfig,
-    SplitConfig,
     TrainingConfig,
     WindowConfig,
 )
+from lstm_forecast.config.models_data import DataConfig, SplitConfig
 from lstm_forecast.config.settle import settle
 from lstm_forecast.config.writing import yaml_text
 
@@ -29,8 +30,10 @@ __all__ = [
     "SECTIONS",
     "Config",
     "DataConfig",
+    "EvaluationConfig",
     "FieldRow",
     "ForecastConfig",
+    "IntervalsConfig",
     "Loaded",
     "ModelConfig",
     "RunConfig",

@@ -1,6 +1,8 @@
 """The configuration written out: as YAML, as rows with origins, as a JSON Schema, as a table of keys."""
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 
 from lstm_forecast.config.loading import Loaded
 from lstm_forecast.config.models import KEYS, SECTIONS, Config
@@ -20,12 +22,17 @@ class FieldRow:
 
 def dump_config(config: Config) -> str:
     """YAML with every key; `load_config` reads it back to an equal Config."""
+    values = _values(config)
     lines = []
-    for key, value in _values(config).items():
-        section, _, name = key.rpartition(".")
-        if section and f"{section}:" not in lines:
-            lines.append(f"{section}:")
-        lines.append(f"{'  ' if section else ''}{name}: {yaml_text(value)}")
+    opened: set[str] = set()
+    for key, value in values.items():
+        *sections, name = key.split(".")
+        for depth, section in enumerate(sections):
+            dotted = ".".join(sections[: depth + 1])
+            if dotted not in opened:
+                opened.add(dotted)
+                lines.append(f"{'  ' * depth}{section}:")
+        lines.append(f"{'  ' * len(sections)}{name}: {yaml_text(value)}")
     return "\n".join(lines) + "\n"
 
 
@@ -54,11 +61,7 @@ def field_table() -> list[FieldRow]:
 
 def _values(config: Config) -> dict[str, object]:
     dumped = config.model_dump(mode="json")
-    values: dict[str, object] = {}
-    for key in KEYS:
-        section, _, name = key.rpartition(".")
-        values[key] = dumped[section][name] if section else dumped[name]
-    return values
+    return {key: reduce(getitem, key.split("."), dumped) for key in KEYS}
 
 
 def _field(key: str) -> FieldRow:

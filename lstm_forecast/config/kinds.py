@@ -5,7 +5,8 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated
+from itertools import pairwise
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 from pydantic_core import PydanticCustomError
@@ -29,6 +30,11 @@ _DEVICE = re.compile(r"auto|cpu|mps|cuda(?::[0-9]{1,3})?")
 _FREQUENCY = re.compile(r"[0-9]{0,6}[A-Za-z]{1,10}(?:-[A-Za-z]{1,10})?")
 # A file name may hold 255 bytes, and the lock file adds its suffix to the run's name.
 _MAX_NAME_BYTES = 200
+
+
+SIMPLE_BASELINES = ("naive", "seasonal_naive", "drift", "mean")
+# Two quantiles, and the two ends of an interval, are one level up to this.
+QUANTILE_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -143,6 +149,40 @@ def _check_distinct(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def trimmed(number: float) -> float:
+    """The number as people write it: 80 for 80.0."""
+    return int(number) if number == int(number) else number
+
+
+def _check_quantiles(value: tuple[float, ...]) -> tuple[float, ...]:
+    rising = all(low < high for low, high in pairwise(value))
+    middle = value[len(value) // 2] == 0.5
+    # 1 - 0.9 is not 0.1 to the last digit.
+    paired = all(
+        abs(low + high - 1) <= QUANTILE_TOLERANCE for low, high in zip(value, value[::-1], strict=True)
+    )
+    if not (rising and middle and paired):
+        raise PydanticCustomError("range", "not increasing, or not symmetric around 0.5")
+    return value
+
+
+def _check_levels(value: tuple[float, ...]) -> tuple[float, ...]:
+    if len(set(value)) < len(value):
+        raise PydanticCustomError("range", "a level stands twice")
+    if max(value) < 1:
+        # [0.8, 0.95] would be intervals of less than one percent, which nobody means.
+        raise PydanticCustomError("range", "shares, where percent are meant")
+    return tuple(trimmed(level) for level in sorted(value))
+
+
+def _check_baselines(value: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(value)) < len(value):
+        raise PydanticCustomError("range", "a baseline stands twice")
+    if not set(value) & set(SIMPLE_BASELINES):
+        raise PydanticCustomError("range", "no simple baseline")
+    return value
+
+
 Steps = Annotated[int, Field(ge=1, le=100_000)]
 Width = Annotated[int, Field(ge=1, le=8192)]
 Rows = Annotated[int, Field(ge=0, le=1_000_000)]
@@ -151,6 +191,7 @@ Count = Annotated[int, Field(ge=1, le=10_000_000)]
 CountOrNone = Annotated[int, Field(ge=0, le=10_000_000)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Epochs = Annotated[int, Field(ge=1, le=1_000_000)]
+Origins = Annotated[int, Field(ge=1, le=1_000_000)]
 Positive = Annotated[float, Field(gt=0, le=1_000_000)]
 
 DateText = Annotated[str, AfterValidator(_check_date), Says("date such as 2024-01-31")]
@@ -206,4 +247,23 @@ ScaleRange = Annotated[
     tuple[Annotated[float, Field(ge=-1e6, le=1e6)], Annotated[float, Field(ge=-1e6, le=1e6)]],
     AfterValidator(_check_increasing),
     Says("two numbers between -1e6 and 1e6, the lower first, such as [0.0, 1.0]"),
+]
+_PERCENT = Field(gt=0, lt=100)
+Quantiles = Annotated[
+    tuple[Annotated[float, Field(gt=0, lt=1)], ...],
+    Field(min_length=1, max_length=99),
+    AfterValidator(_check_quantiles),
+    Says("list of 1 to 99 increasing levels between 0 and 1, symmetric around 0.5, such as [0.1, 0.5, 0.9]"),
+]
+Levels = Annotated[
+    tuple[Annotated[int, _PERCENT] | Annotated[float, _PERCENT], ...],
+    Field(min_length=1, max_length=20),
+    AfterValidator(_check_levels),
+    Says("list of 1 to 20 different percentages between 0 and 100, such as [80, 95]"),
+]
+Baselines = Annotated[
+    tuple[Literal["naive", "seasonal_naive", "drift", "mean", "ets", "theta"], ...],
+    Field(min_length=1, max_length=6),
+    AfterValidator(_check_baselines),
+    Says("list of naive, seasonal_naive, drift, mean, ets, theta, each once, at least one of the first four"),
 ]

@@ -1,42 +1,33 @@
 """The configuration as pydantic models: every key, its kind, its default and what it does."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from lstm_forecast.config.kinds import (
-    ColumnName,
-    ColumnNames,
-    Count,
-    CountOrNone,
-    DateFormat,
-    DateText,
+    Baselines,
     Device,
-    Encoding,
     Epochs,
-    Fraction,
-    Frequency,
-    Mark,
+    Levels,
+    Origins,
     PathText,
     Positive,
-    Rows,
+    Quantiles,
     RunName,
     Says,
     ScaleRange,
     Seconds,
-    SizeBytes,
     Steps,
-    WideColumns,
     Width,
 )
-
-_RULES = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, validate_default=True)
+from lstm_forecast.config.models_data import RULES, DataConfig, SplitConfig
 
 
 class RunConfig(BaseModel):
     """How the run is called and where it is kept."""
 
-    model_config = _RULES
+    model_config = RULES
 
     name: RunName | None = Field(
         None, description="Name of the run; null takes the stem of the configuration file or of the bare CSV."
@@ -47,90 +38,17 @@ class RunConfig(BaseModel):
         "else runs under the working directory.",
     )
     plots: bool = Field(True, description="Whether forecast, test and loss pictures are drawn into the run.")
-
-
-class DataConfig(BaseModel):
-    """Which file is read, and how."""
-
-    model_config = _RULES
-
-    path: PathText = Field(
-        description="The CSV file, relative to this configuration file; - reads standard input."
-    )
-    time: ColumnName | None = Field(
-        None, description="Column of the times; null finds it, and rows are numbered where there is none."
-    )
-    target: ColumnName | WideColumns | None = Field(
-        None,
-        description="Column to forecast, or a list for a wide file where each column is one series; "
-        "null finds it and says so.",
-    )
-    series_id: ColumnName | None = Field(
-        None, description="Column that tells the series of a long file apart; null finds it where needed."
-    )
-    past_covariates: ColumnNames = Field(
-        (), description="Further input columns whose values are known only up to now."
-    )
-    encoding: Encoding | None = Field(
-        None, description="Text encoding of the file; null tries utf-8, then gb18030."
-    )
-    separator: Mark | None = Field(None, description="Character between the fields; null finds it.")
-    decimal: Literal[".", ","] | None = Field(None, description="Decimal sign of the numbers; null finds it.")
-    thousands: Mark | None = Field(
-        None, description="Character that groups the digits of large numbers; null finds it."
-    )
-    header_row: Literal["auto"] | Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
-        "auto",
-        description="Line of the column names, counted from 1; auto finds it, "
-        "null says there is none and names the columns 1, 2, and so on.",
-    )
-    skip_rows: Rows = Field(0, description="Number of lines to leave out after the header.")
-    date_format: DateFormat | None = Field(
-        None, description="Form of the times in strptime directives; null recognises the usual forms."
-    )
-    na_values: Annotated[tuple[Annotated[str, Field(max_length=100)], ...], Field(max_length=100)] = Field(
-        (), description="Cell texts that mean a missing value, beside the usual spellings."
-    )
-    missing: Literal["error", "ffill", "interpolate", "drop"] = Field(
-        "error", description="What happens to an empty target cell."
-    )
-    duplicates: Literal["error", "first", "last", "sum", "mean"] = Field(
-        "error", description="What happens to several rows of one series at one time."
-    )
-    gaps: Literal["auto", "keep", "fill", "error"] = Field(
-        "auto",
-        description="What happens to missing times: auto keeps them on trading days "
-        "and refuses them on a regular frequency.",
-    )
-    bad_rows: Literal["error", "skip"] = Field(
-        "error", description="Whether a row that cannot be read stops the run or is left out and listed."
-    )
-    max_bad_rows: Rows = Field(0, description="How many rows bad_rows: skip may leave out before it fails.")
-    strict: bool = Field(False, description="Whether warnings of the reader become errors.")
-    max_bytes: SizeBytes = Field(8 * 2**30, description="Largest input read, counted after decompression.")
-    frequency: Frequency | None = Field(
-        None, description="Distance between the rows as a pandas offset; null infers it from the times."
-    )
-
-
-class SplitConfig(BaseModel):
-    """Which rows are held back from training."""
-
-    model_config = _RULES
-
-    validation: Count | Fraction | DateText = Field(
-        0.1, description="Rows for choosing the best epoch: a fraction, a count of rows, or their first date."
-    )
-    test: CountOrNone | Fraction | DateText = Field(
-        0.1,
-        description="Rows for the verdict: a fraction, a count of rows, or their first date; 0 gives none.",
+    promote: Literal["always", "if_better"] = Field(
+        "always",
+        description="When this run becomes the one its name means; if_better keeps the current one "
+        "where this run loses to the best simple baseline.",
     )
 
 
 class WindowConfig(BaseModel):
     """How many steps the network sees and how many it forecasts."""
 
-    model_config = _RULES
+    model_config = RULES
 
     lookback: Steps = Field(60, description="Number of past steps that the network sees.")
     horizon: Steps = Field(1, description="Number of steps ahead that the network is trained to forecast.")
@@ -145,7 +63,7 @@ class WindowConfig(BaseModel):
 class ScalingConfig(BaseModel):
     """How values are scaled before the network sees them, fitted on training rows only."""
 
-    model_config = _RULES
+    model_config = RULES
 
     method: Literal["minmax", "standard", "robust", "none"] = Field(
         "minmax", description="How the values are scaled."
@@ -159,7 +77,7 @@ class ScalingConfig(BaseModel):
 class ModelConfig(BaseModel):
     """The recurrent network."""
 
-    model_config = _RULES
+    model_config = RULES
 
     cell: Literal["lstm", "gru", "rnn", "lstm_peephole"] = Field(
         "lstm", description="Kind of recurrent cell."
@@ -201,12 +119,20 @@ class ModelConfig(BaseModel):
         description="Whether the loss is taken at the end of a window or at every step; "
         "auto is every_step where that is causal.",
     )
+    head: Literal["point", "quantile"] = Field(
+        "point",
+        description="What the network gives for every step: one number, or one for each of quantiles.",
+    )
+    quantiles: Quantiles = Field(
+        (0.025, 0.1, 0.5, 0.9, 0.975),
+        description="Levels that the quantile head forecasts; a pair such as 0.1 and 0.9 bounds an interval.",
+    )
 
 
 class TrainingConfig(BaseModel):
     """How the network is trained."""
 
-    model_config = _RULES
+    model_config = RULES
 
     epochs: Epochs = Field(100, description="Largest number of passes over the training windows.")
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
@@ -217,7 +143,10 @@ class TrainingConfig(BaseModel):
     weight_decay: Annotated[float, Field(ge=0, le=1_000_000)] = Field(
         0.0, description="Pull of the weights towards zero."
     )
-    loss: Literal["mse", "mae", "huber"] = Field("mse", description="Error that training makes small.")
+    loss: Literal["mse", "mae", "huber", "pinball"] = Field(
+        "mse",
+        description="Error that training makes small; pinball is that of the quantile head, and no other.",
+    )
     clip_norm: Positive | None = Field(
         1.0, description="Largest norm of the gradient, longer ones are shortened; null never shortens."
     )
@@ -226,19 +155,67 @@ class TrainingConfig(BaseModel):
         description="Epochs without improvement on validation after which training stops; "
         "null trains all epochs and keeps the last weights.",
     )
+    refit: Literal["none", "full"] = Field(
+        "none",
+        description="Whether the network is trained again on all rows after it was evaluated; "
+        "full does, for the number of epochs found best.",
+    )
     max_time: Seconds | None = Field(
         None, description="Time after which training stops and keeps the best weights; null has no limit."
     )
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = Field(
         0, description="Number from which every random choice is derived."
     )
+    ensemble: Annotated[int, Field(ge=1, le=100)] = Field(
+        1, description="Number of networks, each from a seed of its own, that are trained and averaged."
+    )
     device: Device = Field("auto", description="Where the network runs; auto takes a GPU where there is one.")
+    tensorboard: bool = Field(False, description="Whether the course of training is written for TensorBoard.")
+
+
+class EvaluationConfig(BaseModel):
+    """What the network is compared with, and on which forecasts."""
+
+    model_config = RULES
+
+    baselines: Baselines = Field(
+        ("naive", "seasonal_naive", "drift", "mean"),
+        description="Methods that the network is compared with; ets and theta beside the simple ones.",
+    )
+    origins: Origins | None = Field(
+        None, description="Number of times in the past from which is forecast; null takes the test split."
+    )
+    refit_every: Origins | None = Field(
+        None, description="Number of those times between two trainings; null trains once, before the first."
+    )
+    fail_if_worse: bool = Field(
+        False, description="Whether a network that loses to the best simple baseline ends in an error."
+    )
+
+
+class IntervalsConfig(BaseModel):
+    """The intervals around the forecast."""
+
+    model_config = RULES
+
+    levels: Levels = Field(
+        (80, 95), description="Share of the values to come, in percent, that each interval should hold."
+    )
+    method: Literal["conformal", "quantile", "none"] = Field(
+        "conformal",
+        description="Where the intervals come from: the errors on validation, the quantile head, "
+        "or none are made.",
+    )
+    scale: Literal["none", "volatility"] = Field(
+        "volatility",
+        description="Whether a conformal interval is wider where the values moved more of late.",
+    )
 
 
 class ForecastConfig(BaseModel):
-    """How far the forecast reaches and what it may not fall below."""
+    """How far the forecast reaches, what it may not fall below, and its intervals."""
 
-    model_config = _RULES
+    model_config = RULES
 
     horizon: Steps | None = Field(
         None, description="Number of steps that predict gives; null takes window.horizon."
@@ -248,12 +225,15 @@ class ForecastConfig(BaseModel):
         description="Lowest value a forecast may have; auto is 0 where no training value is negative, "
         "null has no limit.",
     )
+    intervals: IntervalsConfig = Field(
+        IntervalsConfig(), description="The intervals around every value of the forecast."
+    )
 
 
 class Config(BaseModel):
     """One training job: what is read, how the network is built and trained, what is forecast."""
 
-    model_config = _RULES
+    model_config = RULES
 
     schema_version: Annotated[int, Field(ge=1, le=1), Says("1")] = Field(
         1, description="Version of this file's form; a newer one needs a newer lstm-forecast."
@@ -265,21 +245,25 @@ class Config(BaseModel):
     scaling: ScalingConfig = ScalingConfig()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
     forecast: ForecastConfig = ForecastConfig()
 
 
-SECTIONS: dict[str, type[BaseModel]] = {
-    "run": RunConfig,
-    "data": DataConfig,
-    "split": SplitConfig,
-    "window": WindowConfig,
-    "scaling": ScalingConfig,
-    "model": ModelConfig,
-    "training": TrainingConfig,
-    "forecast": ForecastConfig,
-}
+def _sections(owner: type[BaseModel], prefix: str) -> Iterator[tuple[str, type[BaseModel]]]:
+    for name, info in owner.model_fields.items():
+        part = info.annotation
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            yield f"{prefix}{name}", part
+            yield from _sections(part, f"{prefix}{name}.")
 
-KEYS: tuple[str, ...] = (
-    "schema_version",
-    *(f"{section}.{name}" for section, model in SECTIONS.items() for name in model.model_fields),
-)
+
+def _keys(owner: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name in owner.model_fields:
+        section = SECTIONS.get(f"{prefix}{name}")
+        yield from [f"{prefix}{name}"] if section is None else _keys(section, f"{prefix}{name}.")
+
+
+# Dotted names: a section may stand in another one, as forecast.intervals does.
+SECTIONS: dict[str, type[BaseModel]] = dict(_sections(Config, ""))
+
+KEYS: tuple[str, ...] = tuple(_keys(Config, ""))

@@ -1,10 +1,11 @@
 """The places a value can come from: file, environment, ``--set``, flags, and a bare CSV."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
+from lstm_forecast.config.hints import section_hint
 from lstm_forecast.config.models import KEYS, SECTIONS
 from lstm_forecast.config.suggestions import planned_name, suggest
 from lstm_forecast.config.validation import Given
@@ -13,6 +14,7 @@ from lstm_forecast.config.yaml_reader import (
     MAX_BYTES,
     ListNode,
     MappingNode,
+    Node,
     Pair,
     Scalar,
     plain,
@@ -101,25 +103,42 @@ def _flattened(root: MappingNode, problems: list[Problem], where: str) -> list[t
     """Every leaf under its dotted key; an unknown section is one leaf, so that it is reported once."""
     leaves: list[tuple[str, Pair]] = []
     sections: dict[str, Pair] = {}
-    for pair in root.pairs:
-        if pair.key not in SECTIONS:
-            leaves.append((pair.key, pair))
+    for key, pair in _below("", root):
+        if key not in SECTIONS:
+            leaves.append((key, pair))
             continue
         place = f"{where}:{pair.line}:{pair.column}"
-        if pair.key in sections:
-            message = f"{pair.key} stands twice; the first is on line {sections[pair.key].line}"
+        if key in sections:
+            message = f"{key} stands twice; the first is on line {sections[key].line}"
             problems.append(Problem("config.duplicate", message, place, "move its keys under the first"))
-        sections.setdefault(pair.key, pair)
-        if isinstance(pair.value, MappingNode):
-            leaves += [(f"{pair.key}.{inner.key}", inner) for inner in pair.value.pairs]
-        elif plain(pair.value) is not None:
-            problems.append(_section_problem(pair.key, shown(plain(pair.value)), place))
+        sections.setdefault(key, pair)
+        if not isinstance(pair.value, MappingNode) and not _is_empty(key, pair.value):
+            problems.append(_section_problem(key, pair.value, place))
     return leaves
 
 
-def _section_problem(section: str, got: str, where: str) -> Problem:
-    keys = suggest(section).keys
-    hint = f"did you mean {' or '.join(keys)}?" if keys else f"keys of {section}: {_keys_of(section)}"
+def _below(prefix: str, node: MappingNode) -> Iterator[tuple[str, Pair]]:
+    """Every key of a mapping under its dotted name, a section followed by the keys in it."""
+    for pair in node.pairs:
+        key = f"{prefix}{pair.key}"
+        yield key, pair
+        if key in SECTIONS and isinstance(pair.value, MappingNode):
+            yield from _below(f"{key}.", pair.value)
+
+
+def _is_empty(section: str, node: Node) -> bool:
+    """Whether a section stands there without keys; a written null in an inner one may mean that it is off."""
+    if not isinstance(node, Scalar) or node.value is not None:
+        return False
+    return "." not in section or not node.text
+
+
+def _section_problem(section: str, node: Node, where: str) -> Problem:
+    got = shown(plain(node))
+    keys = [key for key in suggest(section).keys if key != section]
+    hint = section_hint(section, node) or (
+        f"did you mean {' or '.join(keys)}?" if keys else f"keys of {section}: {_keys_of(section)}"
+    )
     return Problem("config.type", f"{section}: expected a section with keys, got {got}", where, hint)
 
 
@@ -130,7 +149,7 @@ def from_environment(environ: Mapping[str, str]) -> Source:
     for name in names:
         key = name.removeprefix(_PREFIX).lower().replace("__", ".")
         if key not in KEYS:
-            source.problems.append(_unknown(key, name, in_environment=True))
+            source.problems.append(_unknown(key, name, environ[name], in_environment=True))
             continue
         _add_text(source, key, environ[name], name, f"environment {name}")
     return source
@@ -155,7 +174,7 @@ def from_command_line(sets: Sequence[str], flags: Mapping[str, tuple[str, object
             given_by[key] = "--set"
             _add_text(source, key, value, "--set", "--set")
         else:
-            source.problems.append(_unknown(key, "--set"))
+            source.problems.append(_unknown(key, "--set", value))
     return source
 
 
@@ -198,11 +217,12 @@ def _absolute(key: str, value: object, folder: Path) -> object:
     return os.path.abspath(folder / value)  # noqa: PTH100 - resolve() would follow links, and the name is shown
 
 
-def _unknown(key: str, where: str, *, in_environment: bool = False) -> Problem:
+def _unknown(key: str, where: str, text: str | None = None, *, in_environment: bool = False) -> Problem:
     if planned_name(key):
         return Problem("config.not_in_version", f"{_short(key)} is not in this version", where, "remove it")
     if key in SECTIONS:
-        hint = f"give one of its keys: {_keys_of(key)}"
+        fitting = "" if text is None else _hint_of_text(key, text)
+        hint = fitting or f"give one of its keys: {_keys_of(key)}"
         return Problem("config.unknown_key", f"{key} is a section, not a key", where, hint)
     found = suggest(key).keys
     if found:
@@ -213,13 +233,20 @@ def _unknown(key: str, where: str, *, in_environment: bool = False) -> Problem:
         ]
         hint = f"did you mean {' or '.join(late)}?"
     else:
-        section = key.partition(".")[0]
+        section = key.rpartition(".")[0] if key.rpartition(".")[0] in SECTIONS else key.partition(".")[0]
         hint = (
             f"keys of {section}: {_keys_of(section)}"
             if section in SECTIONS
-            else f"sections: {', '.join(SECTIONS)}"
+            else f"sections: {', '.join(name for name in SECTIONS if '.' not in name)}"
         )
     return Problem("config.unknown_key", f"unknown key {_short(key)}", where, hint)
+
+
+def _hint_of_text(section: str, text: str) -> str:
+    try:
+        return section_hint(section, read_value(text, ""))
+    except ConfigError:
+        return ""
 
 
 def _env_name(key: str) -> str:
@@ -227,7 +254,7 @@ def _env_name(key: str) -> str:
 
 
 def _keys_of(section: str) -> str:
-    return ", ".join(SECTIONS[section].model_fields)
+    return ", ".join(key.removeprefix(f"{section}.") for key in KEYS if key.startswith(f"{section}."))
 
 
 def _short(text: str) -> str:

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from lstm_forecast.config.models import KEYS, SECTIONS
 from lstm_forecast.errors import nearest
 
-PLANNED_SECTIONS = ("evaluation", "tune")
+PLANNED_SECTIONS = ("tune",)
 PLANNED_KEYS = (
     "run.keep",
-    "run.promote",
     "data.future_covariates",
     "data.future_path",
     "data.static_covariates",
@@ -17,38 +16,27 @@ PLANNED_KEYS = (
     "data.resample",
     "data.bad_series",
     "data.until",
-    "data.season",
     "data.max_input_age",
     "data.calendar",
     "data.calendar_features",
     "data.holidays",
-    "data.transform",
     "model.segment",
     "model.linear_skip",
-    "model.head",
-    "model.quantiles",
     "training.steps_per_epoch",
     "training.schedule",
     "training.warmup_steps",
-    "training.refit",
-    "training.ensemble",
     "training.precision",
     "training.threads",
     "training.compile",
     "training.checkpoint_every",
-    "training.tensorboard",
-    "evaluation.baselines",
-    "evaluation.origins",
-    "evaluation.refit_every",
     "evaluation.gate",
-    "evaluation.fail_if_worse",
-    "forecast.intervals",
     "tune.trials",
     "tune.timeout",
     "tune.storage",
     "tune.space",
 )
 PLANNED_VALUES: dict[str, tuple[object, ...]] = {
+    "data.transform": ("auto",),
     "split.validation": (0,),
     "window.lookback": ("auto",),
     "model.normalize": ("last", "mean_std"),
@@ -106,6 +94,28 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     "data.missing": ("fillna", "impute", "imputation", "fillmethod"),
     "data.frequency": ("freq", "interval", "granularity"),
     "data.max_bytes": ("maxsize", "maxfilesize"),
+    "data.season": (
+        "seasonality",
+        "seasonalities",
+        "seasonal",
+        "period",
+        "periods",
+        "seasonlength",
+        "seasonalperiod",
+        "seasonalperiods",
+        "seasonalityperiod",
+        "sp",
+        "m",
+        "cycle",
+    ),
+    "data.transform": (
+        "targettransform",
+        "transformation",
+        "transforms",
+        "boxcox",
+        "log1p",
+        "logtransform",
+    ),
     "split.validation": (
         "val",
         "valsplit",
@@ -174,6 +184,8 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     "model.normalize": ("revin", "normalise", "differencing", "difference"),
     "model.anchor": ("residual", "skip", "naiveanchor"),
     "model.supervision": ("returnsequences", "manytomany"),
+    "model.head": ("likelihood", "outputtype", "distribution", "probabilistic"),
+    "model.quantiles": ("quantile", "percentiles", "percentile", "levels", "q", "taus", "quantilelevels"),
     "training.epochs": ("epoch", "nepochs", "numepochs", "maxepochs", "iterations", "maxiter"),
     "training.batch_size": ("batch", "batchsize", "bs", "minibatch"),
     "training.optimizer": ("optim", "optimiser", "opt"),
@@ -192,7 +204,57 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     "training.patience": ("earlystopping", "earlystop", "earlystoppingpatience", "earlystoppatiencesteps"),
     "training.max_time": ("timelimit", "timeout", "maxseconds", "walltime"),
     "training.seed": ("randomseed", "randomstate", "rng"),
+    "training.refit": ("refitfull", "retrain", "finalfit", "trainonall", "refitonall"),
+    "training.ensemble": (
+        "nmodels",
+        "nummodels",
+        "ensemblesize",
+        "nensemble",
+        "numseeds",
+        "nseeds",
+        "seeds",
+    ),
+    "training.tensorboard": (
+        "tb",
+        "logger",
+        "logtensorboard",
+        "usetensorboard",
+        "tensorboarddir",
+        "summarywriter",
+    ),
     "training.device": ("accelerator", "gpu", "cuda", "usegpu"),
+    "run.promote": ("promotion", "publish", "setcurrent", "makecurrent"),
+    "evaluation.baselines": ("baseline", "benchmark", "benchmarks", "naivemodels", "comparewith"),
+    "evaluation.origins": (
+        "nwindows",
+        "numwindows",
+        "backtestwindows",
+        "cutoffs",
+        "folds",
+        "nfolds",
+        "nsplits",
+        "backtest",
+        "numbacktests",
+    ),
+    "evaluation.refit_every": ("refitevery", "retrainevery", "refit", "refitfrequency", "refitinterval"),
+    "evaluation.fail_if_worse": ("failifworse", "requirebaseline", "failonworse"),
+    "forecast.intervals.levels": (
+        "level",
+        "confidence",
+        "confidencelevel",
+        "confidencelevels",
+        "coverage",
+        "coverages",
+        "alpha",
+        "intervalwidth",
+        "intervallevels",
+        "predictioninterval",
+        "predictionintervals",
+        "pi",
+        "ci",
+    ),
+    "forecast.intervals.method": ("intervalmethod", "conformal", "intervaltype"),
+    "forecast.intervals.scale": ("intervalscale", "volatility", "adaptive"),
     "forecast.minimum": ("min", "floor", "lowerbound", "nonnegative", "clipmin"),
 }
 
@@ -214,11 +276,16 @@ def suggest(key: str) -> Suggestion:
         return Suggestion(planned=True, keys=())
     section, _, name = key.rpartition(".")
     squashed = _squash(name)
-    same_section = [k for k in KEYS if k.startswith(f"{section}.")] if section else []
+    inside = f"{section}."
+    # The name of an inner section may stand alone: intervals.levels.
+    same_section = [k for k in KEYS if f".{inside}" in f".{k}"] if section else []
+    named = [k for k in (*KEYS, *PLANNED_KEYS) if _squash(_last(k)) == squashed]
+    synonyms = [k for k, names in _SYNONYMS.items() if squashed in names]
     for candidates in (
-        [k for k in same_section if _squash(_last(k)) == squashed],
-        [k for k in (*KEYS, *PLANNED_KEYS) if _squash(_last(k)) == squashed],
-        [k for k, names in _SYNONYMS.items() if squashed in names],
+        [k for k in named if k in same_section],
+        _by_spelling(name, [k for k in SECTIONS if k.startswith(inside)]),
+        [k for k in synonyms if k in same_section],
+        list(dict.fromkeys([*named, *synonyms])),
         _by_spelling(name, same_section),
         [] if section in SECTIONS else _by_spelling(name, ("schema_version", *SECTIONS)),
         _by_spelling(name, KEYS),

@@ -44,16 +44,19 @@ def validated(given: Mapping[str, Given], fallback_where: str) -> tuple[Config |
         given: dotted key to value; every key is one of KEYS.
         fallback_where: the place for a key that is missing altogether.
     """
-    nested: dict[str, object] = {section: {} for section in SECTIONS}
+    nested: dict[str, object] = {}
+    sections = {"": nested}
+    for section in SECTIONS:
+        parent, _, name = section.rpartition(".")
+        sections[section] = {}
+        sections[parent][name] = sections[section]
     problems = []
     for key, item in given.items():
         if planned_value(key, item.value):
             problems.append(_planned_value_problem(key, item))
             continue
         section, _, name = key.rpartition(".")
-        target = nested[section] if section else nested
-        assert isinstance(target, dict)
-        target[name] = item.value
+        sections[section][name] = item.value
     try:
         config = Config.model_validate(nested)
     except ValidationError as error:
@@ -82,8 +85,9 @@ def _problems(error: ValidationError, given: Mapping[str, Given], fallback_where
 
 
 def _dotted(loc: tuple[int | str, ...]) -> str:
-    depth = 1 if loc[0] == "schema_version" else 2
-    return ".".join(str(part) for part in loc[:depth])
+    """The key that a place in the models belongs to; after the key come the members of a union or list."""
+    dotted = [".".join(str(part) for part in loc[:depth]) for depth in range(1, len(loc) + 1)]
+    return next(key for key in dotted if key in KEYS)
 
 
 def _problem(key: str, details: list[ErrorDetails], item: Given | None, fallback_where: str) -> Problem:

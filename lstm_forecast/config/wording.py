@@ -2,10 +2,13 @@
 
 import json
 from types import NoneType, UnionType
-from typing import Annotated, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
 
 from lstm_forecast.config.kinds import Says
 from lstm_forecast.config.models import SECTIONS, Config
+from lstm_forecast.config.models_data import RULES
 from lstm_forecast.config.scalars import Odd
 from lstm_forecast.config.yaml_reader import Plain
 
@@ -44,6 +47,16 @@ def annotation(key: str) -> object:
     owner = SECTIONS[section] if section else Config
     hints: dict[str, object] = get_type_hints(owner, include_extras=True)
     return hints[name]
+
+
+def fits(key: str, value: object) -> bool:
+    """Whether the key accepts the value, which is as YAML gives it: lists are tuples."""
+    adapter: TypeAdapter[Any] = TypeAdapter(cast(Any, annotation(key)), config=RULES)
+    try:
+        adapter.validate_python(value)
+    except ValidationError:
+        return False
+    return True
 
 
 def shown(value: object) -> str:

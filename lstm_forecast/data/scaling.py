@@ -1,9 +1,10 @@
-"""What the network sees and how its answer becomes a number in original units. Fitted on training rows only.
+"""What the network sees, and the units its answer is given in. Fitted on training rows only.
 
 scikit-learn's scalers are fitted in float64 on values counted from the first one and divided by their
 magnitude, because their tests for a constant column look at the level: a series around 1e-18 would pass
 unscaled, and so would 100,000 rows that move by 0.01 around 1e9.
-The result is plain numbers: ``scaled = (value - offset) / unit``.
+The result is plain numbers: ``scaled = (value - offset) / unit``, of the transformed value where the target
+has a transform.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_forecast.data.panel import Panel
+from lstm_forecast.data.transform import Transform, transformed, transformed_panel
 
 Floats = NDArray[np.float64]
 Method = Literal["minmax", "standard", "robust", "none"]
@@ -24,15 +26,22 @@ Normalize = Literal["none", "diff"]
 
 @dataclass(frozen=True)
 class Scaling:
-    """Plain numbers, each [S, C] in original units unless said.
+    """Plain numbers, each [S, C] in units of the transformed values unless said.
 
     Attributes:
         normalize: what the network sees: the scaled level (``none``) or scaled differences (``diff``).
+        transform: what was done to the target first.
         offset: value that becomes 0.
         unit: spread that becomes 1.
         step_unit: standard deviation of the training differences.
-        mase_scale: mean absolute one-step difference of the target in the training rows, [S]; 1 where it is 0
-            (Hyndman & Koehler 2006, eq. 3 with the naive forecast).
+        input_low: lowest input of the network in the training rows, in its own unit; what a window's first
+            step is given instead of a difference counts too.
+        input_high: the highest.
+        mase_scale: mean absolute difference from the value one season before, of the target in the training
+            rows in original units, [S]; 0 where it never changes (Hyndman & Koehler 2006, eq. 3; with a season
+            as in the M4 competition).
+        rmsse_scale: root mean square of the same differences, [S] (Makridakis, Spiliotis & Assimakopoulos
+            2022, the M5 competition).
         trained: whether the series has the two training rows that scaling needs, bool [S].
         negative: whether a training value of the target is below 0, bool [S].
         still: whether the target never changes in the training rows, bool [S]; there is no unit to forecast
@@ -40,38 +49,55 @@ class Scaling:
     """
 
     normalize: Normalize
+    transform: Transform
     offset: Floats
     unit: Floats
     step_unit: Floats
+    input_low: Floats
+    input_high: Floats
     mase_scale: Floats
+    rmsse_scale: Floats
     trained: NDArray[np.bool_]
     negative: NDArray[np.bool_]
     still: NDArray[np.bool_]
 
     @property
     def head_unit(self) -> Floats:
-        """Original units in one unit of the network's answer: [S]."""
+        """Units of the transformed target in one unit of the network's answer: [S]."""
         return (self.step_unit if self.normalize == "diff" else self.unit)[:, 0]
+
+    @property
+    def error_unit(self) -> Floats:
+        """What errors of each series are divided by where series are compared: the MASE scale, or 1: [S]."""
+        return np.where(self.mase_scale > 0, self.mase_scale, 1.0)
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists, for ``preprocess.json``."""
         arrays = {name: value.tolist() for name, value in vars(self).items() if isinstance(value, np.ndarray)}
-        return {"normalize": self.normalize, **arrays}
+        return {"normalize": self.normalize, "transform": self.transform, **arrays}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Scaling:
         """The inverse of :meth:`to_json`, exact."""
-        offset, unit, step_unit, mase_scale = (
-            np.array(fields[name], dtype=np.float64) for name in ("offset", "unit", "step_unit", "mase_scale")
-        )
-        trained, negative, still = (
-            np.array(fields[name], dtype=bool) for name in ("trained", "negative", "still")
-        )
-        return cls(fields["normalize"], offset, unit, step_unit, mase_scale, trained, negative, still)
+        words = {name: fields[name] for name in ("normalize", "transform")}
+        arrays: dict[str, Any] = {name: np.array(fields[name], dtype=np.float64) for name in NUMBERS}
+        arrays |= {name: np.array(fields[name], dtype=bool) for name in FLAGS}
+        return cls(**words, **arrays)
+
+
+NUMBERS = ("offset", "unit", "step_unit", "input_low", "input_high", "mase_scale", "rmsse_scale")
+FLAGS = ("trained", "negative", "still")
 
 
 def fit_scaling(
-    training: Panel, *, method: Method, scaled_range: tuple[float, float], per: Per, normalize: Normalize
+    training: Panel,
+    *,
+    method: Method,
+    scaled_range: tuple[float, float],
+    per: Per,
+    normalize: Normalize,
+    transform: Transform,
+    season: int,
 ) -> Scaling:
     """Fits offset, unit and step unit of every series and column.
 
@@ -81,10 +107,18 @@ def fit_scaling(
         scaled_range: where ``minmax`` puts the training minimum and maximum.
         per: whether each series has its own numbers or all share one.
         normalize: what the network will see.
+        transform: what is done to the target first.
+        season: steps per season, m; a series of no more rows than that is measured by its steps.
     """
     count, columns = len(training), training.values.shape[1]
-    values = np.where(training.observed, training.values, np.nan)
+    observed = training.observed.copy()
+    if transform == "diff":
+        observed[:, 0] &= np.concatenate([[False], observed[:-1, 0]])
+        observed[training.offsets[:-1][training.lengths > 0], 0] = False
+    values = np.where(observed, transformed_panel(training, transform), np.nan)
+    targets = np.where(training.observed[:, 0], training.values[:, 0], np.nan)
     parts = [values[training.rows(s)] for s in range(count)]
+    levels = [targets[training.rows(s)] for s in range(count)]
     trained = training.lengths >= 2
     offset, unit, step_unit = np.zeros((count, columns)), np.ones((count, columns)), np.ones((count, columns))
     for column in range(columns):
@@ -95,22 +129,56 @@ def fit_scaling(
                 np.concatenate(pool), method, scaled_range
             )
             step_unit[group, column] = _step_unit(pool)
-    scale = [_mean_step(parts[s][:, 0]) for s in range(count)]
-    negative = [bool(np.nanmin(parts[s][:, 0], initial=0.0) < 0) for s in range(count)]
-    still = [len(set(part[~np.isnan(part[:, 0]), 0].tolist())) == 1 for part in parts]
-    flags = (trained, np.array(negative), np.array(still))
-    return Scaling(normalize, offset, unit, step_unit, np.array(scale), *flags)
+    units = (offset, unit, step_unit)
+    ends = [_input_ends(parts[s], normalize, transform, *(array[s] for array in units)) for s in range(count)]
+    low, high = np.moveaxis(np.array(ends).reshape(count, 2, columns), 1, 0)
+    mase, rmsse = np.array([_season_scales(level, season) for level in levels]).reshape(count, 2).T
+    negative = np.array([bool(np.nanmin(level, initial=0.0) < 0) for level in levels])
+    still = np.array([len(set(level[~np.isnan(level)].tolist())) == 1 for level in levels])
+    return Scaling(normalize, transform, *units, low, high, mase, rmsse, trained, negative, still)
 
 
 def network_inputs(values: Floats, scaling: Scaling, series: NDArray[np.int64]) -> Floats:
     """What the network sees of windows: [B, L, C] original units → [B, L, C].
 
-    With ``diff`` the first step of a window is 0: it has nothing before it.
+    With ``diff``, as normalisation or as transform of the target, the first step of a window has nothing
+    before it and counts as no change.
     """
+    if scaling.transform != "none":
+        values = values.copy()
+        values[:, :, 0] = transformed(values[:, :, 0], scaling.transform)
     if scaling.normalize == "none":
         return (values - scaling.offset[series, None]) / scaling.unit[series, None]
     steps = np.diff(values, axis=1, prepend=values[:, :1])
     return steps / scaling.step_unit[series, None]
+
+
+def outside_range(inputs: Floats, scaling: Scaling, series: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of the network's inputs [B, L, C] lie outside the range it was trained on: bool [B, L, C]."""
+    low, high = scaling.input_low[series, None], scaling.input_high[series, None]
+    return (inputs < low) | (inputs > high)
+
+
+def _input_ends(
+    values: Floats,
+    normalize: Normalize,
+    transform: Transform,
+    offset: Floats,
+    unit: Floats,
+    step_unit: Floats,
+) -> tuple[Floats, Floats]:
+    """Lowest and highest input of each column [C], of training values [n, C]; both 0 where there is none."""
+    inputs = np.diff(values, axis=0) / step_unit if normalize == "diff" else (values - offset) / unit
+    if normalize == "diff":  # what stands for the difference of a window's first step
+        inputs = np.concatenate([inputs, np.zeros((1, values.shape[1]))])
+    elif transform == "diff":
+        first = np.full(values.shape[1], np.nan)
+        first[0] = -offset[0] / unit[0]
+        inputs = np.concatenate([inputs, first[None]])
+    empty = np.isnan(inputs).all(axis=0)
+    low = np.min(inputs, axis=0, initial=np.inf, where=~np.isnan(inputs))
+    high = np.max(inputs, axis=0, initial=-np.inf, where=~np.isnan(inputs))
+    return np.where(empty, 0.0, low), np.where(empty, 0.0, high)
 
 
 def _fit_column(values: Floats, method: Method, scaled_range: tuple[float, float]) -> tuple[float, float]:
@@ -152,12 +220,15 @@ def _step_unit(pool: list[Floats]) -> float:
     return size if size > rounding else 1.0
 
 
-def _mean_step(values: Floats) -> float:
-    """Mean absolute one-step difference; 1 where there is none or it is 0."""
-    steps = np.abs(np.diff(values))
+def _season_scales(values: Floats, season: int) -> tuple[float, float]:
+    """Mean absolute and root mean squared difference over a season [n]; 0 where there is none."""
+    lag = season if len(values) > season else 1
+    steps = np.abs(values[lag:] - values[:-lag])
     steps = steps[~np.isnan(steps)]
-    mean = float(np.mean(steps)) if len(steps) else 0.0
-    return mean if mean > 0 else 1.0
+    if not np.any(steps):
+        return 0.0, 0.0
+    magnitude = _magnitude(steps)
+    return float(np.mean(steps)), float(np.sqrt(np.mean((steps / magnitude) ** 2))) * magnitude
 
 
 def _magnitude(values: Floats) -> float:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.scaling import Scaling
+from lstm_forecast.data.transform import transformed_panel
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,15 @@ class PanelTensors:
         levels: [N], the target in units of the head; float64, but float32 where the device has no float64.
         known: float32 [N], 1 where the target was observed, 0 where it was filled.
         anchored: whether the head gives the difference from the last observed value.
-        differenced: whether ``inputs`` are differences, so that a window's first step has to be 0.
+        first: float32 [N, F], what a window that begins at a row sees in its first step, where inputs are
+            differences and that step has nothing before it; None where it sees the row's own inputs.
     """
 
     inputs: Tensor
     levels: Tensor
     known: Tensor
     anchored: bool
-    differenced: bool
+    first: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -48,33 +50,42 @@ class Batch:
 def panel_tensors(panel: Panel, scaling: Scaling, *, anchored: bool, device: torch.device) -> PanelTensors:
     """Moves a panel without empty cells to a device, in the units of the network."""
     series = np.repeat(np.arange(len(panel)), panel.lengths)
+    values = transformed_panel(panel, scaling.transform)
+    starts = panel.offsets[:-1]
+    starts = starts[starts < len(values)]
+    first, known = None, panel.observed[:, 0]
     if scaling.normalize == "diff":
-        steps = np.diff(panel.values, axis=0, prepend=panel.values[:1])
-        starts = panel.offsets[:-1]
-        steps[starts[starts < len(steps)]] = 0.0  # a series' first row has nothing before it
+        steps = np.diff(values, axis=0, prepend=values[:1])
+        steps[starts] = 0.0  # a series' first row has nothing before it
         inputs = steps / scaling.step_unit[series]
+        first = np.zeros_like(inputs)
     else:
-        inputs = (panel.values - scaling.offset[series]) / scaling.unit[series]
+        inputs = (values - scaling.offset[series]) / scaling.unit[series]
+    if scaling.transform == "diff":
+        first = inputs.copy()
+        first[:, 0] = (-scaling.offset[:, 0] / scaling.unit[:, 0])[series]
+        known = known & np.concatenate([[False], known[:-1]])
+        known[starts] = False
     # An anchored target is a difference: measured from the series' first value it keeps its digits also where
     # the level is large and the moves are small.
-    first = panel.values[np.minimum(panel.offsets[:-1], len(panel.values) - 1), 0]
-    origin = first if anchored else scaling.offset[:, 0]
-    levels = (panel.values[:, 0] - origin[series]) / scaling.head_unit[series]
+    begin = values[np.minimum(panel.offsets[:-1], len(values) - 1), 0]
+    origin = begin if anchored else scaling.offset[:, 0]
+    levels = (values[:, 0] - origin[series]) / scaling.head_unit[series]
     wide = torch.float32 if device.type == "mps" else torch.float64
     return PanelTensors(
         inputs=torch.from_numpy(inputs).to(torch.float32).to(device),
         levels=torch.from_numpy(levels).to(wide).to(device),
-        known=torch.from_numpy(panel.observed[:, 0]).to(torch.float32).to(device),
+        known=torch.from_numpy(known).to(torch.float32).to(device),
         anchored=anchored,
-        differenced=scaling.normalize == "diff",
+        first=None if first is None else torch.from_numpy(first).to(torch.float32).to(device),
     )
 
 
 def gather_inputs(tensors: PanelTensors, start: Tensor, lookback: int) -> Tensor:
     """Inputs of the windows that begin at flat rows ``start`` [B]: [B, L, F]."""
     x = tensors.inputs[start[:, None] + torch.arange(lookback, device=start.device)]
-    if tensors.differenced:
-        x[:, 0] = 0.0  # the window's first step has nothing before it
+    if tensors.first is not None:
+        x[:, 0] = tensors.first[start]
     return x
 
 
@@ -108,7 +119,7 @@ def final_outputs(
     lookback: int,
     batch: int = 1024,
 ) -> Tensor:
-    """The network's answers at the end of each window, in units of the head: [W, H]; no gradients."""
+    """The network's answers at the end of each window, in units of the head: [W, H] or [W, H, Q]."""
     with torch.inference_mode():
         parts = [final(gather_inputs(tensors, rows, lookback)) for rows in torch.split(start, batch)]
     return torch.cat(parts)

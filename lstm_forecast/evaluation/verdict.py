@@ -1,20 +1,44 @@
-"""Is the network worth anything? Its errors against the naive forecast's, and a plain sentence."""
+"""Is the network worth anything? Its errors against a simple forecast's, and a plain sentence."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_forecast.evaluation.metrics import mae, rmse
+from lstm_forecast.evaluation.measures import Truth, measure
+from lstm_forecast.evaluation.metrics import mae
 
 Floats = NDArray[np.float64]
 Word = Literal["beats", "ties", "loses"]
 _LEVEL = 0.05  # probability of calling a forecast better or worse that is neither
+_WORDS = {"seasonal_naive": "seasonal naive", "mean": "the mean", "ets": "ETS", "theta": "Theta"}
+_COUNTS = ("Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
+
+
+@dataclass(frozen=True)
+class SeedSpread:
+    """How far forecasts of the same network from different seeds lie apart.
+
+    Attributes:
+        count: number of seeds, two or more.
+        mae_mean: mean of their MAE.
+        mae_sd: its standard deviation, with n - 1.
+        skill_mean: mean of their skill; None where the baseline makes no error.
+        skill_sd: its standard deviation.
+        outside: whether the baseline's MAE lies outside the mean ± 2 standard deviations.
+    """
+
+    count: int
+    mae_mean: float
+    mae_sd: float
+    skill_mean: float | None
+    skill_sd: float | None
+    outside: bool
 
 
 @dataclass(frozen=True)
@@ -24,9 +48,12 @@ class Verdict:
     Attributes:
         word: ``beats``, ``ties`` or ``loses``; None where there is no test split.
         skill: 1 - MAE(model) / MAE(baseline); None where the baseline makes no error.
+        baseline: the forecast it was compared with.
         p_value: two-sided, of the Diebold-Mariano test; None with too few origins or no difference.
-        metrics: metric by name, by model: ``{"model": {"mae": …}, "naive": {…}}``; original units.
-        sentence: the same in plain words.
+        metrics: metric by name, by forecast: ``{"model": {"mae": …}, "naive": {…}}``; NaN where undefined.
+        reasons: why, for each that is NaN, in the same shape.
+        sentence: the verdict in plain words.
+        seeds: how far the members of an ensemble lie apart; None with fewer than two.
     """
 
     word: Word | None
@@ -34,47 +61,81 @@ class Verdict:
     baseline: str
     p_value: float | None
     metrics: Mapping[str, Mapping[str, float]]
+    reasons: Mapping[str, Mapping[str, str]]
     sentence: str
+    seeds: SeedSpread | None
+
+    @property
+    def worse(self) -> bool:
+        """Whether the model is worse than the baseline beyond chance."""
+        return self.word == "loses"
+
+
+def best_baseline(actual: Floats, forecasts: Mapping[str, Floats]) -> str:
+    """Name of the forecast with the lowest MAE, the first of equals; arrays [W, H] of validation windows.
+
+    A forecast whose MAE is undefined is chosen only if all are.
+    """
+    errors = {name: mae(actual, forecast) for name, forecast in forecasts.items()}
+    return min(errors, key=lambda name: math.inf if math.isnan(errors[name]) else errors[name])
 
 
 def judge(
-    actual: Floats,
-    forecast: Floats,
-    baseline: Floats,
+    truth: Truth,
+    forecasts: Mapping[str, Floats],
     *,
-    origins: NDArray[np.int64],
-    scale: Floats,
+    baseline: str,
+    reference: Floats | None = None,
+    members: Sequence[Floats] = (),
 ) -> Verdict:
-    """Compares model and naive forecast on the same windows.
+    """Compares the model with a baseline on the same windows, and measures all forecasts.
+
+    Skill is in original units, the test in units of each series (its MASE scale; 1 where it has none): in a
+    panel they can point apart, and then it is a tie.
 
     Args:
-        actual: [W, H] in original units, NaN where not observed.
-        forecast: the model's, [W, H].
-        baseline: the naive forecast's, [W, H].
-        origins: time of each window's last input, [W]; windows of one time are one observation for the test.
-        scale: MASE scale of each window's series, [W].
+        truth: the test windows.
+        forecasts: [W, H] by name; ``model`` is the one that is judged.
+        baseline: name of the forecast it is compared with.
+        reference: forecast [W, H] of Naive2, for OWA.
+        members: forecasts [W, H] of each seed of an ensemble.
+
+    Raises:
+        ValueError: the model or the baseline has no forecast for a value that is known.
     """
-    metrics = {
-        name: {"mae": mae(actual, values), "rmse": rmse(actual, values)}
-        for name, values in (("model", forecast), ("naive", baseline))
-    }
-    ours, theirs = metrics["model"]["mae"], metrics["naive"]["mae"]
+    model, rival = forecasts["model"], forecasts[baseline]
+    scale = np.where(truth.mase_scale > 0, truth.mase_scale, 1.0)[truth.series]
+    loss = (np.abs(model - truth.actual) - np.abs(rival - truth.actual)) / scale[:, None]
+    if not np.array_equal(np.isnan(loss), np.isnan(truth.actual)):
+        raise ValueError("a forecast is missing where the value is known")
+    naive2 = measure(truth, reference) if reference is not None else None
+    measured = {name: measure(truth, values, reference=naive2) for name, values in forecasts.items()}
+    ours, theirs = (measured[name].values["mae"] for name in ("model", baseline))
     skill = 1 - ours / theirs if theirs > 0 else None
-    loss = (np.abs(forecast - actual) - np.abs(baseline - actual)) / scale[:, None]
-    differences = by_origin(loss, origins)
-    p_value = diebold_mariano(differences, horizon=actual.shape[1])
-    word: Word = "ties"
-    if p_value is not None and p_value < _LEVEL and skill is not None:
-        # Skill is in original units, the test in units of each series: in a panel they can point apart.
-        better = float(differences.mean()) < 0
-        word = "beats" if skill > 0 and better else "loses" if skill < 0 and not better else "ties"
-    sentence = _sentence(word, skill, p_value, differences, _fewest(actual.shape[1]))
-    return Verdict(word, skill, "naive", p_value, metrics, sentence)
+    differences = by_origin(loss, truth.origins)
+    horizon = truth.actual.shape[1]
+    p_value = diebold_mariano(differences, horizon=horizon)
+    word = _word(skill, p_value, differences)
+    seeds = _seed_spread(truth.actual, members, rival)
+    said = _sentence(word, skill, p_value, differences, horizon=horizon, name=_WORDS.get(baseline, baseline))
+    if np.array_equal(model, rival) and skill is not None:
+        said = _same_sentence(baseline)
+    return Verdict(
+        word,
+        skill,
+        baseline,
+        p_value,
+        metrics={name: found.values for name, found in measured.items()},
+        reasons={name: found.reasons for name, found in measured.items()},
+        sentence=f"{said} {_seeds_sentence(seeds, theirs)}" if seeds else said,
+        seeds=seeds,
+    )
 
 
 def no_verdict() -> Verdict:
     """The verdict of a run without a test split: none."""
-    return Verdict(None, None, "naive", None, {}, "No verdict: there is no test split (split.test: 0).")
+    sentence = "No verdict: there is no test split (split.test: 0)."
+    return Verdict(None, None, "naive", None, metrics={}, reasons={}, sentence=sentence, seeds=None)
 
 
 def by_origin(loss: Floats, origins: NDArray[np.int64]) -> Floats:
@@ -120,29 +181,78 @@ def _fewest(horizon: int) -> int:
     return max(20, 2 * horizon)
 
 
+def _word(skill: float | None, p_value: float | None, differences: Floats) -> Word:
+    if skill is None or p_value is None or p_value >= _LEVEL:
+        return "ties"
+    better = float(differences.mean()) < 0
+    return "beats" if skill > 0 and better else "loses" if skill < 0 and not better else "ties"
+
+
+def _seed_spread(actual: Floats, members: Sequence[Floats], rival: Floats) -> SeedSpread | None:
+    """Spread of the members' errors beside those of the rival forecast."""
+    errors = np.array([mae(actual, member) for member in members])
+    baseline = mae(actual, rival)
+    if len(errors) < 2 or np.isnan(errors).any():
+        return None
+    apart = errors - errors[0]  # seeds that agree have a spread of 0 and not of rounding
+    mean, deviation = float(errors[0] + apart.mean()), float(apart.std(ddof=1))
+    return SeedSpread(
+        len(errors),
+        mean,
+        deviation,
+        skill_mean=1 - mean / baseline if baseline > 0 else None,
+        skill_sd=deviation / baseline if baseline > 0 else None,
+        outside=abs(baseline - mean) > 2 * deviation,
+    )
+
+
 def _sentence(
-    word: Word, skill: float | None, p_value: float | None, differences: Floats, fewest: int
+    word: Word, skill: float | None, p_value: float | None, differences: Floats, *, horizon: int, name: str
 ) -> str:
     if len(differences) == 0:
-        return "No better than naive can be shown: no value of the test split was observed."
+        return f"No better than {name} can be shown: no value of the test split was observed."
     if skill is None:
-        return "No better than naive: the naive forecast makes no error here."
+        return f"No better than {name}: the {name.removeprefix('the ')} forecast makes no error here."
     if not np.any(differences):
-        return "No better than naive: the model forecasts exactly the last value."
+        return f"No better than {name}: both make the same errors."
     size = f"{abs(skill):.1%}".replace("%", " %")
-    way = "lower" if skill > 0 else "higher"
-    if p_value is None:
+    found = f"MAE {size} {'lower' if skill > 0 else 'higher'}"
+    if len(differences) < _fewest(horizon):
         return (
-            f"No better than naive can be shown: MAE {size} {way}, but {len(differences)} forecast origins"
-            f" are too few for a test (it needs {fewest})."
-            if len(differences) < fewest
-            else f"No better than naive can be shown: MAE {size} {way}, and the differences allow no test."
+            f"No better than {name} can be shown: {found}, but {len(differences)} forecast origins"
+            f" are too few for a test (it needs {_fewest(horizon)})."
         )
+    if p_value is None:
+        return f"No better than {name} can be shown: {found}, and the differences allow no test."
     shown = f"p = {p_value:.2g}" if p_value >= 0.001 else "p < 0.001"
     if word == "beats":
-        return f"Beats naive by {size} ({shown})."
+        return f"Beats {name} by {size} ({shown})."
     if word == "loses":
-        return f"Worse than naive by {size} ({shown}): do not use."
+        return f"Worse than {name} by {size} ({shown}): do not use."
     if p_value < _LEVEL:
-        return f"No better than naive can be shown: MAE {size} {way}, but not on most series ({shown})."
-    return f"No better than naive: MAE {size} {way}, which chance explains ({shown})."
+        return f"No better than {name} can be shown: {found}, but not on most series ({shown})."
+    return f"No better than {name}: {found}, which chance explains ({shown})."
+
+
+def _same_sentence(baseline: str) -> str:
+    if baseline == "naive":
+        return "No better than naive: the model forecasts exactly the last value."
+    name = _WORDS.get(baseline, baseline)
+    return f"No better than {name}: the model forecasts exactly what {name} does."
+
+
+def _seeds_sentence(seeds: SeedSpread, baseline: float) -> str:
+    count = _COUNTS[seeds.count - 2] if seeds.count <= 10 else str(seeds.count)
+    what = "gain" if seeds.mae_mean < baseline else "difference"
+    lies = "outside" if seeds.outside else "within"
+    spread = _plus_minus(seeds.mae_mean, seeds.mae_sd)
+    return f"{count} seeds: MAE {spread}; the {what} lies {lies} the seed spread."
+
+
+def _plus_minus(mean: float, deviation: float) -> str:
+    """``1.23 ± 0.04``: decimals for one digit of the deviation, or for three of the mean where it is 0."""
+    if not 1e-4 <= mean < 1e9:
+        return f"{mean:.3g} ± {deviation:.1g}"
+    places = -math.floor(math.log10(deviation or mean / 100))
+    decimals = min(6, max(0, places))
+    return f"{mean:,.{decimals}f} ± {deviation:,.{decimals}f}"

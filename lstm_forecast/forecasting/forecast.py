@@ -1,112 +1,163 @@
-"""From the network's answers to numbers in original units, directly or block by block."""
+"""From a trained network to numbers in original units, directly or block by block.
+
+There is one way from rows to a forecast, and everybody takes it: the test, the calibration of intervals, the
+backtest and ``predict``.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from lstm_forecast.data.panel import Panel
-from lstm_forecast.data.scaling import Scaling, network_inputs
-from lstm_forecast.data.tensors import PanelTensors, final_outputs
-from lstm_forecast.data.windows import Windows
+from lstm_forecast.data.scaling import Scaling, network_inputs, outside_range
+from lstm_forecast.data.transform import restored
 from lstm_forecast.errors import UsageError
 from lstm_forecast.model.reglstm import RegLSTM
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+CHUNK = 1024  # windows forecast at once
 
 
-def forecast_windows(
-    model: RegLSTM,
-    tensors: PanelTensors,
-    panel: Panel,
-    scaling: Scaling,
-    windows: Windows,
-    *,
-    lookback: int,
-    minimum: Floats,
-) -> Floats:
-    """Forecasts at the end of each window, in original units: [W, H].
+@dataclass(frozen=True)
+class Outlook:
+    """Forecasts of W windows.
 
-    Args:
-        model: in evaluation mode.
-        tensors: the panel on the device.
-        panel: the same rows in original units, for the anchors.
-        scaling: units.
-        windows: where to forecast.
+    Attributes:
+        point: [W, H] in original units; the median where the head gives quantiles.
+        quantiles: [W, H, Q], never crossing; None for a point head.
+    """
+
+    point: Floats
+    quantiles: Floats | None
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """Trained networks with their units: all that stands between rows and their forecast.
+
+    Attributes:
+        networks: in evaluation mode, on one device; the mean of their answers is the forecast.
+        scaling: units of all series.
         lookback: L.
-        minimum: lowest value a forecast may have, by series [S]; -inf for none.
-    """
-    start = torch.from_numpy(windows.start).to(tensors.inputs.device)
-    answers = final_outputs(model.final, tensors, start, lookback=lookback)
-    last = panel.values[windows.start + lookback - 1, 0]
-    return original_units(
-        answers.to("cpu", torch.float64).numpy(),
-        last,
-        scaling,
-        windows.series,
-        anchored=tensors.anchored,
-        minimum=minimum,
-    )
-
-
-def forecast_future(
-    model: RegLSTM,
-    values: Floats,
-    scaling: Scaling,
-    series: NDArray[np.int64],
-    *,
-    horizon: int,
-    anchored: bool,
-    minimum: Floats,
-) -> Floats:
-    """The next ``horizon`` steps after the given rows, in original units: [B, horizon].
-
-    Direct up to the trained horizon; beyond it each block of forecasts is read as if it had been observed.
-
-    Args:
-        model: in evaluation mode, on any device.
-        values: the last L rows of each series, [B, L, C] in original units, the target first.
-        scaling: units of all series of the run.
-        series: which of them the B rows are.
-        horizon: steps ahead.
         anchored: whether the answer is a difference from the last row.
-        minimum: lowest value a forecast may have, by series [S].
-
-    Raises:
-        UsageError: a horizon beyond the trained one with past covariates, whose future nobody knows.
+        minimum: lowest value a forecast may have, by series [S]; -inf for none.
+        levels: quantile levels of the head, ascending, 0.5 among them; empty for a point head.
     """
-    trained = model.output_size
-    if horizon > trained and values.shape[2] > 1:
-        raise UsageError(
-            "predict.horizon",
-            f"{horizon} steps asked, {trained} trained, and the run uses past covariates",
-            where="--horizon",
-            details=["past covariates are not known beyond the last row, so a forecast cannot be fed back"],
-            hint=f"train with --horizon {horizon}, or predict --horizon {trained}",
+
+    networks: tuple[RegLSTM, ...]
+    scaling: Scaling
+    lookback: int
+    anchored: bool
+    minimum: Floats
+    levels: tuple[float, ...] = ()
+
+    @property
+    def horizon(self) -> int:
+        """H, the steps ahead that the networks were trained for."""
+        return self.networks[0].output_size
+
+    def members(self) -> list[Forecaster]:
+        """One forecaster for each network alone."""
+        return [replace(self, networks=(network,)) for network in self.networks]
+
+    def furthest(self, columns: int) -> int | None:
+        """Steps that can be forecast from ``columns`` value columns: H with past covariates, else any."""
+        return self.horizon if columns > 1 else None
+
+    def at(self, panel: Panel, rows: Rows, series: Rows, *, horizon: int) -> Outlook:
+        """Forecasts after the flat rows ``rows`` [W], each with the L - 1 rows before it: [W, horizon].
+
+        Nothing after a row is looked at.
+        """
+        parts = [
+            self.after(self._windows(panel, rows[i : i + CHUNK]), series[i : i + CHUNK], horizon=horizon)
+            for i in range(0, len(rows), CHUNK)
+        ]
+        if not parts:
+            quantiles = np.empty((0, horizon, len(self.levels))) if self.levels else None
+            return Outlook(np.empty((0, horizon)), quantiles)
+        spread = [part.quantiles for part in parts if part.quantiles is not None]
+        return Outlook(
+            np.concatenate([part.point for part in parts]), np.concatenate(spread) if spread else None
         )
-    device = next(model.parameters()).device
-    window, blocks = values, []
-    for _ in range(0, horizon, trained):
-        inputs = torch.from_numpy(network_inputs(window, scaling, series)).to(torch.float32).to(device)
+
+    def after(self, values: Floats, series: Rows, *, horizon: int) -> Outlook:
+        """The next ``horizon`` steps after the given rows, in original units: [B, horizon].
+
+        Direct up to the trained horizon; beyond it each block of forecasts is read as if it had been
+        observed.
+
+        Args:
+            values: the last L rows of each series, [B, L, C] in original units, the target first.
+            series: which series of the run the B rows are.
+            horizon: steps ahead.
+
+        Raises:
+            UsageError: a horizon beyond the trained one with past covariates, whose future nobody knows.
+        """
+        furthest = self.furthest(values.shape[2])
+        if furthest is not None and horizon > furthest:
+            raise _no_future(horizon, furthest)
+        window, points, spreads = values, [], []
+        for _ in range(0, horizon, self.horizon):
+            block = self._block(window, series)
+            points.append(block.point)
+            if block.quantiles is not None:
+                spreads.append(block.quantiles)
+            if horizon > self.horizon:
+                longer = np.concatenate([window, block.point[:, :, None]], axis=1)
+                window = longer[:, -values.shape[1] :]
+        quantiles = np.concatenate(spreads, axis=1)[:, :horizon] if spreads else None
+        return Outlook(np.concatenate(points, axis=1)[:, :horizon], quantiles)
+
+    def outside(self, panel: Panel, rows: Rows, series: Rows) -> tuple[int, int]:
+        """How many numbers the network receives before ``rows`` [W], and how many of them lie outside the
+        range it was trained on: (outside, all).
+        """
+        found = 0
+        for i in range(0, len(rows), CHUNK):
+            window, mine = self._windows(panel, rows[i : i + CHUNK]), series[i : i + CHUNK]
+            found += int(outside_range(network_inputs(window, self.scaling, mine), self.scaling, mine).sum())
+        return found, len(rows) * self.lookback * panel.values.shape[1]
+
+    def _windows(self, panel: Panel, rows: Rows) -> Floats:
+        windows: Floats = panel.values[rows[:, None] + np.arange(1 - self.lookback, 1)]
+        return windows
+
+    def _block(self, window: Floats, series: Rows) -> Outlook:
+        """The H steps after a window [B, L, C], in one answer of the networks."""
+        device = next(self.networks[0].parameters()).device
+        inputs = torch.from_numpy(network_inputs(window, self.scaling, series)).to(torch.float32).to(device)
         with torch.inference_mode():
-            parts = [model.final(part) for part in torch.split(inputs, 1024)]
-            answer = torch.cat(parts).to("cpu", torch.float64).numpy()
-        block = original_units(answer, window[:, -1, 0], scaling, series, anchored=anchored, minimum=minimum)
-        blocks.append(block)
-        window = (
-            np.concatenate([window, block[:, :, None]], axis=1)[:, -values.shape[1] :]
-            if horizon > trained
-            else window
+            answers = [
+                torch.cat([network.final(part) for part in torch.split(inputs, CHUNK)])
+                for network in self.networks
+            ]
+        answer = torch.stack(answers).to("cpu", torch.float64).mean(dim=0).numpy()
+        last = window[:, -1, 0]
+        if not self.levels:
+            return Outlook(self._original(answer, last, series), None)
+        each = [self._original(answer[:, :, q], last, series) for q in range(len(self.levels))]
+        # Sorting quantiles that cross never makes them worse (Chernozhukov, Fernandez-Val & Galichon 2010).
+        quantiles = np.sort(np.stack(each, axis=-1), axis=-1)
+        return Outlook(quantiles[:, :, self.levels.index(0.5)], quantiles)
+
+    def _original(self, answers: Floats, last: Floats, series: Rows) -> Floats:
+        return original_units(
+            answers, last, self.scaling, series, anchored=self.anchored, minimum=self.minimum
         )
-    return np.concatenate(blocks, axis=1)[:, :horizon]
 
 
 def original_units(
     answers: Floats,
     last: Floats,
     scaling: Scaling,
-    series: NDArray[np.int64],
+    series: Rows,
     *,
     anchored: bool,
     minimum: Floats,
@@ -116,10 +167,12 @@ def original_units(
     The anchor ``last`` [B] is added in float64 from the unscaled rows: an answer of zero is the last value
     itself, bit for bit, which a way through the scaler and back would not give.
     """
-    still = scaling.still[series, None]
-    spread = np.where(still, 0.0, answers * scaling.head_unit[series, None])
-    base = np.where(still | anchored, last[:, None], scaling.offset[series, 0][:, None])
-    return np.asarray(np.maximum(base + spread, minimum[series, None]), dtype=np.float64)
+    changed = answers * scaling.head_unit[series, None]
+    if not anchored:
+        changed = changed + scaling.offset[series, 0][:, None]
+    values = restored(changed, last, scaling.transform, anchored=anchored)
+    values = np.where(scaling.still[series, None], last[:, None], values)
+    return np.asarray(np.maximum(values, minimum[series, None]), dtype=np.float64)
 
 
 def lowest_values(minimum: float | str | None, scaling: Scaling) -> Floats:
@@ -130,3 +183,13 @@ def lowest_values(minimum: float | str | None, scaling: Scaling) -> Floats:
     if minimum == "auto":
         return np.where(scaling.negative, -np.inf, 0.0)
     return np.full(len(scaling.negative), -np.inf if minimum is None else float(minimum))
+
+
+def _no_future(horizon: int, trained: int) -> UsageError:
+    return UsageError(
+        "predict.horizon",
+        f"{horizon} steps asked, {trained} trained, and the run uses past covariates",
+        where="--horizon",
+        details=["past covariates are not known beyond the last row, so a forecast cannot be fed back"],
+        hint=f"train with --horizon {horizon}, or predict --horizon {trained}",
+    )

@@ -5,9 +5,9 @@ A run directory is untrusted: names, shapes, types and finiteness are checked be
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from lstm_forecast.data.calendars import DAY, EVERY_DAY, Frequency
 from lstm_forecast.data.dates import TimeFormat
 from lstm_forecast.data.panel import Panel
-from lstm_forecast.data.scaling import Scaling
+from lstm_forecast.data.scaling import FLAGS, NUMBERS, Normalize, Scaling
 from lstm_forecast.data.splits import Splits
+from lstm_forecast.data.transform import Transform
 from lstm_forecast.errors import ArtifactRejected
 from lstm_forecast.runs.storage import json_bytes, parse_json
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from lstm_forecast.model.reglstm import RegLSTM
 
 Arrays = dict[str, NDArray[Any]]
+NETWORK, HELD_OUT = "network", "held_out"  # prefixes of the weights
+SCORES = "calibration."  # prefix of the calibration's arrays among the context's
+MOST_SEASON = 100_000  # as the configuration has it
 MOST_DAYS = 366 * 1900  # from 1970 back to the year 70 and on to 3870; the calendars end at 1 and 9999
 
 
@@ -40,7 +44,10 @@ class Preprocess:
         series_name: header of the id column.
         time_format: how times are written in the input.
         frequency: the rhythm of the rows.
-        scaling: units, fitted on the training rows.
+        season: steps per season, 1 for none.
+        scaling: units of the networks that forecast.
+        held_out_scaling: units of the networks that were tested, where those that forecast were trained again
+            on all rows; else None.
     """
 
     series_ids: tuple[str, ...]
@@ -49,7 +56,9 @@ class Preprocess:
     series_name: str
     time_format: TimeFormat
     frequency: Frequency
+    season: int
     scaling: Scaling
+    held_out_scaling: Scaling | None
 
     def to_bytes(self) -> bytes:
         """``preprocess.json``."""
@@ -61,7 +70,9 @@ class Preprocess:
                 "series_name": self.series_name,
                 "time_format": self.time_format.to_json(),
                 "frequency": self.frequency.to_json(),
+                "season": self.season,
                 "scaling": self.scaling.to_json(),
+                "held_out_scaling": self.held_out_scaling.to_json() if self.held_out_scaling else None,
             }
         )
 
@@ -81,10 +92,15 @@ class Preprocess:
                 str(fields["series_name"]),
                 TimeFormat.from_json(fields["time_format"]),
                 Frequency.from_json(fields["frequency"]),
+                int(fields["season"]),
                 Scaling.from_json(fields["scaling"]),
+                Scaling.from_json(fields["held_out_scaling"]) if fields["held_out_scaling"] else None,
             )
             _check_frequency(read.frequency)
-            _check_scaling(read)
+            if not 1 <= read.season <= MOST_SEASON:
+                raise ValueError(f"season is {read.season}")
+            for scaling in filter(None, (read.scaling, read.held_out_scaling)):
+                _check_scaling(scaling, (len(read.series_ids), len(read.columns)))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ArtifactRejected("artifact.preprocess", f"cannot be read: {error}", where=where) from error
         return read
@@ -105,25 +121,26 @@ def _check_frequency(frequency: Frequency) -> None:
         raise ValueError("frequency makes no sense")
 
 
-def _check_scaling(read: Preprocess) -> None:
-    scaling, shape = read.scaling, (len(read.series_ids), len(read.columns))
-    for name in ("offset", "unit", "step_unit"):
+def _check_scaling(scaling: Scaling, shape: tuple[int, int]) -> None:
+    for name in (*NUMBERS, *FLAGS):
         array = getattr(scaling, name)
-        if array.shape != shape or not np.isfinite(array).all():
-            raise ValueError(f"scaling.{name} is not {shape[0]} x {shape[1]} finite numbers")
-    for name in ("mase_scale", "trained", "negative", "still"):
-        if getattr(scaling, name).shape != shape[:1]:
-            raise ValueError(f"scaling.{name} is not {shape[0]} numbers")
-    if scaling.normalize not in ("none", "diff"):
-        raise ValueError(f"scaling.normalize is {scaling.normalize!r}")
+        by_series = name in ("mase_scale", "rmsse_scale", *FLAGS)
+        expected = shape[:1] if by_series else shape
+        if array.shape != expected or not np.isfinite(array).all():
+            raise ValueError(f"scaling.{name} is not {' x '.join(map(str, expected))} finite numbers")
+    if not all((getattr(scaling, name) >= 0).all() for name in ("mase_scale", "rmsse_scale")):
+        raise ValueError("scaling.mase_scale or rmsse_scale is below 0")
+    if scaling.normalize not in get_args(Normalize) or scaling.transform not in get_args(Transform):
+        raise ValueError(f"scaling is {scaling.normalize!r} of {scaling.transform!r}")
 
 
-def pack_context(panel: Panel, splits: Splits, *, at_least: int) -> bytes:
+def pack_context(panel: Panel, splits: Splits, scores: Mapping[str, NDArray[Any]], *, at_least: int) -> bytes:
     """``context.safetensors``: the rows a forecast and the pictures need, in original units.
 
     Args:
         panel: all rows.
         splits: where training and validation end.
+        scores: arrays of the intervals' calibration, kept beside the rows under ``calibration.``.
         at_least: rows kept of each series at its end, and before its first test row, where it has them.
     """
     from safetensors.numpy import save
@@ -144,11 +161,12 @@ def pack_context(panel: Panel, splits: Splits, *, at_least: int) -> bytes:
         "train_end": splits.train_end + shift,
         "validation_end": splits.validation_end + shift,
     }
+    arrays |= {SCORES + name: array for name, array in scores.items()}
     return bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
 
 
-def unpack_context(data: bytes, preprocess: Preprocess, *, where: str) -> tuple[Panel, Splits]:
-    """The inverse of :func:`pack_context`.
+def unpack_context(data: bytes, preprocess: Preprocess, *, where: str) -> tuple[Panel, Splits, Arrays]:
+    """The inverse of :func:`pack_context`; the arrays of the calibration are as they were found.
 
     Raises:
         ArtifactRejected: a tensor is missing, of another shape or type, or not finite.
@@ -186,7 +204,8 @@ def unpack_context(data: bytes, preprocess: Preprocess, *, where: str) -> tuple[
         preprocess.series_ids,
         preprocess.columns,
     )
-    return panel, Splits(arrays["train_end"], arrays["validation_end"])
+    scores = {name.removeprefix(SCORES): array for name, array in arrays.items() if name.startswith(SCORES)}
+    return panel, Splits(arrays["train_end"], arrays["validation_end"]), scores
 
 
 def _check_borders(arrays: Arrays, rows: int, furthest: int, where: str) -> None:
@@ -201,19 +220,32 @@ def _check_borders(arrays: Arrays, rows: int, furthest: int, where: str) -> None
         )
 
 
-def pack_weights(model: RegLSTM) -> bytes:
-    """``model.safetensors``: the weights, on the CPU."""
+def pack_weights(networks: Sequence[RegLSTM], held_out: Sequence[RegLSTM]) -> bytes:
+    """``model.safetensors``: the weights of the networks that forecast and of those tested, on the CPU."""
     from safetensors.torch import save
 
-    weights = {name: value.detach().to("cpu").contiguous() for name, value in model.state_dict().items()}
+    weights = {}
+    for kind, group in ((NETWORK, networks), (HELD_OUT, held_out)):
+        for number, network in enumerate(group):
+            for name, value in network.state_dict().items():
+                weights[f"{kind}.{number}.{name}"] = value.detach().to("cpu").contiguous()
     return bytes(save(weights))
 
 
-def unpack_weights(data: bytes, build: Callable[[], RegLSTM], *, where: str) -> RegLSTM:
-    """The model that ``build`` describes, with these weights, on the CPU and in evaluation mode.
+def unpack_weights(
+    data: bytes, build: Callable[[], RegLSTM], *, count: int, held_out: int, where: str
+) -> tuple[tuple[RegLSTM, ...], tuple[RegLSTM, ...]]:
+    """The networks that ``build`` describes, with these weights, on the CPU and in evaluation mode.
 
     The description is built without memory first and compared with the file, so a hostile description
     allocates nothing.
+
+    Args:
+        data: the file.
+        build: makes one network.
+        count: number of networks that forecast.
+        held_out: number of networks that were tested, beside them.
+        where: name of the file, for messages.
 
     Raises:
         ArtifactRejected: naming the first tensor that is missing, extra, of another shape or not finite.
@@ -228,10 +260,11 @@ def unpack_weights(data: bytes, build: Callable[[], RegLSTM], *, where: str) -> 
         raise ArtifactRejected("artifact.safetensors", f"cannot be read: {error}", where=where) from error
     try:
         with torch.device("meta"):
-            model = build()
+            names = [f"{NETWORK}.{n}" for n in range(count)] + [f"{HELD_OUT}.{n}" for n in range(held_out)]
+            models = {name: build() for name in names}
     except ValueError as error:
         raise ArtifactRejected("artifact.config", str(error), where=where) from error
-    expected = model.state_dict()
+    expected = {f"{name}.{key}": t for name, model in models.items() for key, t in model.state_dict().items()}
     for name in sorted(expected.keys() | weights.keys()):
         want = _shape(expected.get(name))
         got = _shape(weights.get(name))
@@ -240,9 +273,12 @@ def unpack_weights(data: bytes, build: Callable[[], RegLSTM], *, where: str) -> 
             raise ArtifactRejected("artifact.tensor", message, where=where)
         if not torch.isfinite(weights[name]).all():
             raise ArtifactRejected("artifact.tensor", f"tensor {name!r} is not finite", where=where)
-    model.load_state_dict(weights, assign=True)
-    model.eval()
-    return model
+    for name, model in models.items():
+        mine = {key: weights[f"{name}.{key}"] for key in model.state_dict()}
+        model.load_state_dict(mine, assign=True)
+        model.eval()
+    together = tuple(models.values())
+    return together[:count], together[count:]
 
 
 def _shape(tensor: torch.Tensor | None) -> str:

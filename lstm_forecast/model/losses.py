@@ -1,7 +1,8 @@
-"""Losses of a point forecast, each a weighted mean in the unit of the network's head."""
+"""Losses of point and quantile forecasts, each a weighted mean in the unit of the network's head."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
@@ -39,6 +40,32 @@ def point_loss(name: LossName, forecast: Tensor, target: Tensor, weight: Tensor)
     known = torch.where(weight > 0, target, forecast.detach())
     total = weight.sum()
     return (_elementwise(name, forecast, known) * weight).sum() / torch.where(total > 0, total, 1)
+
+
+def pinball_loss(levels: Sequence[float], forecast: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """The weighted mean pinball loss over all quantiles, a scalar (Koenker & Bassett 1978).
+
+    Args:
+        levels: Q quantile levels in (0, 1).
+        forecast: ``[…, Q]``, for example ``[B, H, Q]``.
+        target: ``[…]``; may be NaN wherever ``weight`` is 0.
+        weight: ``[…]``; 1 counts, 0 does not. All zero gives 0.
+
+    Raises:
+        ValueError: shapes that do not fit.
+    """
+    expected = (*target.shape, len(levels))
+    if tuple(forecast.shape) != expected or target.shape != weight.shape:
+        raise ValueError(
+            f"forecast must be {expected} and weight {tuple(target.shape)};"
+            f" got {tuple(forecast.shape)} and {tuple(weight.shape)}"
+        )
+    level = torch.tensor(levels, dtype=forecast.dtype, device=forecast.device)
+    known = torch.where(weight > 0, target, forecast.detach()[..., 0])
+    below = known[..., None] - forecast
+    loss = torch.maximum(level * below, (level - 1) * below).mean(dim=-1)
+    total = weight.sum()
+    return (loss * weight).sum() / torch.where(total > 0, total, 1)
 
 
 def _elementwise(name: LossName, forecast: Tensor, target: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""RegLSTM: stacked recurrent layers, dropout after every layer, a dense head that gives H numbers.
+"""RegLSTM: stacked recurrent layers, dropout after every layer, a dense head that gives H numbers or H × Q.
 
 Inside, everything is time-major ``[L, B, ...]``, the layout torch's recurrent layers compute in, so nothing
 is copied between the layers; ``batch_first`` concerns only what goes in and comes out.
@@ -54,11 +54,14 @@ class Draws:
 class RegLSTM(nn.Module):
     """x [B, L, F] -> stacked recurrent layers, dropout after every layer -> head -> [B, L, H] or [B, H].
 
+    With ``num_quantiles`` the head gives Q numbers per step ahead: [B, L, H, Q] or [B, H, Q].
+
     Args:
         input_size: F, features per step.
         hidden_size: D, one width for all layers, or one per layer.
         num_layers: how many recurrent layers; must equal the number of widths where those are listed.
-        output_size: H, numbers the head gives.
+        output_size: H, steps ahead the head gives.
+        num_quantiles: Q, numbers per step ahead; 0 for one without an axis of its own.
         cell: lstm, gru, rnn, or lstm_peephole (gates that see the cell state).
         nonlinearity: tanh or relu; relu for ``cell="rnn"`` only.
         bias: False leaves out the biases of the recurrent layers; LayerNorm and head keep theirs.
@@ -86,6 +89,7 @@ class RegLSTM(nn.Module):
         num_layers: int = 1,
         *,
         output_size: int = 1,
+        num_quantiles: int = 0,
         cell: CellName = "lstm",
         nonlinearity: Nonlinearity = "tanh",
         bias: bool = True,
@@ -104,6 +108,7 @@ class RegLSTM(nn.Module):
         self.hidden_sizes = tuple(sizes)
         self.num_layers = num_layers
         self.output_size = output_size
+        self.num_quantiles = num_quantiles
         self.cell = cell
         self.nonlinearity = nonlinearity
         self.dropout = dropout
@@ -125,7 +130,8 @@ class RegLSTM(nn.Module):
         self.learned_state = nn.ParameterList(
             torch.zeros(self.state_parts, self.directions, 1, size) for size in learned
         )
-        self.head = _head(widths[-1] * (2 if readout == "both" else 1), head_layers, output_size)
+        numbers = output_size * max(num_quantiles, 1)
+        self.head = _head(widths[-1] * (2 if readout == "both" else 1), head_layers, numbers)
         if zero_head:
             _zero_last(self.head)
 
@@ -138,6 +144,8 @@ class RegLSTM(nn.Module):
         ):
             if value not in allowed:
                 raise ValueError(f"{name}: got {value!r}, expected one of {', '.join(allowed)}")
+        if self.num_quantiles < 0:
+            raise ValueError(f"num_quantiles: got {self.num_quantiles}, expected 0 or more")
         sizes = (self.input_size, self.num_layers, self.output_size, *self.hidden_sizes, *head_layers)
         if min(sizes) < 1:
             raise ValueError(
@@ -171,7 +179,7 @@ class RegLSTM(nn.Module):
                 In evaluation nothing is random, and they are ignored.
 
         Returns:
-            ``[B, L, H]``, or ``[L, B, H]`` without ``batch_first``.
+            ``[B, L, H]``, or ``[L, B, H]`` without ``batch_first``; with quantiles a last axis Q.
 
         Raises:
             ValueError: shapes that do not fit, or a readout other than hidden (the layers give the cell
@@ -180,11 +188,11 @@ class RegLSTM(nn.Module):
         if self.readout != "hidden":
             raise ValueError(f'readout "{self.readout}" exists for the final state only; call final(x)')
         sequence, _, mask = self._run(x, state, draws)
-        out: Tensor = self.head(self._regularise(sequence, mask, layer=-1))
+        out = self._by_quantile(self.head(self._regularise(sequence, mask, layer=-1)))
         return out.transpose(0, 1) if self.batch_first else out
 
     def final(self, x: Tensor, *, draws: Draws | None = None) -> Tensor:
-        """The head's output from the final state, ``[B, H]``; ``x`` and ``draws`` as in ``forward``.
+        """The head's output from the final state, ``[B, H]`` or ``[B, H, Q]``; ``x`` and ``draws`` as in ``forward``.
 
         With two directions that is the forward one's state at step L - 1 beside the backward one's at step 0:
         both have seen the whole window. LayerNorm and dropout act on this pair; the cell state, which is no
@@ -198,8 +206,13 @@ class RegLSTM(nn.Module):
         if self.readout != "hidden":
             c = _side_by_side(ends[1])
             parts.append(c if keep is None else c * keep)
-        out: Tensor = self.head(parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1))
-        return out
+        return self._by_quantile(self.head(parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)))
+
+    def _by_quantile(self, numbers: Tensor) -> Tensor:
+        """[…, H · Q] → […, H, Q]; nothing to do without quantiles."""
+        if not self.num_quantiles:
+            return numbers
+        return numbers.reshape(*numbers.shape[:-1], self.output_size, self.num_quantiles)
 
     def draw(self, batch: int, length: int, generators: Sequence[torch.Generator] | None = None) -> Draws:
         """Dropout masks and random initial states for one step of ``batch`` windows of ``length`` steps.

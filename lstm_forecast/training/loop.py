@@ -14,7 +14,7 @@ from torch import Tensor
 from lstm_forecast.data.tensors import PanelTensors, final_outputs, gather_batch
 from lstm_forecast.data.windows import Windows, thin
 from lstm_forecast.errors import Diverged
-from lstm_forecast.model.losses import LossName, point_loss
+from lstm_forecast.model.losses import LossName, pinball_loss, point_loss
 from lstm_forecast.model.reglstm import RegLSTM
 from lstm_forecast.training.gradients import GradientNorms
 from lstm_forecast.training.seeds import derive_seed, stream
@@ -32,7 +32,9 @@ class Recipe:
         clip_norm: longest gradient, in units of the head; None: no clipping.
         patience: epochs without improvement before the end; None: all epochs run and the last weights stay.
         max_time_s: no epoch begins after this many seconds.
+        loss: of a point forecast; a quantile head has its own, ``pinball``.
         untouched_first: the untrained model takes part in the selection, as epoch 0.
+        quantiles: levels of a quantile head, whose loss is the pinball loss; empty for a point forecast.
     """
 
     epochs: int
@@ -40,7 +42,7 @@ class Recipe:
     optimizer: Optimizer
     lr: float
     weight_decay: float
-    loss: LossName
+    loss: LossName | Literal["pinball"]
     clip_norm: float | None
     patience: int | None
     max_time_s: float | None
@@ -50,11 +52,14 @@ class Recipe:
     stride: int
     every_step: bool
     untouched_first: bool
+    quantiles: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class Score:
-    """What validation says: ``loss`` in the unit of the head, ``score`` the MAE that selects the model."""
+    """What validation says: ``loss`` in the unit of the head; ``score``, which selects the model: the MAE of the
+    forecasts over the MASE scale of their series, or a quantile head's pinball loss over the same.
+    """
 
     loss: float
     score: float
@@ -140,6 +145,18 @@ def fit(
     return fitted
 
 
+def train_epochs(model: RegLSTM, tensors: PanelTensors, windows: Windows, recipe: Recipe) -> None:
+    """Trains the model in place for ``recipe.epochs`` epochs, without validation; the last weights stay.
+
+    Raises:
+        Diverged: a loss or gradient is not finite.
+    """
+    optimizer = make_optimizer(model, recipe)
+    for number in range(1, recipe.epochs + 1):
+        train_epoch(model, tensors, windows, recipe, optimizer, number)
+    model.eval()
+
+
 @dataclass(frozen=True)
 class _Trained:
     """Means over the steps of an epoch."""
@@ -204,8 +221,12 @@ def validation_score(
             tensors, rows, lookback=recipe.lookback, horizon=recipe.horizon, every_step=False
         )
         known = float(batch.weight.sum())
-        loss += float(point_loss(recipe.loss, answer, batch.y, batch.weight)) * known
-        total += float(((answer - batch.y).abs() * batch.weight * scale[:, None]).sum())
+        loss += float(_objective(recipe, answer, batch.y, batch.weight)) * known
+        scaled = batch.weight * scale[:, None]
+        if recipe.quantiles:
+            total += float(pinball_loss(recipe.quantiles, answer, batch.y, scaled)) * float(scaled.sum())
+        else:
+            total += float(((answer - batch.y).abs() * scaled).sum())
         count += known
     return Score(loss / max(count, 1.0), total / max(count, 1.0))
 
@@ -241,7 +262,14 @@ def _loss(
     ]
     draws = model.draw(len(start), recipe.lookback, generators=generators)
     answer = model(batch.x, draws=draws) if recipe.every_step else model.final(batch.x, draws=draws)
-    return point_loss(recipe.loss, answer, batch.y, batch.weight)
+    return _objective(recipe, answer, batch.y, batch.weight)
+
+
+def _objective(recipe: Recipe, answer: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+    """What training makes small: the point loss, or a quantile head's own."""
+    if recipe.loss == "pinball":
+        return pinball_loss(recipe.quantiles, answer, y, weight)
+    return point_loss(recipe.loss, answer, y, weight)
 
 
 def _summary(record: Tensor, sizes: list[int], names: list[str], recipe: Recipe, epoch: int) -> _Trained:

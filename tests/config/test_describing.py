@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,10 +34,14 @@ TRAPS = st.sampled_from(
 NAMES = TEXT | TRAPS
 POSITIVE = st.floats(1e-300, 1e6)
 MINUTES = st.integers(1, 10**5).map(lambda n: f"{n}s") | st.floats(1, 1000).map(lambda x: f"{x!r}m")
+QUANTILES = st.lists(st.integers(1, 4999), max_size=10, unique=True).map(
+    lambda below: sorted([*(n / 10_000 for n in below), 0.5, *(1 - n / 10_000 for n in below)])
+)
 VALUES: dict[str, st.SearchStrategy[object]] = {
     "run.name": st.none() | st.from_regex(r"[a-zA-Z0-9][\w.-]{0,20}", fullmatch=True).filter(str.isascii),
     "run.dir": st.none() | NAMES,
     "run.plots": st.booleans(),
+    "run.promote": st.sampled_from(["always", "if_better"]),
     "data.time": st.none() | NAMES,
     "data.target": st.none() | NAMES | st.lists(NAMES, min_size=1, max_size=3, unique=True),
     "data.series_id": st.none() | NAMES,
@@ -47,6 +52,8 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "data.na_values": st.lists(NAMES | st.just(""), max_size=3),
     "data.strict": st.booleans(),
     "data.max_bytes": st.integers(1, 2**50) | st.integers(1, 1000).map(lambda n: f"{n}MiB"),
+    "data.season": st.none() | st.integers(1, 10**5),
+    "data.transform": st.sampled_from(["none", "log", "log1p", "diff"]),
     "data.frequency": st.sampled_from([None, "D", "15min", "W-FRI"]),
     "split.validation": st.floats(0.001, 0.999) | st.integers(1, 10**7) | st.dates().map(str),
     "split.test": st.floats(0.001, 0.999) | st.integers(0, 10**7) | st.dates().map(str),
@@ -58,13 +65,27 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "model.head_layers": st.lists(st.integers(1, 8192), max_size=4),
     "model.dropout": st.floats(0, 1, exclude_max=True),
     "model.supervision": st.sampled_from(["auto", "last", "every_step"]),
+    "model.head": st.sampled_from(["point", "quantile"]),
+    "model.quantiles": QUANTILES,
     "training.lr": POSITIVE,
+    "training.refit": st.sampled_from(["none", "full"]),
+    "training.ensemble": st.integers(1, 100),
+    "training.tensorboard": st.booleans(),
+    "evaluation.baselines": st.permutations(["naive", "seasonal_naive", "drift", "mean", "ets", "theta"]),
+    "evaluation.origins": st.none() | st.integers(1, 10**6),
+    "evaluation.refit_every": st.none() | st.integers(1, 10**6),
+    "evaluation.fail_if_worse": st.booleans(),
     "training.clip_norm": st.none() | POSITIVE,
     "training.patience": st.none() | st.integers(1, 10**6),
     "training.max_time": st.none() | MINUTES,
     "training.seed": st.integers(0, 2**63 - 1),
     "training.device": st.sampled_from(["auto", "cpu", "cuda:3"]),
     "forecast.minimum": st.sampled_from(["auto", None]) | st.floats(allow_nan=False, allow_infinity=False),
+    "forecast.intervals.levels": st.lists(
+        st.integers(1, 99) | st.floats(1, 99.999), min_size=1, max_size=20, unique=True
+    ),
+    "forecast.intervals.method": st.sampled_from(["conformal", "quantile", "none"]),
+    "forecast.intervals.scale": st.sampled_from(["none", "volatility"]),
 }
 
 
@@ -123,10 +144,24 @@ def test_a_value_is_written_so_that_every_reader_agrees(value: object, text: str
     assert yaml.safe_load(f"a: {text}")["a"] == (list(value) if isinstance(value, tuple) else value)
 
 
+def leaves(values: dict[str, object], prefix: str = "") -> Iterator[str]:
+    """The dotted names of what a mapping holds, in its order."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
 def test_the_dump_has_every_key_in_its_section(tmp_path: Path) -> None:
     dumped = yaml.safe_load(dump_config(load(tmp_path).config))
-    assert list(dumped) == ["schema_version", *SECTIONS]
-    assert [f"{s}.{k}" for s in SECTIONS for k in dumped[s]] == [key for key in KEYS if "." in key]
+    assert list(dumped) == ["schema_version", *(section for section in SECTIONS if "." not in section)]
+    assert list(leaves(dumped)) == list(KEYS)
+    assert dumped["forecast"] == {
+        "horizon": None,
+        "minimum": "auto",
+        "intervals": {"levels": [80, 95], "method": "conformal", "scale": "volatility"},
+    }
     assert dumped["data"]["path"] == str(tmp_path / "a.csv")
     assert dumped["data"]["max_bytes"] == "8GiB"
 
@@ -139,6 +174,7 @@ def test_rows_show_value_and_origin_in_the_order_of_the_keys(tmp_path: Path) -> 
     assert by_key["data.max_bytes"] == ("1KiB", "stock.yaml:3")
     assert by_key["training.max_time"] == ("90m", "--set")
     assert by_key["training.epochs"] == (100, "default")
+    assert by_key["forecast.intervals.levels"] == ([80, 95], "default")
 
 
 def test_the_table_describes_every_key_in_a_plain_sentence() -> None:
@@ -158,6 +194,9 @@ def test_the_table_describes_every_key_in_a_plain_sentence() -> None:
     assert by_key["training.patience"].type == "whole number from 1 to 1000000 | null"
     assert by_key["data.max_bytes"].default == "8GiB"
     assert by_key["scaling.range"].default == "[0.0, 1.0]"
+    assert by_key["forecast.intervals.levels"].default == "[80, 95]"
+    assert by_key["model.quantiles"].default == "[0.025, 0.1, 0.5, 0.9, 0.975]"
+    assert by_key["evaluation.origins"].type == "whole number from 1 to 1000000 | null"
     assert by_key["model.hidden_size"].type == (
         "whole number from 1 to 8192 | list of 1 to 16 values (whole number from 1 to 8192)"
     )
@@ -179,14 +218,20 @@ def test_the_schema_names_every_key_and_forbids_others() -> None:
     for section, model in SECTIONS.items():
         definition = definitions[model.__name__]
         assert definition["additionalProperties"] is False
-        assert [f"{section}.{name}" for name in definition["properties"]] == [
-            key for key in KEYS if key.startswith(f"{section}.")
-        ]
+        below = [key.removeprefix(f"{section}.") for key in KEYS if key.startswith(f"{section}.")]
+        names = [name.partition(".")[0] for name in below]
+        assert list(definition["properties"]) == list(dict.fromkeys(names))
         assert all(prop["description"] for prop in definition["properties"].values())
     assert definitions["WindowConfig"]["properties"]["lookback"]["maximum"] == 100_000
     size = definitions["DataConfig"]["properties"]["max_bytes"]
     assert {option["type"] for option in size["anyOf"]} == {"integer", "string"}
     assert size["default"] == "8GiB"
+    assert definitions["ForecastConfig"]["properties"]["intervals"]["$ref"] == "#/$defs/IntervalsConfig"
+    levels = definitions["IntervalsConfig"]["properties"]["levels"]
+    assert levels["default"] == [80, 95]
+    assert (levels["minItems"], levels["maxItems"]) == (1, 20)
+    for option in levels["items"]["anyOf"]:
+        assert (option["exclusiveMinimum"], option["exclusiveMaximum"]) == (0, 100)
     duration = definitions["TrainingConfig"]["properties"]["max_time"]
     assert {option["type"] for option in duration["anyOf"]} == {"string", "null"}
 

@@ -34,23 +34,20 @@ CONTRACT = {
         "checkpoint_every tensorboard"
     ),
     "evaluation": "baselines origins refit_every gate fail_if_worse",
-    "forecast": "horizon minimum intervals",
+    "forecast": "horizon minimum intervals.levels intervals.method intervals.scale",
     "tune": "trials timeout storage space",
 }
+INTERVALS = "LSTM_FORECAST_FORECAST__INTERVALS"
 LR = "expected number above 0 and at most 1000000"
 LATER = {
-    "run": "keep promote",
+    "run": "keep",
     "data": (
         "future_covariates future_path static_covariates timezone resample bad_series until "
-        "season max_input_age calendar calendar_features holidays transform"
+        "max_input_age calendar calendar_features holidays"
     ),
-    "model": "segment linear_skip head quantiles",
-    "training": (
-        "steps_per_epoch schedule warmup_steps refit ensemble precision threads compile "
-        "checkpoint_every tensorboard"
-    ),
-    "evaluation": "baselines origins refit_every gate fail_if_worse",
-    "forecast": "intervals",
+    "model": "segment linear_skip",
+    "training": "steps_per_epoch schedule warmup_steps precision threads compile checkpoint_every",
+    "evaluation": "gate",
     "tune": "trials timeout storage space",
 }
 
@@ -68,7 +65,7 @@ def test_the_keys_are_those_of_the_contract_in_its_order() -> None:
 @pytest.mark.parametrize("key", dotted(LATER))
 def test_a_key_of_a_later_version_says_so_from_everywhere(key: str, tmp_path: Path) -> None:
     section = key.partition(".")[0]
-    whole = section in {"evaluation", "tune"}
+    whole = section == "tune"
     found = problem(tmp_path, key_text(key, "5"))
     assert found.id == "config.not_in_version"
     assert found.message == f"{section if whole else key} is not in this version"
@@ -86,6 +83,7 @@ def test_a_key_of_a_later_version_says_so_from_everywhere(key: str, tmp_path: Pa
 @pytest.mark.parametrize(
     ("key", "text"),
     [
+        ("data.transform", "auto"),
         ("window.lookback", "auto"),
         ("split.validation", "0"),
         ("model.normalize", "last"),
@@ -136,7 +134,37 @@ def test_a_word_of_a_later_version_says_so(key: str, text: str, tmp_path: Path) 
         ("freq", "data.frequency"),
         ("csv", "data.path"),
         ("horizon", "window.horizon or forecast.horizon"),
-        ("ensemble", "training.ensemble (not in this version)"),
+        ("threads", "training.threads (not in this version)"),
+        ("timeout", "tune.timeout (not in this version) or training.max_time"),
+        ("training.timeout", "training.max_time"),
+        ("seasonality", "data.season"),
+        ("data.sp", "data.season"),
+        ("m", "data.season"),
+        ("data.boxcox", "data.transform"),
+        ("target_transform", "data.transform"),
+        ("percentiles", "model.quantiles"),
+        ("model.levels", "model.quantiles"),
+        ("n_models", "training.ensemble"),
+        ("training.seeds", "training.ensemble"),
+        ("training.tb", "training.tensorboard"),
+        ("logger", "training.tensorboard"),
+        ("evaluation.baseline", "evaluation.baselines"),
+        ("evaluation.n_windows", "evaluation.origins"),
+        ("evaluation.refit", "evaluation.refit_every"),
+        ("evaluaton", "evaluation"),
+        ("level", "forecast.intervals.levels"),
+        ("levels", "forecast.intervals.levels or model.quantiles"),
+        ("forecast.levels", "forecast.intervals.levels"),
+        ("forecast.coverage", "forecast.intervals.levels"),
+        ("forecast.alpha", "forecast.intervals.levels"),
+        ("training.alpha", "training.lr"),
+        ("alpha", "training.lr or forecast.intervals.levels"),
+        ("intervals", "forecast.intervals"),
+        ("forecast.interval", "forecast.intervals"),
+        ("data.interval", "data.frequency"),
+        ("forecast.intervals.confidence", "forecast.intervals.levels"),
+        ("forecast.intervals.metod", "forecast.intervals.method"),
+        ("forecast.intervals.lookback", "window.lookback"),
         ("trainig", "training"),
         ("modell", "model"),
         ("shema_version", "schema_version"),
@@ -152,7 +180,7 @@ def test_row_12_an_unknown_key_names_the_one_that_was_meant(key: str, meant: str
 def test_an_unknown_key_without_a_near_one_lists_what_there_is(tmp_path: Path) -> None:
     assert problem(tmp_path, key_text("split.qqq", "5")).hint == "keys of split: validation, test"
     assert problem(tmp_path, key_text("qqq", "5")).hint == (
-        "sections: run, data, split, window, scaling, model, training, forecast"
+        "sections: run, data, split, window, scaling, model, training, evaluation, forecast"
     )
 
 
@@ -174,7 +202,66 @@ def test_a_value_for_a_whole_section_names_the_key_that_was_meant(tmp_path: Path
 
 
 def test_a_section_without_keys_is_fine(tmp_path: Path) -> None:
-    assert load(tmp_path, f"{DATA}training:\nmodel: {{}}\n").config == load(tmp_path).config
+    for text in ("training:\nmodel: {}\n", "forecast:\n  intervals:\n", "forecast: {intervals: {}}\n"):
+        assert load(tmp_path, DATA + text).config == load(tmp_path).config
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "forecast:\n  intervals:\n    levels: [90]\n    scale: none\n",
+        "forecast:\n  intervals: {levels: [90], scale: none}\n",
+        "forecast: {intervals: {levels: [90], scale: none}}\n",
+        "forecast: {intervals.levels: [90], intervals.scale: none}\n",
+        "forecast.intervals: {levels: [90], scale: none}\n",
+        "forecast.intervals.levels: [90]\nforecast: {intervals: {scale: none}}\n",
+    ],
+)
+def test_a_section_in_a_section_is_read_in_every_spelling(text: str, tmp_path: Path) -> None:
+    intervals = load(tmp_path, DATA + text).config.forecast.intervals
+    assert (intervals.levels, intervals.method, intervals.scale) == ((90,), "conformal", "none")
+
+
+@pytest.mark.parametrize(
+    ("value", "got", "hint"),
+    [
+        ("none", '"none"', "write forecast.intervals.method: none"),
+        ("no", "false", "write forecast.intervals.method: none"),
+        ("null", "null", "write forecast.intervals.method: none"),
+        ("~", "null", "write forecast.intervals.method: none"),
+        ("conformal", '"conformal"', "write forecast.intervals.method: conformal"),
+        ("volatility", '"volatility"', "write forecast.intervals.scale: volatility"),
+        ("[80, 95]", "[80, 95]", "write forecast.intervals.levels: [80, 95]"),
+        ("90", "90", "write forecast.intervals.levels: [90]"),
+        ("yes", "true", "keys of forecast.intervals: levels, method, scale"),
+        ("[]", "[]", "keys of forecast.intervals: levels, method, scale"),
+    ],
+)
+def test_a_value_for_an_inner_section_names_the_key_that_takes_it(
+    value: str, got: str, hint: str, tmp_path: Path
+) -> None:
+    found = problem(tmp_path, f"{DATA}forecast:\n  intervals: {value}\n")
+    assert (found.id, found.where) == ("config.type", "stock.yaml:4:3")
+    assert found.message == f"forecast.intervals: expected a section with keys, got {got}"
+    assert found.hint == hint
+    for given in ({"sets": [f"forecast.intervals={value}"]}, {"environ": {INTERVALS: value}}):
+        (found,) = problems(tmp_path, **given)  # type: ignore[arg-type]
+        assert found.message == "forecast.intervals is a section, not a key"
+        assert found.hint == hint.replace("keys of forecast.intervals", "give one of its keys")
+
+
+def test_the_keys_of_a_section_are_listed_with_those_of_the_section_in_it(tmp_path: Path) -> None:
+    assert problem(tmp_path, key_text("forecast.qqq", "5")).hint == (
+        "keys of forecast: horizon, minimum, intervals.levels, intervals.method, intervals.scale"
+    )
+    found = problem(tmp_path, f"{DATA}forecast: {{intervals: {{qqq: 5}}}}\n")
+    assert found.hint == "keys of forecast.intervals: levels, method, scale"
+    assert found.where == "stock.yaml:3:24"
+    (found,) = problems(tmp_path, sets=["intervals.levels=[80]"])
+    assert found.hint == "did you mean forecast.intervals.levels?"
+    (found,) = problems(tmp_path, environ={f"{INTERVALS}__LEVEL": "[80]"})
+    assert found.hint == f"did you mean {INTERVALS}__LEVELS?"
+    assert problem(tmp_path, f"{DATA}forecast: 12\n").hint.startswith("keys of forecast: horizon, ")
 
 
 def test_row_12_all_problems_come_in_one_report_each_with_its_place(tmp_path: Path) -> None:
@@ -224,6 +311,21 @@ def test_a_huge_key_is_cut_in_the_message(tmp_path: Path) -> None:
         ("data:\n  path: a\n  path: b\n", "stock.yaml:3:3", "data.path stands twice; the first is on line 2"),
         ("data: {path: a}\ndata: {time: t}\n", "stock.yaml:2:1", "data stands twice; the first is on line 1"),
         (f"{DATA}run:\nrun:\n", "stock.yaml:4:1", "run stands twice; the first is on line 3"),
+        (
+            f"{DATA}forecast:\n  intervals:\n    levels: [80]\n    levels: [80]\n",
+            "stock.yaml:6:5",
+            "forecast.intervals.levels stands twice; the first is on line 5",
+        ),
+        (
+            f"{DATA}forecast:\n  intervals: {{}}\n  intervals: {{levels: [80]}}\n",
+            "stock.yaml:5:3",
+            "forecast.intervals stands twice; the first is on line 4",
+        ),
+        (
+            f"{DATA}forecast: {{intervals: {{scale: none}}}}\nforecast.intervals.scale: none\n",
+            "stock.yaml:4:1",
+            "forecast.intervals.scale stands twice; the first is on line 3",
+        ),
     ],
 )
 def test_row_13_a_key_that_stands_twice_is_refused(

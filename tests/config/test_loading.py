@@ -28,6 +28,13 @@ def test_the_defaults_are_those_of_the_contract(tmp_path: Path) -> None:
     )
     assert (config.data.header_row, config.data.max_bytes, config.data.missing) == ("auto", 2**33, "error")
     assert config.forecast.minimum == "auto"
+    assert (config.run.promote, config.data.season, config.data.transform) == ("always", None, "none")
+    assert (config.model.head, config.model.quantiles) == ("point", (0.025, 0.1, 0.5, 0.9, 0.975))
+    training, evaluation, intervals = config.training, config.evaluation, config.forecast.intervals
+    assert (training.refit, training.ensemble, training.tensorboard) == ("none", 1, False)
+    assert evaluation.baselines == ("naive", "seasonal_naive", "drift", "mean")
+    assert (evaluation.origins, evaluation.refit_every, evaluation.fail_if_worse) == (None, None, False)
+    assert (intervals.levels, intervals.method, intervals.scale) == ((80, 95), "conformal", "volatility")
 
 
 def test_flag_over_environment_over_file_over_base_over_default(tmp_path: Path) -> None:
@@ -54,6 +61,27 @@ def test_a_bare_csv_stands_above_the_defaults_and_below_everything_else(tmp_path
     assert loaded.origins["training.epochs"] == f"environment {NAME}"
     assert loaded.origins["window.lookback"] == "--set"
     assert loaded.config.data.path == str(Path.cwd() / "a.csv")
+
+
+def test_a_key_of_an_inner_section_comes_from_everywhere(tmp_path: Path) -> None:
+    text = f"{DATA}forecast:\n  horizon: 3\n  intervals:\n    scale: none\n    levels: [70]\n"
+    name = "LSTM_FORECAST_FORECAST__INTERVALS__LEVELS"
+    key = "forecast.intervals.levels"
+    steps = [
+        (load(tmp_path), (80, 95), "default"),
+        (load(tmp_path, text), (70,), "stock.yaml:7"),
+        (load(tmp_path, text, environ={name: "[60]"}), (60,), f"environment {name}"),
+        (load(tmp_path, text, environ={name: "[60]"}, sets=[f"{key}=[50]"]), (50,), "--set"),
+        (load(tmp_path, text, flags={key: ("--levels", [40])}), (40,), "--levels"),
+        (load_config(None, base={"data.path": "a.csv", key: (30,)}, environ={}), (30,), "bare CSV"),
+    ]
+    for loaded, levels, origin in steps:
+        assert loaded.config.forecast.intervals.levels == levels
+        assert loaded.origins[key] == origin
+        assert loaded.was_set(key) == (origin != "default")
+    loaded = steps[1][0]
+    assert (loaded.config.forecast.horizon, loaded.config.forecast.intervals.scale) == (3, "none")
+    assert not loaded.was_set("forecast.intervals.method")
 
 
 def test_every_key_has_an_origin(tmp_path: Path) -> None:

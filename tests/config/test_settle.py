@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
 
-from lstm_forecast.config import dump_config, parse_config, settle
+from lstm_forecast.config import KEYS, dump_config, load_config, parse_config, settle
 from lstm_forecast.errors import ConfigError
 from tests.config.writing_files import DATA, load
 
@@ -59,6 +61,110 @@ def test_an_activation_that_the_default_cell_does_not_use_is_said(tmp_path: Path
     config, lines = settle(load(tmp_path, sets=["model.nonlinearity=relu", "model.cell=rnn"]))
     assert config.model.nonlinearity == "relu"
     assert not any("nonlinearity" in line for line in lines)
+
+
+SAID = [  # keys that were set; what becomes of others; what is said about them
+    (
+        ["data.transform=diff"],
+        {"model.anchor": "none", "model.normalize": "none"},
+        [
+            "model.anchor: none, because data.transform: diff already forecasts changes",
+            "model.normalize: none, because data.transform: diff already forecasts changes",
+        ],
+    ),
+    (
+        ["data.transform=diff", "model.anchor=none", "model.supervision=last"],
+        {"model.anchor": "none", "model.normalize": "none"},
+        ["model.normalize: none, because data.transform: diff already forecasts changes"],
+    ),
+    (["data.transform=diff", "model.anchor=none", "model.normalize=none"], {"model.normalize": "none"}, []),
+    (["data.transform=log", "model.normalize=diff"], {"model.anchor": "last"}, []),
+    (
+        ["model.head=quantile"],
+        {"forecast.intervals.method": "quantile", "forecast.intervals.levels": (80, 95)},
+        ["forecast.intervals.method: quantile, because model.head is quantile"],
+    ),
+    (["model.head=quantile", "forecast.intervals.method=none"], {"forecast.intervals.method": "none"}, []),
+    (
+        ["model.head=quantile", "forecast.intervals.method=conformal", "forecast.intervals.levels=[90]"],
+        {"forecast.intervals.method": "conformal", "forecast.intervals.levels": (90,)},
+        [],
+    ),
+    (
+        ["forecast.intervals.method=quantile"],
+        {"model.head": "quantile"},
+        ["model.head: quantile, because forecast.intervals.method is quantile"],
+    ),
+    (
+        ["training.loss=pinball"],
+        {"model.head": "quantile", "forecast.intervals.method": "quantile"},
+        [
+            "model.head: quantile, because training.loss is pinball",
+            "forecast.intervals.method: quantile, because model.head is quantile",
+        ],
+    ),
+    (
+        ["model.head=quantile", "forecast.intervals.method=quantile", "model.quantiles=[0.1, 0.5, 0.9]"],
+        {"forecast.intervals.levels": (80,)},
+        ["forecast.intervals.levels: [80], because model.quantiles: [0.1, 0.5, 0.9] has no pair for 95"],
+    ),
+    (
+        [
+            "model.head=quantile",
+            "forecast.intervals.method=quantile",
+            "model.quantiles=[0.05, 0.25, 0.5, 0.75, 0.95]",
+            "forecast.intervals.levels=[90, 50]",
+        ],
+        {"forecast.intervals.levels": (50, 90)},
+        [],
+    ),
+    (
+        ["model.quantiles=[0.5]", "forecast.intervals.levels=[33]"],
+        {"model.head": "point", "forecast.intervals.method": "conformal"},
+        [],
+    ),
+    (["training.ensemble=5", "evaluation.refit_every=3", "training.loss=mae"], {"training.loss": "mae"}, []),
+    (["model.head=point", "training.loss=huber"], {"forecast.intervals.method": "conformal"}, []),
+]
+USUAL = ("model.supervision: every_step,", "model.normalize: diff,", "window.stride:")
+
+
+@pytest.mark.parametrize(("sets", "values", "said"), SAID)
+def test_a_default_gives_way_to_the_keys_that_were_set_and_says_so(
+    sets: list[str], values: dict[str, object], said: list[str], tmp_path: Path
+) -> None:
+    config, lines = settle(load(tmp_path, sets=sets))
+    for key, value in values.items():
+        part: object = config
+        for name in key.split("."):
+            part = getattr(part, name)
+        assert part == value
+    assert [line for line in lines if not line.startswith(USUAL)] == said
+    quantile = config.model.head == "quantile"
+    assert (config.training.loss == "pinball") == quantile
+
+
+@pytest.mark.parametrize("level", [1, 33, 50, 68.27, 80, 90, 95, 99, 99.9])
+def test_a_level_has_its_pair_where_the_quantiles_are_the_decimals_that_people_write(
+    level: float, tmp_path: Path
+) -> None:
+    low, high = {  # (1 - level) / 2 and (1 + level) / 2, in decimals by hand
+        1: (0.495, 0.505),
+        33: (0.335, 0.665),
+        50: (0.25, 0.75),
+        68.27: (0.15865, 0.84135),
+        80: (0.1, 0.9),
+        90: (0.05, 0.95),
+        95: (0.025, 0.975),
+        99: (0.005, 0.995),
+        99.9: (0.0005, 0.9995),
+    }[level]
+    fixed = ["model.head=quantile", f"forecast.intervals.levels=[{level}]"]
+    config, _ = settle(load(tmp_path, sets=[*fixed, f"model.quantiles=[{low}, 0.5, {high}]"]))
+    assert config.forecast.intervals.levels == (level,)
+    with pytest.raises(ConfigError) as caught:
+        settle(load(tmp_path, sets=[*fixed, f"model.quantiles=[{low + 1e-5}, 0.5, {high - 1e-5}]"]))
+    assert caught.value.message.endswith(f"{level} needs the quantiles {low} and {high}")
 
 
 CONFLICTS = [  # keys that were set; the message's beginning; the hint
@@ -122,6 +228,77 @@ CONFLICTS = [  # keys that were set; the message's beginning; the hint
         'data.decimal: "." and data.thousands: "." do not go together: one character cannot be both',
         "remove data.thousands",
     ),
+    (
+        ["data.transform=diff", "model.anchor=last"],
+        "data.transform: diff and model.anchor: last do not go together: the forecast would repeat the last",
+        "write model.anchor: none, or data.transform: none",
+    ),
+    (
+        ["data.transform=diff", "model.normalize=diff"],
+        "data.transform: diff and model.normalize: diff do not go together: the network would see changes of",
+        "write model.normalize: none, or data.transform: none",
+    ),
+    (
+        ["model.head=quantile", "training.loss=mse"],
+        (
+            "model.head: quantile and training.loss: mse do not go together: "
+            "the quantile head has its own loss, pinball"
+        ),
+        "remove training.loss, or write model.head: point",
+    ),
+    (
+        ["model.head=point", "training.loss=pinball"],
+        "model.head: point and training.loss: pinball do not go together",
+        "write model.head: quantile, or remove training.loss",
+    ),
+    (
+        ["model.head=point", "forecast.intervals.method=quantile"],
+        "forecast.intervals.method: quantile and model.head: point do not go together",
+        "write model.head: quantile, or forecast.intervals.method: conformal",
+    ),
+    (
+        ["training.loss=huber", "forecast.intervals.method=quantile"],
+        "forecast.intervals.method: quantile and training.loss: huber do not go together",
+        "remove training.loss, or write forecast.intervals.method: conformal",
+    ),
+    (
+        ["model.head=quantile", "forecast.intervals.levels=[80, 90]"],
+        (
+            "forecast.intervals.levels: [80, 90] and model.quantiles: [0.025, 0.1, 0.5, 0.9, 0.975] "
+            "do not go together: 90 needs the quantiles 0.05 and 0.95"
+        ),
+        (
+            "write model.quantiles: [0.025, 0.05, 0.1, 0.5, 0.9, 0.95, 0.975], "
+            "or forecast.intervals.levels: [80, 95]"
+        ),
+    ),
+    (
+        ["forecast.intervals.method=quantile", "forecast.intervals.levels=[50, 80, 90]"],
+        (
+            "forecast.intervals.levels: [50, 80, 90] and model.quantiles: [0.025, 0.1, 0.5, 0.9, 0.975] "
+            "do not go together: 50 and 90 need the quantiles 0.05, 0.25, 0.75 and 0.95"
+        ),
+        (
+            "write model.quantiles: [0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975], "
+            "or forecast.intervals.levels: [80, 95]"
+        ),
+    ),
+    (
+        ["model.head=quantile", "model.quantiles=[0.05, 0.5, 0.95]"],
+        (
+            "forecast.intervals.levels: [80, 95] and model.quantiles: [0.05, 0.5, 0.95] do not go together: "
+            "80 and 95 need the quantiles 0.025, 0.1, 0.9 and 0.975"
+        ),
+        (
+            "write model.quantiles: [0.025, 0.05, 0.1, 0.5, 0.9, 0.95, 0.975], "
+            "or forecast.intervals.levels: [90]"
+        ),
+    ),
+    (
+        ["forecast.intervals.method=quantile", "model.quantiles=[0.5]"],
+        "forecast.intervals.levels: [80, 95] and model.quantiles: [0.5] do not go together: ",
+        "write model.quantiles: [0.025, 0.1, 0.5, 0.9, 0.975], or forecast.intervals.method: none",
+    ),
 ]
 
 
@@ -141,6 +318,26 @@ def test_a_conflict_names_both_places_and_all_conflicts_come_together(tmp_path: 
     with pytest.raises(ConfigError) as caught:
         settle(load(tmp_path, text, sets=["model.supervision=every_step", "model.anchor=none"]))
     assert [p.where for p in caught.value.problems] == ["--set and stock.yaml:4", "stock.yaml:5 and --set"]
+    text = f"{DATA}forecast:\n  intervals:\n    method: quantile\n    levels: [90]\n"
+    with pytest.raises(ConfigError) as caught:
+        settle(load(tmp_path, text, sets=["model.head=point"]))
+    assert [p.where for p in caught.value.problems] == ["stock.yaml:5 and --set", "stock.yaml:6"]
+
+
+def test_the_line_to_write_settles_the_conflict_of_levels_and_quantiles(tmp_path: Path) -> None:
+    sets = ["model.head=quantile", "forecast.intervals.levels=[12.5, 80, 99]"]
+    with pytest.raises(ConfigError) as caught:
+        settle(load(tmp_path, sets=sets))
+    line, _, other = caught.value.hint.removeprefix("write ").partition(", or ")
+    key, _, value = line.partition(": ")
+    assert settle(load(tmp_path, sets=[*sets, f"{key}={value}"]))[0].forecast.intervals.levels == (
+        12.5,
+        80,
+        99,
+    )
+    key, _, value = other.partition(": ")
+    config, _ = settle(load(tmp_path, sets=[sets[0], f"{key}={value}"]))
+    assert config.forecast.intervals.levels == (80, 95)
 
 
 @pytest.mark.parametrize(
@@ -170,3 +367,64 @@ def test_a_settled_configuration_loads_again_and_settles_to_itself(sets: list[st
     again, lines = settle(parse_config(dump_config(config).encode(), where="config.yaml"))
     assert again == config
     assert lines == []
+
+
+CHOICES: dict[str, list[object]] = {  # every key that a rule of settling looks at
+    "data.transform": ["none", "log", "log1p", "diff"],
+    "data.target": [None, "a", ["a", "b"]],
+    "data.series_id": [None, "id"],
+    "split.validation": [0.1, 0.6],
+    "split.test": [0.1, 0.4],
+    "window.stride": ["auto", 3],
+    "model.cell": ["lstm", "gru", "rnn"],
+    "model.num_layers": [2, 3],
+    "model.hidden_size": [50, [4, 3]],
+    "model.nonlinearity": ["tanh", "relu"],
+    "model.bidirectional": [False, True],
+    "model.readout": ["hidden", "cell"],
+    "model.normalize": ["auto", "none", "diff"],
+    "model.anchor": ["none", "last"],
+    "model.supervision": ["auto", "last", "every_step"],
+    "model.head": ["point", "quantile"],
+    "model.quantiles": [[0.025, 0.1, 0.5, 0.9, 0.975], [0.1, 0.5, 0.9], [0.05, 0.5, 0.95], [0.5]],
+    "training.loss": ["mse", "huber", "pinball"],
+    "forecast.intervals.method": ["conformal", "quantile", "none"],
+    "forecast.intervals.levels": [[80, 95], [90], [80], [80, 90, 99.5]],
+}
+INTERVALS = [
+    key for key in CHOICES if key.startswith(("forecast.", "training.loss", "model.head", "model.q"))
+]
+LEVELS = [key for key in CHOICES if key.startswith(("data.transform", "model.norm", "model.anchor"))]
+
+
+def some(keys: list[str]) -> st.SearchStrategy[dict[str, object]]:
+    return st.fixed_dictionaries({}, optional={key: st.sampled_from(CHOICES[key]) for key in keys})
+
+
+@settings(max_examples=500)
+@given(some(list(CHOICES)) | some(INTERVALS) | some(LEVELS))
+def test_settling_leaves_no_contradiction_or_names_it(values: dict[str, object]) -> None:
+    flags = {key: (f"--{key}", value) for key, value in values.items()}
+    loaded = load_config(None, base={"data.path": "/a.csv"}, flags=flags, environ={})
+    try:
+        config, lines = settle(loaded)
+    except ConfigError as error:
+        event("refused")
+        for problem in error.problems:
+            named = [key for key in values if f"{key}: " in problem.message]
+            assert problem.id == "config.conflict"
+            assert problem.hint
+            assert {f"--{key}" for key in named} == set(problem.where.split(" and "))
+        return
+    event("settled")
+    again = parse_config(dump_config(config).encode(), where="config.yaml")
+    assert all(again.was_set(key) for key in KEYS)
+    assert settle(again) == (config, [])
+    assert "auto" not in (config.model.supervision, config.model.normalize, config.window.stride)
+    for key, value in values.items():
+        if key not in ("model.nonlinearity", "window.stride") and value != "auto":
+            part: object = config
+            for name in key.split("."):
+                part = getattr(part, name)
+            assert part == (tuple(value) if isinstance(value, list) else value), key
+    assert len(lines) == len({line.partition(":")[0] for line in lines})

@@ -51,9 +51,8 @@ def problem(folder: Path, text: str) -> Problem:
 
 def key_text(key: str, value: str) -> str:
     """A whole file that gives this key this value, beside the required path."""
-    section, _, name = key.rpartition(".")
-    if not section:
-        return f"{DATA}{name}: {value}\n"
-    if section == "data":
-        return f"{DATA}  {name}: {value}\n"
-    return f"{DATA}{section}:\n  {name}: {value}\n"
+    *sections, name = key.split(".")
+    opened = [f"{'  ' * depth}{section}:\n" for depth, section in enumerate(sections)]
+    if sections == ["data"]:
+        opened = []
+    return f"{DATA}{''.join(opened)}{'  ' * len(sections)}{name}: {value}\n"

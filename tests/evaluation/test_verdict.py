@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from lstm_forecast.evaluation.verdict import Verdict, by_origin, diebold_mariano, judge, no_verdict
+from lstm_forecast.evaluation.measures import Truth, measure
+from lstm_forecast.evaluation.verdict import (
+    SeedSpread,
+    Verdict,
+    best_baseline,
+    by_origin,
+    diebold_mariano,
+    judge,
+    no_verdict,
+)
+from tests.evaluation.panels import truth_of
 
 Floats = NDArray[np.float64]
 NAN = float("nan")
@@ -117,7 +127,7 @@ def test_a_driftless_random_walk_is_called_predictable_at_the_tests_error_rate(h
         for _ in range(400)
     ]
     rejected = np.mean([p is not None and p < 0.05 for p in p_values])
-    assert 0.02 <= rejected <= 0.09
+    assert 0.02 <= rejected <= 0.08
 
 
 def test_without_the_autocovariances_twelve_steps_would_reject_far_too_often() -> None:
@@ -125,6 +135,32 @@ def test_without_the_autocovariances_twelve_steps_would_reject_far_too_often() -
     draw = np.random.default_rng(20)
     p_values = [diebold_mariano(walk_differences(draw, count=250, horizon=12), horizon=1) for _ in range(200)]
     assert np.mean([p is not None and p < 0.05 for p in p_values]) > 0.3
+
+
+def panel_of(actual: Floats, origins: NDArray[np.int64], scale: Floats) -> Truth:
+    """Windows [W, H] of series with these MASE scales [S], each with the same number of windows."""
+    series = np.repeat(np.arange(len(scale)), len(actual) // len(scale))
+    return Truth(actual, np.zeros(len(actual)), series, origins, scale, scale)
+
+
+def compared(truth: Truth, forecast: Floats, rival: Floats) -> Verdict:
+    """The verdict on a forecast beside the naive one."""
+    return judge(truth, {"model": forecast, "naive": rival}, baseline="naive")
+
+
+def test_twenty_series_that_move_together_are_called_predictable_at_the_tests_error_rate() -> None:
+    """Random walks with one common move, twelve steps ahead; the rivals say last + 1 and last - 1."""
+    draw = np.random.default_rng(21)
+    origins, up = np.tile(np.arange(150), 20), np.ones((20 * 150, 12))
+    called = 0
+    for _ in range(150):
+        moves = draw.normal(size=162) + 0.3 * draw.normal(size=(20, 162))
+        walks = moves.cumsum(axis=1)
+        ahead = np.arange(150)[:, None] + 1 + np.arange(12)
+        gained = (walks[:, ahead] - walks[:, :150, None]).reshape(-1, 12)
+        word = compared(panel_of(gained, origins, np.ones(20)), up, -up).word
+        called += word != "ties"
+    assert called / 150 <= 0.08
 
 
 def test_series_of_one_origin_are_one_observation() -> None:
@@ -137,16 +173,11 @@ def test_series_of_one_origin_are_one_observation() -> None:
 def test_a_panel_of_copies_is_no_more_certain_than_one_series() -> None:
     draw = np.random.default_rng(4)
     actual = draw.normal(size=(30, 2))
-    forecast, baseline = actual + draw.normal(size=(30, 2)), actual + 1.2 * draw.normal(size=(30, 2))
-    origins = np.arange(30)
-    one = judge(actual, forecast, baseline, origins=origins, scale=np.ones(30))
-    twenty = judge(
-        np.tile(actual, (20, 1)),
-        np.tile(forecast, (20, 1)),
-        np.tile(baseline, (20, 1)),
-        origins=np.tile(origins, 20),
-        scale=np.ones(600),
-    )
+    forecast, rival = actual + draw.normal(size=(30, 2)), actual + 1.2 * draw.normal(size=(30, 2))
+    one = compared(truth_of(actual), forecast, rival)
+    tiled = [np.tile(values, (20, 1)) for values in (actual, forecast, rival)]
+    origins = np.tile(np.arange(30), 20)
+    twenty = compared(panel_of(tiled[0], origins, np.ones(20)), tiled[1], tiled[2])
     assert one.p_value is not None
     assert twenty.p_value == pytest.approx(one.p_value, rel=1e-9)
     assert twenty.sentence == one.sentence
@@ -158,27 +189,37 @@ def test_each_series_counts_by_its_mase_scale() -> None:
     small, large = actual + draw.normal(size=(30, 1)), actual + draw.normal(size=(30, 1))
 
     def both(factor: float) -> float | None:
-        return judge(
-            np.concatenate([actual, actual * factor]),
+        return compared(
+            panel_of(
+                np.concatenate([actual, actual * factor]),
+                np.tile(np.arange(30), 2),
+                np.array([1.0, factor]),
+            ),
             np.concatenate([small, large * factor]),
             np.concatenate([actual + 1, (actual - 1) * factor]),
-            origins=np.tile(np.arange(30), 2),
-            scale=np.repeat([1.0, factor], 30),
         ).p_value
 
     assert both(1000.0) == pytest.approx(both(1.0), rel=1e-9)
 
 
-def verdict_of(ours: Floats, theirs: Floats, *, horizon: int = 1) -> Verdict:
+@pytest.mark.parametrize("scale", [0.0, NAN])
+def test_a_series_without_a_scale_is_tested_in_its_own_unit(scale: float) -> None:
+    actual, forecast, rival = np.random.default_rng(8).normal(size=(3, 30, 1))
+    got = compared(truth_of(actual, scale=scale), forecast, rival)
+    assert got.p_value == compared(truth_of(actual), forecast, rival).p_value
+    assert got.reasons["model"]["mase"] == "the training values never change"
+
+
+def verdict_of(ours: Floats, theirs: Floats, *, horizon: int = 1, baseline: str = "naive") -> Verdict:
     """The verdict on a model and a baseline that make these errors, actuals 0."""
-    count = len(ours)
-    shape = (count, horizon)
+    shape = (len(ours), horizon)
     return judge(
-        np.zeros(shape),
-        np.broadcast_to(ours[:, None], shape).copy(),
-        np.broadcast_to(theirs[:, None], shape).copy(),
-        origins=np.arange(count),
-        scale=np.ones(count),
+        truth_of(np.zeros(shape)),
+        {
+            "model": np.broadcast_to(ours[:, None], shape).copy(),
+            baseline: np.broadcast_to(theirs[:, None], shape).copy(),
+        },
+        baseline=baseline,
     )
 
 
@@ -260,24 +301,37 @@ def test_a_baseline_without_error_cannot_be_beaten() -> None:
 
 def test_values_that_were_not_observed_do_not_count() -> None:
     draw = np.random.default_rng(6)
-    actual, forecast, baseline = draw.normal(size=(3, 40, 2))
+    actual, forecast, rival = draw.normal(size=(3, 40, 2))
     half = actual.copy()
     half[::2] = NAN
-    got = judge(half, forecast, baseline, origins=np.arange(40), scale=np.ones(40))
-    expected = judge(actual[1::2], forecast[1::2], baseline[1::2], origins=np.arange(20), scale=np.ones(20))
+    got = compared(truth_of(half), forecast, rival)
+    expected = compared(truth_of(actual[1::2]), forecast[1::2], rival[1::2])
     assert got == expected
 
 
 def test_a_test_split_without_an_observed_value_is_said_to_be_one() -> None:
-    nothing = np.full((30, 2), NAN)
-    verdict = judge(nothing, np.ones((30, 2)), np.ones((30, 2)), origins=np.arange(30), scale=np.ones(30))
-    assert (verdict.word, verdict.skill, verdict.p_value) == ("ties", None, None)
+    nothing, ones = np.full((30, 2), NAN), np.ones((30, 2))
+    verdict = judge(truth_of(nothing), {"model": ones, "naive": ones}, baseline="naive", members=[ones, ones])
+    assert (verdict.word, verdict.skill, verdict.p_value, verdict.seeds) == ("ties", None, None, None)
     assert verdict.sentence == "No better than naive can be shown: no value of the test split was observed."
+    assert verdict.reasons["model"]["mae"] == "no value was observed"
+
+
+@pytest.mark.parametrize("missing", ["model", "naive"])
+def test_a_missing_forecast_is_not_judged(missing: str) -> None:
+    forecasts = {"model": np.ones((30, 2)), "naive": np.zeros((30, 2))}
+    forecasts[missing][3, 1] = NAN
+    truth = truth_of(np.zeros((30, 2)))
+    with pytest.raises(ValueError, match="a forecast is missing"):
+        judge(truth, forecasts, baseline="naive")
+    truth.actual[3, 1] = NAN  # where nothing was observed none is missed
+    assert judge(truth, forecasts, baseline="naive").word == "ties"
 
 
 def test_without_a_test_split_there_is_no_verdict() -> None:
     verdict = no_verdict()
-    assert (verdict.word, verdict.skill, verdict.p_value, verdict.metrics) == (None, None, None, {})
+    assert (verdict.word, verdict.skill, verdict.p_value, verdict.seeds) == (None, None, None, None)
+    assert (verdict.metrics, verdict.reasons, verdict.worse) == ({}, {}, False)
     assert verdict.sentence == "No verdict: there is no test split (split.test: 0)."
 
 
@@ -289,10 +343,155 @@ def test_a_panel_in_which_units_and_scaled_errors_point_apart_is_a_tie() -> None
     error = np.abs(rng.normal(1.0, 0.05, (80, 1))) * size
     actual = np.zeros((80, 1))
     forecast = error * np.repeat([0.9, 2.0], 40)[:, None]
-    verdict = judge(actual, forecast, error, origins=origins, scale=size[:, 0])
+    verdict = compared(panel_of(actual, origins, np.array([1000.0, 1.0])), forecast, error)
     assert verdict.skill is not None
     assert verdict.skill > 0.09
     assert verdict.p_value is not None
     assert verdict.p_value < 0.05
     assert verdict.word == "ties"
     assert "but not on most series" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("baseline", "name"),
+    [
+        ("naive", "naive"),
+        ("seasonal_naive", "seasonal naive"),
+        ("drift", "drift"),
+        ("mean", "the mean"),
+        ("ets", "ETS"),
+        ("theta", "Theta"),
+    ],
+)
+def test_the_sentence_names_the_baseline_in_words(baseline: str, name: str) -> None:
+    theirs = 1 + np.tile([0.0, 0.1, 0.2], 10)
+    better, worse = (verdict_of(factor * theirs, theirs, baseline=baseline) for factor in (0.88, 1.12))
+    assert better.sentence == f"Beats {name} by 12.0 % (p < 0.001)."
+    assert worse.sentence == f"Worse than {name} by 12.0 % (p < 0.001): do not use."
+    assert (better.baseline, better.worse, worse.worse) == (baseline, False, True)
+    short = name.removeprefix("the ")
+    exact = verdict_of(theirs, np.zeros(30), baseline=baseline).sentence
+    assert exact == f"No better than {name}: the {short} forecast makes no error here."
+    same = verdict_of(theirs, theirs, baseline=baseline).sentence
+    does = "the last value" if baseline == "naive" else f"what {name} does"
+    assert same == f"No better than {name}: the model forecasts exactly {does}."
+    few = verdict_of(theirs[:5], 2 * theirs[:5], baseline=baseline).sentence
+    assert few.startswith(f"No better than {name} can be shown: MAE 50.0 % lower, but 5 ")
+
+
+def test_other_forecasts_with_the_same_errors_are_not_called_the_same() -> None:
+    errors = np.linspace(1, 2, 30)
+    assert verdict_of(errors, -errors).sentence == "No better than naive: both make the same errors."
+
+
+def test_the_model_is_compared_with_the_named_baseline_and_all_are_measured() -> None:
+    draw = np.random.default_rng(9)
+    actual = draw.normal(size=(40, 2)) + 10
+    truth = truth_of(actual, last=10.0)
+    forecasts = {
+        "model": actual + 0.5,
+        "naive": np.full((40, 2), 10.0),
+        "drift": actual + draw.choice([-1.0, 1.0], size=(40, 2)) * draw.uniform(0.9, 1.1, size=(40, 2)),
+    }
+    verdict = judge(truth, forecasts, baseline="drift")
+    assert verdict.skill == pytest.approx(1 - 0.5 / np.abs(forecasts["drift"] - actual).mean())
+    assert (verdict.baseline, verdict.word) == ("drift", "beats")
+    assert list(verdict.metrics) == list(verdict.reasons) == ["model", "naive", "drift"]
+    for name, forecast in forecasts.items():
+        assert verdict.metrics[name]["bias"] == pytest.approx((forecast - actual).mean(), abs=1e-12)
+    assert verdict.reasons["naive"]["hit_rate"] == "it forecasts no change"
+    assert "owa" not in verdict.metrics["model"]
+
+
+def test_owa_is_relative_to_the_reference_which_is_not_listed() -> None:
+    actual, forecast, reference = np.random.default_rng(10).normal(size=(3, 40, 2))
+    truth = truth_of(actual)
+    verdict = judge(truth, {"model": forecast, "naive": reference}, baseline="naive", reference=reference)
+    assert verdict.metrics["naive"]["owa"] == 1.0
+    expected = measure(truth, forecast, reference=measure(truth, reference)).values["owa"]
+    assert verdict.metrics["model"]["owa"] == expected != 1.0
+    assert list(verdict.metrics) == ["model", "naive"]
+
+
+def test_the_best_baseline_has_the_lowest_error_and_the_first_of_equals_wins() -> None:
+    actual = np.array([[0.0, NAN], [0.0, 0.0]])
+    by_size = {name: np.full((2, 2), size) for name, size in (("naive", 2.0), ("drift", -1.0), ("mean", 1.0))}
+    assert best_baseline(actual, by_size) == "drift"
+    assert best_baseline(actual, dict(reversed(by_size.items()))) == "mean"
+    worse_where_unknown = {"naive": np.array([[1.0, 99.0], [1.0, 1.0]]), "drift": np.full((2, 2), 1.1)}
+    assert best_baseline(actual, worse_where_unknown) == "naive"
+    undefined = {"naive": np.full((2, 2), NAN), **by_size}
+    assert best_baseline(actual, undefined | {"naive": np.full((2, 2), NAN)}) == "drift"
+    assert best_baseline(np.full((2, 2), NAN), by_size) == "naive"
+
+
+def judged_members(sizes: list[float], rival: float) -> Verdict:
+    """The verdict on an ensemble whose members' absolute errors are these."""
+    jitter = np.tile([0.9, 1.0, 1.1], 10)[:, None]
+    forecasts = {"model": jitter * np.mean(sizes), "naive": rival * jitter[::-1]}
+    members = [size * jitter for size in sizes]
+    return judge(truth_of(np.zeros((30, 1))), forecasts, baseline="naive", members=members)
+
+
+def test_the_spread_of_seeds_by_hand() -> None:
+    """1, 2, 3: mean 2, squared deviations 1 + 0 + 1 over 2, so 1; the baseline 8 lies beyond 2 + 2 · 1."""
+    verdict = judged_members([1.0, 2.0, 3.0], 8.0)
+    assert verdict.seeds is not None
+    expected = (3, 2.0, 1.0, 1 - 2 / 8, 1 / 8, True)
+    assert tuple(vars(verdict.seeds).values()) == pytest.approx(expected)
+    assert verdict.sentence == (
+        "Beats naive by 75.0 % (p < 0.001). Three seeds: MAE 2 ± 1; the gain lies outside the seed spread."
+    )
+
+
+@pytest.mark.parametrize(
+    ("rival", "outside"), [(4.1, True), (3.9, False), (0.1, False), (-0.1, False), (-4.1, True)]
+)
+def test_outside_means_two_standard_deviations_from_the_mean(*, rival: float, outside: bool) -> None:
+    seeds = judged_members([1.0, 2.0, 3.0], rival).seeds
+    assert seeds is not None
+    assert seeds.outside == outside
+
+
+def test_a_single_seed_has_no_spread() -> None:
+    for sizes in ([], [1.0]):
+        verdict = judge(
+            truth_of(np.zeros((30, 1))),
+            {"model": np.ones((30, 1)), "naive": np.ones((30, 1))},
+            baseline="naive",
+            members=[np.full((30, 1), size) for size in sizes],
+        )
+        assert verdict.seeds is None
+        assert "seed" not in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("sizes", "rival", "sentence"),
+    [
+        ([1.19, 1.27], 9.0, "Two seeds: MAE 1.23 ± 0.06; the gain lies outside the seed spread."),
+        ([1.0, 1.6] * 5, 1.4, "Ten seeds: MAE 1.3 ± 0.3; the gain lies within the seed spread."),
+        ([1.0] * 11, 0.5, "11 seeds: MAE 1.00 ± 0.00; the difference lies outside the seed spread."),
+        ([12000.0, 12400.0], 1e5, "Two seeds: MAE 12,200 ± 283; the gain lies outside the seed spread."),
+        ([2e-7, 4e-7], 1e-5, "Two seeds: MAE 3e-07 ± 1e-07; the gain lies outside the seed spread."),
+        ([1e30, 2e30], 0.0, "Two seeds: MAE 1.5e+30 ± 7e+29; the difference lies outside the seed spread."),
+        ([0.0123456] * 3, 0.02, "Three seeds: MAE 0.0123 ± 0.0000; the gain lies outside the seed spread."),
+        ([0.0, 0.0], 1.0, "Two seeds: MAE 0 ± 0; the gain lies outside the seed spread."),
+    ],
+)
+def test_the_sentence_of_seeds(sizes: list[float], rival: float, sentence: str) -> None:
+    assert judged_members(sizes, rival).sentence.endswith(". " + sentence)
+
+
+def test_a_baseline_without_error_leaves_the_seeds_without_skill() -> None:
+    seeds = judged_members([1.0, 3.0], 0.0).seeds
+    assert seeds == SeedSpread(2, pytest.approx(2.0), pytest.approx(math.sqrt(2)), None, None, outside=False)
+
+
+def test_seeds_that_all_are_the_baseline_lie_within_a_spread_of_zero() -> None:
+    """As after a training in which no epoch beat the untrained model."""
+    actual = np.random.default_rng(11).normal(size=(41, 3))
+    rival = np.full((41, 3), 0.1)
+    verdict = judge(truth_of(actual), {"model": rival, "naive": rival}, baseline="naive", members=[rival] * 3)
+    assert verdict.seeds is not None
+    assert (verdict.seeds.mae_sd, verdict.seeds.skill_mean, verdict.seeds.outside) == (0.0, 0.0, False)
+    assert verdict.sentence.endswith(" ± 0.000; the difference lies within the seed spread.")

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from lstm_forecast.errors import UsageError
-from lstm_forecast.reporting import plots
+from lstm_forecast.reporting import panels, plots
 from lstm_forecast.reporting.plots import SeriesPlot, plot_forecast, plot_loss, plot_test, render
 
 DAY = np.timedelta64(1, "D")
@@ -339,7 +339,7 @@ def test_thinning_keeps_first_last_lowest_and_highest_of_each_stretch_of_time() 
     times = np.sort(generator.choice(100_000, 20_000, replace=False))
     values = generator.normal(size=20_000)
     values[generator.choice(20_000, 500, replace=False)] = math.nan
-    kept_times, kept = plots.thin(times, values, columns=50)
+    kept_times, kept = panels.thin(times, values, columns=50)
     expected = []
     width = (int(times[-1]) - int(times[0])) / 50
     for column in range(50):
@@ -357,12 +357,12 @@ def test_thinning_keeps_first_last_lowest_and_highest_of_each_stretch_of_time() 
 def test_thinning_leaves_a_hole_where_a_stretch_has_no_value() -> None:
     values = np.arange(1000, dtype=float)
     values[300:500] = math.nan
-    times, kept = plots.thin(np.arange(1000), values, columns=10)
+    times, kept = panels.thin(np.arange(1000), values, columns=10)
     assert [int(t) for t, v in zip(times, kept, strict=True) if math.isnan(v)] == [300, 400]
 
 
 def test_a_series_that_fits_is_not_thinned() -> None:
-    times, values = plots.thin(np.arange(40), np.arange(40.0), columns=10)
+    times, values = panels.thin(np.arange(40), np.arange(40.0), columns=10)
     assert times.tolist() == list(range(40))
     assert values.tolist() == [float(row) for row in range(40)]
 

@@ -1,0 +1,111 @@
+"""The sections of the configuration that say which rows are read and what they are for."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lstm_forecast.config.kinds import (
+    ColumnName,
+    ColumnNames,
+    Count,
+    CountOrNone,
+    DateFormat,
+    DateText,
+    Encoding,
+    Fraction,
+    Frequency,
+    Mark,
+    PathText,
+    Rows,
+    SizeBytes,
+    Steps,
+    WideColumns,
+)
+
+RULES = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, validate_default=True)
+
+
+class DataConfig(BaseModel):
+    """Which file is read, and how."""
+
+    model_config = RULES
+
+    path: PathText = Field(
+        description="The CSV file, relative to this configuration file; - reads standard input."
+    )
+    time: ColumnName | None = Field(
+        None, description="Column of the times; null finds it, and rows are numbered where there is none."
+    )
+    target: ColumnName | WideColumns | None = Field(
+        None,
+        description="Column to forecast, or a list for a wide file where each column is one series; "
+        "null finds it and says so.",
+    )
+    series_id: ColumnName | None = Field(
+        None, description="Column that tells the series of a long file apart; null finds it where needed."
+    )
+    past_covariates: ColumnNames = Field(
+        (), description="Further input columns whose values are known only up to now."
+    )
+    encoding: Encoding | None = Field(
+        None, description="Text encoding of the file; null tries utf-8, then gb18030."
+    )
+    separator: Mark | None = Field(None, description="Character between the fields; null finds it.")
+    decimal: Literal[".", ","] | None = Field(None, description="Decimal sign of the numbers; null finds it.")
+    thousands: Mark | None = Field(
+        None, description="Character that groups the digits of large numbers; null finds it."
+    )
+    header_row: Literal["auto"] | Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        "auto",
+        description="Line of the column names, counted from 1; auto finds it, "
+        "null says there is none and names the columns 1, 2, and so on.",
+    )
+    skip_rows: Rows = Field(0, description="Number of lines to leave out after the header.")
+    date_format: DateFormat | None = Field(
+        None, description="Form of the times in strptime directives; null recognises the usual forms."
+    )
+    na_values: Annotated[tuple[Annotated[str, Field(max_length=100)], ...], Field(max_length=100)] = Field(
+        (), description="Cell texts that mean a missing value, beside the usual spellings."
+    )
+    missing: Literal["error", "ffill", "interpolate", "drop"] = Field(
+        "error", description="What happens to an empty target cell."
+    )
+    duplicates: Literal["error", "first", "last", "sum", "mean"] = Field(
+        "error", description="What happens to several rows of one series at one time."
+    )
+    gaps: Literal["auto", "keep", "fill", "error"] = Field(
+        "auto",
+        description="What happens to missing times: auto keeps them on trading days "
+        "and refuses them on a regular frequency.",
+    )
+    bad_rows: Literal["error", "skip"] = Field(
+        "error", description="Whether a row that cannot be read stops the run or is left out and listed."
+    )
+    max_bad_rows: Rows = Field(0, description="How many rows bad_rows: skip may leave out before it fails.")
+    strict: bool = Field(False, description="Whether warnings of the reader become errors.")
+    max_bytes: SizeBytes = Field(8 * 2**30, description="Largest input read, counted after decompression.")
+    season: Steps | None = Field(
+        None, description="Number of steps in one season; null infers it from the training rows."
+    )
+    frequency: Frequency | None = Field(
+        None, description="Distance between the rows as a pandas offset; null infers it from the times."
+    )
+    transform: Literal["none", "log", "log1p", "diff"] = Field(
+        "none",
+        description="What is done to the target before it is scaled, and undone after: its logarithm, "
+        "that of one plus it, or its changes from row to row.",
+    )
+
+
+class SplitConfig(BaseModel):
+    """Which rows are held back from training."""
+
+    model_config = RULES
+
+    validation: Count | Fraction | DateText = Field(
+        0.1, description="Rows for choosing the best epoch: a fraction, a count of rows, or their first date."
+    )
+    test: CountOrNone | Fraction | DateText = Field(
+        0.1,
+        description="Rows for the verdict: a fraction, a count of rows, or their first date; 0 gives none.",
+    )

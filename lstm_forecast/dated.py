@@ -1,0 +1,103 @@
+"""The dated forecast as rows, as CSV and as a JSON document."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ForecastRow:
+    """One dated forecast in original units.
+
+    Attributes:
+        bounds: lower and upper bound by level in percent; None where the step was not calibrated.
+        source: what made it: ``model``, or the name of a baseline.
+    """
+
+    series: str
+    time: str
+    step: int
+    forecast: float
+    bounds: tuple[tuple[float | None, float | None], ...]
+    source: str
+
+
+@dataclass(frozen=True)
+class Interval:
+    """What stands behind the bounds of one level.
+
+    Attributes:
+        level: percent.
+        windows: validation windows that the width of the first step rests on.
+        coverage: share of the values of the test split that lay inside, over the steps of this forecast; None
+            where there was no test split.
+        tested: how many values that were.
+    """
+
+    level: float
+    windows: int
+    coverage: float | None
+    tested: int
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Dated rows, by series and step.
+
+    Attributes:
+        run: ``name@id``.
+        as_of: the newest time read, in the input's form.
+        input: path of the rows read, or ``context``.
+        series_name: the user's header of the id column.
+        time_name: the user's header of the time column.
+        rows: the forecast.
+        intervals: what stands behind the bounds, in the order of the rows' bounds.
+    """
+
+    run: str
+    as_of: str
+    input: str
+    series_name: str
+    time_name: str
+    rows: tuple[ForecastRow, ...]
+    intervals: tuple[Interval, ...]
+
+    @property
+    def bound_names(self) -> list[str]:
+        """``lo_80, hi_80, …``: a column for each bound."""
+        return [f"{end}_{interval.level:g}" for interval in self.intervals for end in ("lo", "hi")]
+
+    def to_csv(self) -> str:
+        """The rows under the user's own names of series and time."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        names = [self.series_name, self.time_name, "step", "forecast", *self.bound_names, "source"]
+        writer.writerow(names)
+        for row in self.rows:
+            ends = ["" if end is None else repr(end) for pair in row.bounds for end in pair]
+            writer.writerow([row.series, row.time, row.step, repr(row.forecast), *ends, row.source])
+        return text.getvalue()
+
+    def to_document(self, warnings: list[dict[str, str]]) -> dict[str, Any]:
+        """The one JSON document of ``predict --json``."""
+        rows = []
+        for row in self.rows:
+            ends = dict(zip(self.bound_names, (end for pair in row.bounds for end in pair), strict=True))
+            first = {"series": row.series, "time": row.time, "step": row.step, "forecast": row.forecast}
+            rows.append({**first, **ends, "source": row.source})
+        return {
+            "run": self.run,
+            "as_of": self.as_of,
+            "input": self.input,
+            "rows": rows,
+            "intervals": [asdict(interval) for interval in self.intervals],
+            "warnings": warnings,
+        }
+
+    def to_json(self, warnings: list[dict[str, str]]) -> str:
+        """The document as text."""
+        return json.dumps(self.to_document(warnings), ensure_ascii=False, allow_nan=False, indent=1) + "\n"

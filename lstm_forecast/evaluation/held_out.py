@@ -1,0 +1,136 @@
+"""Forecasts of what is already known: the network's and the baselines', on the same windows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_forecast.data.panel import Panel
+from lstm_forecast.data.scaling import Scaling
+from lstm_forecast.evaluation.measures import Truth
+from lstm_forecast.forecasting.forecast import Forecaster
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """W forecasts of K steps whose future is known.
+
+    Attributes:
+        rows: flat row of the cutoff, the last value each forecast knows, [W].
+        series: [W].
+        origins: time of the cutoff, [W].
+        last: value at the cutoff, [W].
+        actual: what came, [W, K] in original units; NaN where it was not observed, or lies after the rows that
+            are looked at.
+        forecast: [W, K].
+        quantiles: [W, K, Q], or None for a point head.
+        members: the forecast of each network alone, where there are several, [W, K] each.
+        baselines: forecast by name, [W, K] each.
+    """
+
+    rows: Rows
+    series: Rows
+    origins: Rows
+    last: Floats
+    actual: Floats
+    forecast: Floats
+    quantiles: Floats | None
+    members: tuple[Floats, ...]
+    baselines: Mapping[str, Floats]
+
+    def __len__(self) -> int:
+        """Number of forecasts."""
+        return len(self.rows)
+
+    def part(self, keep: NDArray[np.bool_] | Rows, *, steps: int | None = None) -> HeldOut:
+        """The chosen forecasts, and their first ``steps`` steps."""
+        return HeldOut(
+            self.rows[keep],
+            self.series[keep],
+            self.origins[keep],
+            self.last[keep],
+            self.actual[keep, :steps],
+            self.forecast[keep, :steps],
+            None if self.quantiles is None else self.quantiles[keep, :steps],
+            tuple(member[keep, :steps] for member in self.members),
+            {name: values[keep, :steps] for name, values in self.baselines.items()},
+        )
+
+    def truth(self, scaling: Scaling) -> Truth:
+        """What came, with the units that errors are measured in."""
+        return Truth(
+            self.actual, self.last, self.series, self.origins, scaling.mase_scale, scaling.rmsse_scale
+        )
+
+    def with_baselines(self, baselines: Mapping[str, Floats]) -> HeldOut:
+        """The same with these baselines' forecasts."""
+        return replace(self, baselines=baselines)
+
+
+def cutoffs(panel: Panel, first: Rows, end: Rows, *, least: int, every: int = 1) -> tuple[Rows, Rows]:
+    """Every row that a forecast can be made at so that its first target lies in ``first[s] … end[s] - 1``.
+
+    Args:
+        panel: the rows.
+        first: flat row of the first target of each series, [S].
+        end: flat row after the last, [S].
+        least: rows that a forecast needs, the cutoff's own included.
+        every: rows from one cutoff to the next, counted back from the last.
+
+    Returns:
+        Flat rows of the cutoffs and their series, each [W], by series and time.
+    """
+    begin = np.maximum(first - 1, panel.offsets[:-1] + least - 1)
+    counts = np.maximum(end - 1 - begin, 0)
+    series = np.repeat(np.arange(len(counts)), counts)
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    rows = begin[series] + within
+    kept = (end[series] - 2 - rows) % every == 0
+    return rows[kept], series[kept]
+
+
+def hold_out(
+    forecaster: Forecaster, panel: Panel, rows: Rows, series: Rows, *, end: Rows, steps: int
+) -> HeldOut:
+    """The forecaster's forecasts of ``steps`` steps at these cutoffs, beside what came before row ``end[s]``.
+
+    No forecast sees a row after its cutoff, and no actual value lies at or after ``end[s]``.
+    """
+    outlook = forecaster.at(panel, rows, series, horizon=steps)
+    alone = forecaster.members() if len(forecaster.networks) > 1 else []
+    members = tuple(member.at(panel, rows, series, horizon=steps).point for member in alone)
+    return HeldOut(
+        rows,
+        series,
+        panel.times[rows],
+        panel.values[rows, 0],
+        actual_values(panel, rows, series, end=end, steps=steps),
+        outlook.point,
+        outlook.quantiles,
+        members,
+        {},
+    )
+
+
+def actual_values(panel: Panel, rows: Rows, series: Rows, *, end: Rows, steps: int) -> Floats:
+    """What was observed in the ``steps`` rows after each cutoff, [W, steps]; NaN from row ``end[s]`` on."""
+    targets = rows[:, None] + 1 + np.arange(steps)
+    inside = targets < end[series][:, None]
+    targets = np.minimum(targets, len(panel.values) - 1)
+    return np.where(inside & panel.observed[targets, 0], panel.values[targets, 0], np.nan)
+
+
+def complete(held: HeldOut, *, end: Rows, horizon: int) -> NDArray[np.bool_]:
+    """Which forecasts have all ``horizon`` targets before row ``end[s]``: bool [W]."""
+    return held.rows + horizon < end[held.series]
+
+
+def all_forecasts(held: HeldOut) -> dict[str, Floats]:
+    """The model's forecast and every baseline's, by name: ``model`` first."""
+    return {"model": held.forecast, **held.baselines}

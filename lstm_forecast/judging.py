@@ -1,0 +1,279 @@
+"""From a plan to tested networks: training, intervals from validation, and one look at the test split."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_forecast import networks
+from lstm_forecast.config import Config
+from lstm_forecast.data.panel import Panel
+from lstm_forecast.data.scaling import Scaling
+from lstm_forecast.evaluation.held_out import HeldOut, all_forecasts, complete, cutoffs, hold_out
+from lstm_forecast.evaluation.verdict import Verdict, best_baseline, judge, no_verdict
+from lstm_forecast.events import Events
+from lstm_forecast.fitting import Learned, Plan, course_line, epoch_fields, learn, learn_again
+from lstm_forecast.forecasting.baselines import SIMPLE, baseline_forecasts, naive2
+from lstm_forecast.forecasting.calibration import Calibration, calibrate_conformal, calibrate_quantile
+from lstm_forecast.forecasting.intervals import interval_bounds, measured_coverage
+from lstm_forecast.forecasting.volatility import interval_units
+from lstm_forecast.stages import Prepared
+
+if TYPE_CHECKING:
+    from lstm_forecast.forecasting.forecast import Forecaster
+    from lstm_forecast.training.loop import Epoch
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+Bounds = Mapping[float, tuple[Floats, Floats]]  # lower and upper, each [W, K], by level in percent
+CALIBRATED_STEPS = 30  # intervals reach at least so far, where validation rows do
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What held-out rows say about networks.
+
+    Attributes:
+        verdict: model against baselines on the test split.
+        calibration: scores of validation forecasts, with the coverage on the test split; None without
+            intervals.
+        test: forecasts of every test window.
+        bounds: their intervals.
+    """
+
+    verdict: Verdict
+    calibration: Calibration | None
+    test: HeldOut
+    bounds: Bounds
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Networks, what they are worth, and what ``predict`` will use.
+
+    Attributes:
+        learned: the networks that were tested.
+        judged: what the test said about them.
+        final: the networks trained again on all rows, where ``training.refit`` asks for them; else those.
+        device: where they were trained.
+        threads: threads of the CPU they were trained with.
+    """
+
+    learned: Learned
+    judged: Judged
+    final: Forecaster
+    device: str
+    threads: int
+
+    @property
+    def refitted(self) -> bool:
+        """Whether the networks that forecast are others than those that were tested."""
+        return self.final is not self.learned.forecaster
+
+
+def fit_and_test(plan: Plan, events: Events) -> Trained:
+    """Trains on the training rows, selects and calibrates on validation, and looks at the test split once."""
+    import torch
+
+    from lstm_forecast.model.devices import choose_device
+
+    config, prepared = plan.config, plan.prepared
+    if set(config.evaluation.baselines) - set(SIMPLE):
+        from lstm_forecast.forecasting.statistical import require_library
+
+        require_library()  # before anything is trained
+    device, line = choose_device(config.training.device)
+    events.say([line])
+    with networks.network_threads(config):
+        threads = torch.get_num_threads()
+
+        def on_epoch(number: int, epoch: Epoch, best: int) -> None:
+            events.emit("epoch.end", epoch_fields(number, epoch, best, config))
+
+        learned = learn(config, prepared, device=device, on_epoch=on_epoch)
+        _warn_constant(prepared, learned.forecaster.scaling, events)
+        events.say([course_line(learned)])
+        began = time.monotonic()
+        judged = judge_held_out(config, prepared, learned.forecaster, events)
+        events.emit("evaluation.end", {"elapsed_s": round(time.monotonic() - began, 3)})
+        final = learned.forecaster
+        if config.training.refit == "full":
+            final = _refitted(config, prepared, learned, events)
+    return Trained(learned, judged, final, str(device), threads)
+
+
+def judge_held_out(config: Config, prepared: Prepared, forecaster: Forecaster, events: Events) -> Judged:
+    """Intervals and best baseline from validation, then everything against the test split."""
+    panel, splits = prepared.panel, prepared.splits
+    horizon, season = config.window.horizon, config.data.season or 1
+    validation = _held_out(config, prepared, forecaster, splits.train_end, splits.validation_end)
+    calibration = calibrate(config, panel, forecaster, validation)
+    best = best_simple(config, panel, validation, end=splits.validation_end)
+    wide = _held_out(config, prepared, forecaster, splits.validation_end, panel.offsets[1:])
+    bounds: Bounds = {}
+    if calibration is not None:
+        bounds = fixed_bounds(config, calibration, panel, forecaster, wide)
+        coverage = {level: measured_coverage(wide.actual, *pair) for level, pair in bounds.items()}
+        calibration = calibration.with_coverage(coverage)
+    keep = complete(wide, end=panel.offsets[1:], horizon=horizon)
+    test = wide.part(keep, steps=horizon)
+    bounds = {level: (low[keep, :horizon], up[keep, :horizon]) for level, (low, up) in bounds.items()}
+    if len(test) == 0:
+        return Judged(no_verdict(), calibration, test, bounds)
+    _warn_out_of_range(forecaster, panel, test, events)
+    names = config.evaluation.baselines
+    test = test.with_baselines(
+        baselines_at(names, panel, test, season=season, fit_end=splits.validation_end, events=events)
+    )
+    reference = naive2(
+        panel, test.rows, test.series, horizon=horizon, season=season, train_end=splits.train_end
+    )
+    verdict = judge(
+        test.truth(forecaster.scaling),
+        all_forecasts(test),
+        baseline=best,
+        reference=reference,
+        members=test.members,
+    )
+    return Judged(verdict, calibration, test, bounds)
+
+
+def best_simple(config: Config, panel: Panel, validation: HeldOut, *, end: Rows) -> str:
+    """The simple baseline with the lowest error on the validation windows."""
+    horizon, season = config.window.horizon, config.data.season or 1
+    chosen = validation.part(complete(validation, end=end, horizon=horizon), steps=horizon)
+    names = [name for name in config.evaluation.baselines if name in SIMPLE]
+    found = baseline_forecasts(names, panel, chosen.rows, chosen.series, horizon=horizon, season=season)
+    return best_baseline(chosen.actual, found)
+
+
+def baselines_at(
+    names: Sequence[str], panel: Panel, held: HeldOut, *, season: int, fit_end: Rows, events: Events
+) -> dict[str, Floats]:
+    """Every named baseline's forecast at the held-out cutoffs, [W, H] each, in the order of the names."""
+    horizon = held.forecast.shape[1]
+    simple = [name for name in names if name in SIMPLE]
+    found = baseline_forecasts(simple, panel, held.rows, held.series, horizon=horizon, season=season)
+    others = [name for name in names if name not in SIMPLE]
+    if others:
+        from lstm_forecast.forecasting.statistical import statistical_forecasts
+
+        fitted = statistical_forecasts(
+            others, panel, held.rows, held.series, horizon=horizon, season=season, fit_end=fit_end
+        )
+        found |= fitted.forecasts
+    return {name: found[name] for name in names}
+
+
+def calibrate(
+    config: Config, panel: Panel, forecaster: Forecaster, validation: HeldOut
+) -> Calibration | None:
+    """The scores of validation forecasts, the measure of every interval; None where none are wanted."""
+    intervals = config.forecast.intervals
+    if intervals.method == "none":
+        return None
+    floor = forecaster.scaling.error_unit
+    unit = units_at(config, panel, forecaster, validation)
+    if intervals.method == "quantile":
+        assert validation.quantiles is not None
+        return calibrate_quantile(
+            validation.actual,
+            validation.quantiles,
+            unit,
+            levels=forecaster.levels,
+            series=validation.series,
+            scale=intervals.scale,
+            floor=floor,
+        )
+    return calibrate_conformal(
+        validation.actual,
+        validation.forecast,
+        unit,
+        series=validation.series,
+        scale=intervals.scale,
+        floor=floor,
+    )
+
+
+def units_at(config: Config, panel: Panel, forecaster: Forecaster, held: HeldOut) -> Floats:
+    """The unit of each held-out forecast's interval, known at its cutoff: [W]."""
+    scale, floor = config.forecast.intervals.scale, forecaster.scaling.error_unit
+    return interval_units(scale, panel, held.rows, series=held.series, floor=floor)
+
+
+def fixed_bounds(
+    config: Config, calibration: Calibration, panel: Panel, forecaster: Forecaster, held: HeldOut
+) -> Bounds:
+    """The intervals of held-out forecasts as ``predict`` would give them."""
+    unit = units_at(config, panel, forecaster, held)
+    return {
+        level: interval_bounds(
+            calibration,
+            level,
+            held.forecast,
+            margins=calibration.margins(level, series=held.series, unit=unit),
+            quantiles=held.quantiles,
+            quantile_levels=forecaster.levels,
+            minimum=forecaster.minimum[held.series],
+        )
+        for level in config.forecast.intervals.levels
+    }
+
+
+def _held_out(config: Config, prepared: Prepared, forecaster: Forecaster, first: Rows, end: Rows) -> HeldOut:
+    """Forecasts at every cutoff whose first target lies in these rows, as far ahead as intervals reach."""
+    panel = prepared.panel
+    usable = forecaster.scaling.trained
+    rows, series = cutoffs(panel, np.where(usable, first, end), end, least=forecaster.lookback)
+    steps = calibrated_steps(config, prepared, columns=len(panel.columns))
+    return hold_out(forecaster, panel, rows, series, end=end, steps=steps)
+
+
+def calibrated_steps(config: Config, prepared: Prepared, *, columns: int) -> int:
+    """Steps ahead that intervals are calibrated for: no more than validation has rows."""
+    horizon = config.window.horizon
+    if columns > 1 or config.forecast.intervals.method == "none":
+        return horizon  # past covariates are not known beyond the last row: nothing can be fed back
+    rows = int((prepared.splits.validation_end - prepared.splits.train_end).max(initial=horizon))
+    return max(horizon, min(rows, max(config.forecast.horizon or 0, CALIBRATED_STEPS)))
+
+
+def _refitted(config: Config, prepared: Prepared, learned: Learned, events: Events) -> Forecaster:
+    began = time.monotonic()
+    final = learn_again(config, prepared, learned)
+    rows, elapsed_s = len(prepared.panel.times), time.monotonic() - began
+    again_line = f"trained again on all {rows:,} rows in {elapsed_s:.1f} s for the forecast (training.refit);"
+    events.say([again_line, "verdict and intervals are those of the network that never saw the test rows"])
+    return final
+
+
+def _warn_out_of_range(forecaster: Forecaster, panel: Panel, test: HeldOut, events: Events) -> None:
+    """Says how much of what the network received in the test was unlike anything it was trained on."""
+    outside, whole = forecaster.outside(panel, test.rows, test.series)
+    if outside:
+        events.warn(
+            "test.out_of_range",
+            f"{share(outside, whole)} of what the network received for the test lay outside the range it was"
+            " trained on",
+        )
+
+
+def share(part: int, whole: int) -> str:
+    """A share in percent, never rounded to nothing."""
+    percent = 100 * part / max(whole, 1)
+    return f"{percent:.1f} %" if percent >= 0.1 or part == 0 else "less than 0.1 %"
+
+
+def _warn_constant(prepared: Prepared, scaling: Scaling, events: Events) -> None:
+    """Says which series never move in training: their forecast is that value."""
+    still = [name for name, flag in zip(prepared.panel.series_ids, scaling.still, strict=True) if flag]
+    if still:
+        names = ", ".join(still[:5]) + (", …" if len(still) > 5 else "")
+        events.warn(
+            "data.constant", f"the training values never change, so their last value is the forecast: {names}"
+        )

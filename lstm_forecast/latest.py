@@ -1,0 +1,108 @@
+"""Which rows a forecast continues: a given file, the trained one as it is now, or the run's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from lstm_forecast import stages
+from lstm_forecast.data.panel import Panel, fill_missing
+from lstm_forecast.data.transform import check_transform
+from lstm_forecast.errors import DataInvalid
+from lstm_forecast.events import Events
+from lstm_forecast.opening import Opened
+
+CONTEXT = "context"  # the run's own rows
+
+
+def latest_panel(opened: Opened, data: str | None, events: Events) -> tuple[Panel, str]:
+    """The newest rows there are: ``data``, else the recorded file as it is now, else the run's own rows.
+
+    Returns:
+        The panel, its series in the run's order (those not in the file are empty), and where it came from.
+
+    Raises:
+        DataInvalid: a column or series does not fit the run.
+    """
+    recorded = opened.config.data.path
+    if data is None and (recorded == "-" or not Path(recorded).is_file()):
+        missing = "standard input" if recorded == "-" else recorded
+        events.say([f"input: the run's own rows ({missing} is not there to be read again)"])
+        return opened.context, CONTEXT
+    path = data if data is not None else recorded
+    panel, path = read_for_run(opened, path, events)
+    _check_length(opened, panel, path)
+    return panel, path
+
+
+def read_for_run(opened: Opened, path: str, events: Events) -> tuple[Panel, str]:
+    """A file read as the run's was, its series in the run's order (those not in it are empty), and its path.
+
+    Raises:
+        DataInvalid: a column or series does not fit the run.
+    """
+    table = stages.read_input(opened.config, path)
+    for notice in table.notices:
+        events.warn(notice.id, notice.message)
+    _check_columns(opened, table.columns, table.source.path)
+    try:
+        panel, notes = stages.clean_panel(opened.config, table, opened.preprocess.frequency)
+        # After the training rows nothing may look ahead, so interpolation has no room here: filled forward.
+        panel, filled = fill_missing(panel, opened.config.data.missing, train_end=panel.offsets[:-1])
+        check_transform(panel, opened.config.data.transform, where=table.source.path)
+    except DataInvalid as error:  # the keys are those of the run: they cannot be changed here
+        error.hint = f"mend the file, or train again with another key: {error.hint}"
+        raise
+    events.say([f"input: {table.source.path}", *notes, *filled])
+    return _in_run_order(panel, opened, table.source.path), table.source.path
+
+
+def _check_length(opened: Opened, panel: Panel, where: str) -> None:
+    """Refuses rows in which no series fills one window.
+
+    Raises:
+        DataInvalid: with the arithmetic.
+    """
+    longest, lookback = int(panel.lengths.max(initial=0)), opened.config.window.lookback
+    if longest < lookback:
+        raise DataInvalid(
+            "data.too_short",
+            f"need at least {lookback:,} rows of a series, got {longest:,}",
+            where=where,
+            details=[f"lookback: the run sees {lookback} steps, and forecasts from its last ones"],
+            hint="give a file that begins earlier, or train a run with a smaller --lookback",
+        )
+
+
+def _check_columns(opened: Opened, columns: tuple[str, ...], where: str) -> None:
+    expected = opened.preprocess.columns
+    if columns != expected:
+        raise DataInvalid(
+            "data.column",
+            f"the columns are {', '.join(columns)}; the run was trained on {', '.join(expected)}",
+            where=where,
+            hint="rename the columns, or train a new run on this file",
+        )
+
+
+def _in_run_order(panel: Panel, opened: Opened, where: str) -> Panel:
+    """The panel with the run's series in the run's order; refuses series that the run never saw."""
+    ids = opened.preprocess.series_ids
+    if len(ids) == 1 and len(panel) == 1:  # one series each: its name may be a file's or a column's
+        return Panel(panel.values, panel.observed, panel.times, panel.offsets, ids, panel.columns)
+    unknown = [name for name in panel.series_ids if name not in ids]
+    if unknown:
+        raise DataInvalid(
+            "predict.unknown_series",
+            f"series not seen in training: {', '.join(unknown[:5])}" + (", …" if len(unknown) > 5 else ""),
+            where=where,
+            hint="leave them out of the file, or train again with them",
+        )
+    position: Mapping[str, int] = {name: place for place, name in enumerate(panel.series_ids)}
+    none = np.empty(0, dtype=np.int64)
+    rows = [np.arange(*panel.offsets[position[name] :][:2]) if name in position else none for name in ids]
+    order = np.concatenate(rows).astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum([len(part) for part in rows])]).astype(np.int64)
+    return Panel(panel.values[order], panel.observed[order], panel.times[order], offsets, ids, panel.columns)

@@ -1,0 +1,116 @@
+"""Networks from a configuration: how one is built, trained and used, as plain arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lstm_forecast.config import Config
+from lstm_forecast.data.panel import Panel
+from lstm_forecast.data.scaling import Scaling, fit_scaling
+
+if TYPE_CHECKING:
+    from lstm_forecast.forecasting.forecast import Forecaster
+    from lstm_forecast.model.reglstm import RegLSTM
+    from lstm_forecast.training.loop import Recipe
+
+
+def recipe_of(config: Config, *, seed: int) -> Recipe:
+    """The training recipe of a settled configuration (no ``auto`` left), for one seed."""
+    from lstm_forecast.training.loop import Recipe
+
+    training, window = config.training, config.window
+    assert isinstance(window.stride, int)
+    return Recipe(
+        epochs=training.epochs,
+        batch_size=training.batch_size,
+        optimizer=training.optimizer,
+        lr=training.lr,
+        weight_decay=training.weight_decay,
+        loss=training.loss,
+        clip_norm=training.clip_norm,
+        patience=training.patience,
+        max_time_s=training.max_time,
+        seed=seed,
+        lookback=window.lookback,
+        horizon=window.horizon,
+        stride=window.stride,
+        every_step=config.model.supervision == "every_step",
+        untouched_first=config.model.anchor == "last" and training.patience is not None,
+        quantiles=quantile_levels(config),
+    )
+
+
+def build_model(config: Config, *, features: int) -> RegLSTM:
+    """The network a configuration describes, with torch's own first weights."""
+    from lstm_forecast.model.reglstm import RegLSTM
+
+    model = config.model
+    return RegLSTM(
+        features,
+        model.hidden_size,
+        model.num_layers,
+        output_size=config.window.horizon,
+        num_quantiles=len(quantile_levels(config)),
+        cell=model.cell,
+        nonlinearity=model.nonlinearity,
+        bias=model.bias,
+        dropout=model.dropout,
+        bidirectional=model.bidirectional,
+        layer_norm=model.layer_norm,
+        initial_state=model.initial_state,
+        readout=model.readout,
+        head_layers=model.head_layers,
+        zero_head=model.anchor == "last",
+    )
+
+
+def quantile_levels(config: Config) -> tuple[float, ...]:
+    """The levels of a quantile head; empty for a point head."""
+    return config.model.quantiles if config.model.head == "quantile" else ()
+
+
+def member_seeds(config: Config) -> tuple[int, ...]:
+    """One seed per network of an ensemble; the first is the configuration's own."""
+    from lstm_forecast.training.seeds import derive_seed
+
+    seed = config.training.seed
+    return (seed, *(derive_seed(seed, "network", number, 0) for number in range(1, config.training.ensemble)))
+
+
+def fit_units(config: Config, training: Panel) -> Scaling:
+    """The units of the network's inputs and answers, from these rows and nothing else."""
+    return fit_scaling(
+        training,
+        method=config.scaling.method,
+        scaled_range=config.scaling.range,
+        per=config.scaling.per,
+        normalize="diff" if config.model.normalize == "diff" else "none",
+        transform=config.data.transform,
+        season=config.data.season or 1,
+    )
+
+
+def forecaster_of(config: Config, networks: Sequence[RegLSTM], scaling: Scaling) -> Forecaster:
+    """Trained networks with their units, ready to forecast."""
+    from lstm_forecast.forecasting.forecast import Forecaster, lowest_values
+
+    return Forecaster(
+        tuple(networks),
+        scaling,
+        config.window.lookback,
+        config.model.anchor == "last",
+        lowest_values(config.forecast.minimum, scaling),
+        quantile_levels(config),
+    )
+
+
+@contextmanager
+def network_threads(config: Config) -> Iterator[None]:
+    """Runs the block with the threads that a network of this width is fastest with on the CPU."""
+    from lstm_forecast.model.devices import threads_for, using_threads
+
+    width = config.model.hidden_size
+    with using_threads(threads_for(width if isinstance(width, int) else max(width))):
+        yield
