@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -16,7 +16,9 @@ from lstm_forecast import recording
 from lstm_forecast.choices import with_name
 from lstm_forecast.config import Loaded, load_config
 from lstm_forecast.dated import Forecast
+from lstm_forecast.documents import tidy_csv
 from lstm_forecast.errors import UsageError, Worse
+from lstm_forecast.evaluating import Backtest, Evaluation, evaluate_run, evaluation_document
 from lstm_forecast.evaluation.verdict import Verdict
 from lstm_forecast.events import Events
 from lstm_forecast.fitting import Plan, plan_training
@@ -35,6 +37,9 @@ from lstm_forecast.runs.run import (
     promote,
     publish,
 )
+
+if TYPE_CHECKING:
+    from lstm_forecast.auditing import Audit
 
 MOST_STEPS = 100_000  # longest horizon of a forecast
 
@@ -157,6 +162,71 @@ def predict(
     names = chosen.preprocess.series_name, chosen.preprocess.time_name
     behind = interval_list(chosen, wanted, steps)
     return Forecast(chosen.run.handle, as_of, source, *names, rows, behind)
+
+
+@dataclass(frozen=True)
+class EvaluateResult:
+    """What ``evaluate`` found.
+
+    Attributes:
+        run: the run.
+        evaluation: forecasts, verdict and intervals.
+        document: everything measured, as plain JSON.
+        table: one line per forecast value, as CSV.
+        audit: what the leak audit found; None where it was not asked for.
+        failed: whether the verdict is to be an error.
+    """
+
+    run: Run
+    evaluation: Evaluation
+    document: Mapping[str, Any]
+    table: str
+    audit: Audit | None
+    failed: bool
+
+
+def evaluate(
+    run: str | Path,
+    *,
+    backtest: Backtest,
+    runs_dir: Path | None = None,
+    data: str | None = None,
+    audit: bool = False,
+    fail_if_worse: bool = False,
+    events: Events | None = None,
+) -> EvaluateResult:
+    """Forecasts from many past origins with the tested networks, and compares with what came.
+
+    Args:
+        run: as for :func:`predict`.
+        backtest: the origins; what it leaves open is taken from the run's ``evaluation`` section.
+        runs_dir: folder of all runs.
+        data: CSV to test on; None: the run's own file, which has to be as it was.
+        audit: whether the leak audit runs too.
+        fail_if_worse: whether a model worse than the best simple baseline is an error.
+        events: told of everything that happens.
+
+    Raises:
+        ForecastError: of the class that says what is wrong.
+    """
+    events = events or Events()
+    chosen = open_reference(run, runs_dir, events)
+    settings = chosen.config.evaluation
+    plan = replace(
+        backtest,
+        origins=backtest.origins or settings.origins,
+        refit_every=backtest.refit_every or settings.refit_every,
+    )
+    found = evaluate_run(chosen, plan, data=data, events=events)
+    table = tidy_csv(found.held, found.bounds, found.panel, chosen.preprocess.time_format)
+    checked = None
+    if audit:
+        from lstm_forecast.auditing import audit as audit_run
+
+        checked = audit_run(chosen, data=data, events=events)
+    failed = found.verdict.worse and (fail_if_worse or settings.fail_if_worse)
+    document = evaluation_document(chosen, found)
+    return EvaluateResult(chosen.run, found, document, table, checked, failed)
 
 
 def plot(

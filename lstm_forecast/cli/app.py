@@ -12,6 +12,7 @@ import typer
 
 from lstm_forecast.cli import config, runs
 from lstm_forecast.cli.check import check
+from lstm_forecast.cli.evaluate import evaluate
 from lstm_forecast.cli.plot import plot
 from lstm_forecast.cli.predict import predict
 from lstm_forecast.cli.terminal import prepare_streams, put, show_error, stdout_error
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command()(train)
 app.command()(predict)
 app.command()(plot)
+app.command()(evaluate)
 app.command()(check)
 app.add_typer(config.app, name="config")
 app.add_typer(runs.app, name="runs")

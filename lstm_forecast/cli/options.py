@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from lstm_forecast.errors import UsageError, Worse
+
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Nothing on success; errors only.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 LogFormat = Annotated[
@@ -46,3 +48,45 @@ Epochs = Annotated[int | None, typer.Option("--epochs", help="At most so many ep
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, mps (training.device).")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of all randomness (training.seed).")]
 Name = Annotated[str | None, typer.Option("--name", help="Name of the run (run.name).")]
+Promote = Annotated[
+    Literal["always", "if_better"] | None,
+    typer.Option("--promote", help="Whether the name then means this run (run.promote)."),
+]
+FailIfWorse = Annotated[
+    bool, typer.Option("--fail-if-worse", help="Exit 20 if worse than the best simple baseline.")
+]
+Levels = Annotated[
+    str | None, typer.Option("--levels", metavar="LIST", help="Levels of the intervals: 80,95 (percent).")
+]
+
+
+def parsed_levels(text: str | None) -> tuple[float, ...] | None:
+    """The levels of a comma-separated list, in percent.
+
+    Raises:
+        UsageError: something in it is not a number between 0 and 100.
+    """
+    if text is None:
+        return None
+    try:
+        levels = tuple(sorted({float(part) for part in text.replace("%", "").split(",")}))
+    except ValueError:
+        levels = ()
+    if not levels or not all(0 < level < 100 for level in levels):
+        raise UsageError(
+            "predict.levels",
+            f"got {text!r}; expected percentages between 0 and 100, with commas",
+            where="--levels",
+            hint="--levels 80,95",
+        )
+    return levels
+
+
+def worse(sentence: str, where: str) -> Worse:
+    """The error of ``--fail-if-worse``."""
+    return Worse(
+        "verdict.worse",
+        sentence,
+        where=where,
+        hint="keep the baseline, train on more rows, or leave out --fail-if-worse (evaluation.fail_if_worse)",
+    )

@@ -24,6 +24,7 @@ def predict(
         int | None, typer.Option("--horizon", help="Steps ahead (default: as trained).")
     ] = None,
     series: options.Series = None,
+    levels: options.Levels = None,
     output: Annotated[
         str | None,
         typer.Option("--output", metavar="FILE", help="A .csv or .json file; - for CSV on stdout."),
@@ -44,14 +45,22 @@ def predict(
     Examples:
       lstm-forecast predict stock
       lstm-forecast predict stock --data new.csv --horizon 10 --output forecast.csv
+      lstm-forecast predict stock --levels 50,90
     """
     _check_output(output, overwrite=overwrite)
+    wanted = options.parsed_levels(levels)
     from lstm_forecast import pipeline
     from lstm_forecast.cli.rendering import forecast_text
 
     with listening(quiet=quiet, log_format=log_format) as events:
         forecast = pipeline.predict(
-            run, runs_dir=runs_dir, data=data, horizon=horizon, series=series, events=events
+            run,
+            runs_dir=runs_dir,
+            data=data,
+            horizon=horizon,
+            series=series,
+            levels=wanted,
+            events=events,
         )
         events.say([f"as of {forecast.as_of}, run {forecast.run}"])
         finish(events, fail_on_warning)

@@ -30,7 +30,7 @@ def train_text(result: TrainResult, runs_dir: Path | None) -> str:
     lines = []
     if result.verdict.metrics:
         lines.append(f"Test: {test['windows']:,} windows, forecast from {test['from']} to {test['to']}")
-        lines += table(_metric_rows(result.verdict))
+        lines += table(metric_rows(result.verdict))
     lines += interval_lines(intervals_document(result.judged.test, result.judged.bounds))
     lines.append(f"Verdict: {result.verdict.sentence}")
     if result.refitted:
@@ -127,7 +127,7 @@ def _interval_line(interval: Interval) -> str:
     return f"{behind}; held {100 * interval.coverage:.1f} % of {interval.tested:,} test values"
 
 
-def _metric_rows(verdict: Verdict) -> list[list[str]]:
+def metric_rows(verdict: Verdict) -> list[list[str]]:
     """Model and baselines by metric, and the model's error over that of the baseline it is compared with."""
     metrics, baseline = verdict.metrics, verdict.baseline
     rows = [["", *("sMAPE %" if name == "smape" else name.upper() for name in SHOWN)]]

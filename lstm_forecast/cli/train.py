@@ -20,6 +20,8 @@ def train(
     device: options.Device = None,
     seed: options.Seed = None,
     name: options.Name = None,
+    promote: options.Promote = None,
+    fail_if_worse: options.FailIfWorse = False,
     sets: options.Set = None,
     runs_dir: options.RunsDir = None,
     dry_run: options.DryRun = False,
@@ -28,13 +30,14 @@ def train(
     log_format: options.LogFormat = "text",
     fail_on_warning: options.FailOnWarning = None,
 ) -> None:
-    """Train a network and judge it against the naive forecast.
+    """Train a network and judge it against the forecasts that cost nothing.
 
     \b
     Examples:
       lstm-forecast train configs/stock.yaml
       lstm-forecast train prices.csv --target Close --horizon 5
       lstm-forecast train configs/stock.yaml --set training.epochs=5 --name trial
+      lstm-forecast train configs/stock.yaml --fail-if-worse --promote if_better
     """
     flags = {
         "data.target": ("--target", target),
@@ -46,6 +49,8 @@ def train(
         "training.device": ("--device", device),
         "training.seed": ("--seed", seed),
         "run.name": ("--name", name),
+        "run.promote": ("--promote", promote),
+        "evaluation.fail_if_worse": ("--fail-if-worse", True if fail_if_worse else None),
     }
     loaded = load_input(given, sets=sets, flags=flags)
     from lstm_forecast import pipeline
@@ -67,3 +72,5 @@ def train(
     elif not quiet:
         put(train_text(result, runs_dir))
     finish(events, fail_on_warning)
+    if result.failed:
+        raise options.worse(result.verdict.sentence, str(result.run.path))

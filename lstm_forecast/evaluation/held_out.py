@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +27,8 @@ class HeldOut:
         series: [W].
         origins: time of the cutoff, [W].
         last: value at the cutoff, [W].
-        actual: what came, [W, K] in original units; NaN where it was not observed, or lies after the rows that
-            are looked at.
+        actual: what came, [W, K] in original units; NaN where it was not observed, or comes after the rows
+            that are looked at.
         forecast: [W, K].
         quantiles: [W, K, Q], or None for a point head.
         members: the forecast of each network alone, where there are several, [W, K] each.
@@ -118,6 +119,37 @@ def hold_out(
     )
 
 
+def hold_out_far(
+    forecaster: Forecaster, panel: Panel, rows: Rows, series: Rows, *, end: Rows, steps: int, every: int
+) -> HeldOut:
+    """The same, with the steps beyond the trained horizon forecast from every ``every``-th cutoff alone.
+
+    Those steps take a pass through the networks per block, and neighbouring cutoffs tell nearly the same of
+    them, their targets being nearly the same. Elsewhere they are NaN, in forecast and actual value.
+    """
+    near = hold_out(forecaster, panel, rows, series, end=end, steps=min(steps, forecaster.horizon))
+    if steps <= forecaster.horizon or len(rows) == 0:
+        return near
+    chosen = np.flatnonzero((end[series] - 2 - rows) % every == 0)
+    far = hold_out(forecaster, panel, rows[chosen], series[chosen], end=end, steps=steps)
+
+    def wide(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+        filled = np.full((len(rows), steps, *part.shape[2:]), np.nan)
+        filled[:, : part.shape[1]] = part
+        filled[chosen] = whole
+        return filled
+
+    return replace(
+        near,
+        actual=wide(near.actual, far.actual),
+        forecast=wide(near.forecast, far.forecast),
+        quantiles=None
+        if near.quantiles is None or far.quantiles is None
+        else wide(near.quantiles, far.quantiles),
+        members=tuple(wide(a, b) for a, b in zip(near.members, far.members, strict=True)),
+    )
+
+
 def actual_values(panel: Panel, rows: Rows, series: Rows, *, end: Rows, steps: int) -> Floats:
     """What was observed in the ``steps`` rows after each cutoff, [W, steps]; NaN from row ``end[s]`` on."""
     targets = rows[:, None] + 1 + np.arange(steps)
@@ -134,3 +166,25 @@ def complete(held: HeldOut, *, end: Rows, horizon: int) -> NDArray[np.bool_]:
 def all_forecasts(held: HeldOut) -> dict[str, Floats]:
     """The model's forecast and every baseline's, by name: ``model`` first."""
     return {"model": held.forecast, **held.baselines}
+
+
+def joined(parts: Sequence[HeldOut]) -> HeldOut:
+    """The forecasts of several forecasters as one, in the order of their rows; without baselines."""
+    order = np.argsort(np.concatenate([part.rows for part in parts]), kind="stable")
+    count = min(len(part.members) for part in parts)
+
+    def together(values: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        return np.concatenate(values)[order]
+
+    quantiles = [part.quantiles for part in parts if part.quantiles is not None]
+    return HeldOut(
+        together([part.rows for part in parts]),
+        together([part.series for part in parts]),
+        together([part.origins for part in parts]),
+        together([part.last for part in parts]),
+        together([part.actual for part in parts]),
+        together([part.forecast for part in parts]),
+        together(quantiles) if quantiles else None,
+        tuple(together([part.members[number] for part in parts]) for number in range(count)),
+        {},
+    )

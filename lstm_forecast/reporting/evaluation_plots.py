@@ -125,7 +125,7 @@ def plot_error(
                 line(panel, places, one, _error_look(name, rank))
             frame(panel, places)
         logarithmic_if_wide(panel, values)
-        if panel.get_yscale() == "linear":
+        if panel.get_yscale() == "linear" and not any((one < 0).any() for one in values):
             panel.set_ylim(bottom=0.0)
         say_if_missing(panel, values, [], "no errors to draw")
         return finished(figure)
@@ -180,7 +180,7 @@ def plot_backtest(
     apart = _apart(origins)
     shown = apart[:: -max(1, math.ceil(len(apart) / MOST_ORIGINS))][::-1]
     if len(origins) > len(shown):
-        title = f"{title} ({len(shown)} of {len(origins):,} cutoffs)"
+        title = f"{title} ({len(shown)} of {len(origins):,})"
     with drawing([title, value_label, time_label]):
         figure, (panel,) = open_panels(1, title=title, time_label=time_label, value_label=value_label)
         times, values = _around(actual, shown)

@@ -50,6 +50,7 @@ STATES = {"cell": "cell state", "hidden": "hidden state"}
 MEMORY = ("forget", "update")  # a unit whose gate of this name is open keeps what it has
 DARK_GREEN, DARK_BLUE, DARK_BROWN = "#00382A", "#00304F", "#5A2400"
 INPUT = Look("_", BLACK, 1.2, 3.0)
+MOST_VALUES = 0.98  # of a state's, within the ends of its scale
 MOST_COLUMNS = 1500  # of a heat map: more than a picture has dots
 
 
@@ -65,10 +66,10 @@ def plot_gates(
 ) -> Figure:
     """One layer's gates and state, unit by step, below the values it read.
 
-    Gates share one scale from 0 (shut) to 1 (open). The state's scale is symmetric around zero and ends at
-    its largest absolute value; a cell has its cell state, a GRU, which has none, its hidden state. Units are
-    sorted by the mean over the window of their forget gate (GRU: update gate): those that remember longest
-    stand on top, in every panel in the same order.
+    Gates share one scale from 0 (shut) to 1 (open). The state is the cell state, or the hidden state of a
+    GRU, which has no other; its scale is symmetric around zero and holds 98 of 100 absolute values, so that
+    one large unit does not fade the others. Units are sorted by the mean over the window of their forget
+    gate (GRU: update gate), in every panel alike: those that remember longest stand on top.
 
     Args:
         layers: as `lstm_forecast.model.gates.gate_activations` gives them.
@@ -151,7 +152,9 @@ def _about(layers: Sequence[LayerGates], layer: LayerGates) -> str:
     two = any(one.backward for one in layers)
     direction = (", reading backward" if layer.backward else ", reading forward") if two else ""
     counted = f"{units:,} unit{'s' * (units > 1)}, {steps:,} step{'s' * (steps > 1)}"
-    return f"layer {layer.layer} of {count}{direction}: {counted}; units that keep most stand on top"
+    gate = next(name for name in MEMORY if name in layer.activations)
+    order = f"; sorted by mean {gate} gate, the most open on top" if units > 1 else ""
+    return f"layer {layer.layer} of {count}{direction}: {counted}{order}"
 
 
 def _note(figure: Figure) -> Text:
@@ -176,10 +179,10 @@ def _draw_units(panel: Axes, times: Array, values: Array, *, limit: float | None
 
     gate, state = ("white", GREEN, DARK_GREEN), (DARK_BLUE, BLUE, "white", VERMILLION, DARK_BROWN)
     colours = LinearSegmentedColormap.from_list("units", gate if limit is None else state)
-    colours = colours.with_extremes(bad=GREY)
+    scale = colours.with_extremes(bad=GREY)
     edges, means = joined(step_edges(times), values, most=MOST_COLUMNS)
     units = values.shape[1]
-    mesh = panel.pcolormesh(edges, np.arange(units + 1), np.ma.masked_invalid(means.T), cmap=colours)
+    mesh = panel.pcolormesh(edges, np.arange(units + 1), np.ma.masked_invalid(means.T), cmap=scale)
     mesh.set_clim(*((0.0, 1.0) if limit is None else (-limit, limit)))
     mesh.set_rasterized(True)  # tens of thousands of cells are an image, in an SVG and a PDF too
     panel.grid(visible=False)
@@ -199,19 +202,20 @@ def _draw_scale(panel: Axes, mesh: QuadMesh) -> None:
     assert high is not None
     gate = low == 0.0
     middle = high / 2 if gate else 0.0
-    texts = ["0 shut", "0.5", "1 open"] if gate else [_signed(-high), "0", _signed(high)]
+    largest = np.abs(np.ma.compressed(np.ma.asarray(mesh.get_array()))).max(initial=0.0)
+    least, most = ("≤ ", "≥ ") if largest > high else ("", "")
+    ends = [f"{least}\N{MINUS SIGN}{high:.3g}", "0", f"{most}+{high:.3g}"]
+    texts = ["0 shut", "0.5", "1 open"] if gate else ends
     bar.set_ticks([0.0 if gate else -high, middle, high], labels=texts)
-    bar.outline.set_visible(False)
-
-
-def _signed(value: float) -> str:
-    """A number of three digits with its sign."""
-    return f"{value:+.3g}".replace("-", "\N{MINUS SIGN}")
+    bar.outline.set(edgecolor=GREY, linewidth=0.6)  # white ends are seen
 
 
 def _limit(values: Array) -> float:
-    """The largest absolute value, or 1 where all are zero or missing."""
-    return float(np.abs(values[np.isfinite(values)]).max(initial=0.0)) or 1.0
+    """The absolute value that 98 of 100 do not exceed; the largest, or 1, where that is zero."""
+    sizes = np.abs(values[np.isfinite(values)])
+    if not len(sizes):
+        return 1.0
+    return float(np.quantile(sizes, MOST_VALUES)) or float(sizes.max()) or 1.0
 
 
 def _label_last_only(panels: Sequence[Axes]) -> None:

@@ -187,13 +187,12 @@ def draw_bands(panel: Axes, times: Array, bands: Sequence[Band]) -> None:
     for place, band in enumerate(narrow_first):
         here = np.isfinite(band.lower) & np.isfinite(band.upper)
         alone = _alone(here)
+        wide = here & ~alone
         label = f"{100 * band.level:g} %"
         alpha, layer = (0.16 if place == len(bands) - 1 else 0.3), 1.9 - 0.1 * place
-        if (here & ~alone).any():
-            area = panel.fill_between(
-                times, band.lower, band.upper, where=here, color=VERMILLION, label=label
-            )
-            area.set(alpha=alpha, linewidth=0, zorder=layer)
+        if wide.any():
+            area = panel.fill_between(times, band.lower, band.upper, where=wide, color=VERMILLION)
+            area.set(alpha=alpha, linewidth=0, zorder=layer, label=label)
             label = "_" + label
         if alone.any():  # a step without neighbours has no area: it gets a broad bar
             bars = panel.vlines(times[alone], band.lower[alone], band.upper[alone], color=VERMILLION)

@@ -171,7 +171,7 @@ def boxes_of(model: RegLSTM, example: Tensor) -> list[Box]:
             answer = model.final(example if model.batch_first else example.transpose(0, 1))
     finally:
         model.train(was_training)
-    watch.add("output", "output", given=[answer], made=[], detail="")
+    watch.add("output", "output", given=[answer], made=[answer], detail="")
     return watch.boxes
 
 

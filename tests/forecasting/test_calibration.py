@@ -64,6 +64,8 @@ def margins_of(calibration: Calibration, level: float, *series: int) -> list[lis
         (199, 99.5, 199),
         (999, 99.9, 999),
         (39, 97.5, 39),
+        (24, 28, 7),  # 25 · 0.28 is above 7 in floating point
+        (99, 55, 55),
         (1, 50, 1),
         (0, 50, 1),
         (6, 0.1, 1),
@@ -223,17 +225,13 @@ def test_a_constant_series_gets_intervals_without_width() -> None:
 
 def test_a_margin_covers_the_very_score_it_comes_from() -> None:
     """Values that move in ticks lie right on the bound: dividing and multiplying must not lose them."""
-    draw = np.random.default_rng(0)
-    for _ in range(200):
-        forecast = np.round(draw.normal(100, 5, size=(9, 1)), 1)
-        actual = forecast + 0.1
-        unit = np.full(9, draw.uniform(0.1, 5))
-        calibration = calibrate_conformal(
-            actual, forecast, unit, series=np.zeros(9, np.int64), scale="none", floor=np.array([unit[0]])
-        )
-        margin = calibration.margins(90, series=np.zeros(9, np.int64), unit=unit)
-        assert np.all(forecast + margin >= actual)
-        assert np.all(margin < 0.1 + 1e-12)
+    forecast, actual = np.full((9, 1), 7.0), np.full((9, 1), 8.0)
+    for unit in np.random.default_rng(0).uniform(0.1, 5, size=(200, 1)).repeat(9, axis=1):
+        owners = np.zeros(9, dtype=np.int64)
+        calibration = calibrate_conformal(actual, forecast, unit, series=owners, scale="none", floor=unit[:1])
+        margin = calibration.margins(90, series=owners, unit=unit)
+        assert np.all(margin >= 1)
+        assert np.all(margin < 1 + 1e-14)
 
 
 def test_conformalised_quantiles_widen_or_narrow_each_pair() -> None:

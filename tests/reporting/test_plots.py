@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import matplotlib.dates as mdates
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -16,8 +17,8 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from lstm_forecast.errors import UsageError
-from lstm_forecast.reporting import panels, plots
-from lstm_forecast.reporting.plots import SeriesPlot, plot_forecast, plot_loss, plot_test, render
+from lstm_forecast.reporting import plots
+from lstm_forecast.reporting.plots import Band, SeriesPlot, plot_forecast, plot_loss, plot_test, render
 
 DAY = np.timedelta64(1, "D")
 NO_TIMES = np.array([], "datetime64[us]")
@@ -334,37 +335,75 @@ def test_five_million_rows_are_drawn_in_seconds() -> None:
     assert drawn_times[drawn.index(-70.0)] == times[3_456_789].tolist()
 
 
-def test_thinning_keeps_first_last_lowest_and_highest_of_each_stretch_of_time() -> None:
-    generator = np.random.default_rng(5)
-    times = np.sort(generator.choice(100_000, 20_000, replace=False))
-    values = generator.normal(size=20_000)
-    values[generator.choice(20_000, 500, replace=False)] = math.nan
-    kept_times, kept = panels.thin(times, values, columns=50)
-    expected = []
-    width = (int(times[-1]) - int(times[0])) / 50
-    for column in range(50):
-        low, high = times[0] + column * width, times[0] + (column + 1) * width
-        inside = [
-            (int(t), float(v))
-            for t, v in zip(times, values, strict=True)
-            if (low <= t < high or (column == 49 and t >= high)) and not math.isnan(v)
-        ]
-        best = {inside[0], inside[-1], min(inside, key=lambda p: p[1]), max(inside, key=lambda p: p[1])}
-        expected += sorted(best)
-    assert list(zip(kept_times.tolist(), kept.tolist(), strict=True)) == expected
+def interval(level: float, *, width: float, holes: Sequence[int] = ()) -> Band:
+    """Around the future of `daily`: 1000 + step ahead, give or take ``width``."""
+    middle = 1000.0 + np.arange(5)
+    middle[list(holes)] = math.nan
+    return Band(level, middle - width, middle + width)
 
 
-def test_thinning_leaves_a_hole_where_a_stretch_has_no_value() -> None:
-    values = np.arange(1000, dtype=float)
-    values[300:500] = math.nan
-    times, kept = panels.thin(np.arange(1000), values, columns=10)
-    assert [int(t) for t, v in zip(times, kept, strict=True) if math.isnan(v)] == [300, 400]
+def areas(panel: Axes) -> dict[str, list[Any]]:
+    """What is filled, by label: the corners of each polygon, or the two ends of each bar."""
+    found: dict[str, list[Any]] = {}
+    for artist in panel.collections:
+        corners = [[tuple(corner) for corner in path.vertices.tolist()] for path in artist.get_paths()]
+        found[str(artist.get_label())] = corners
+    return found
 
 
-def test_a_series_that_fits_is_not_thinned() -> None:
-    times, values = panels.thin(np.arange(40), np.arange(40.0), columns=10)
-    assert times.tolist() == list(range(40))
-    assert values.tolist() == [float(row) for row in range(40)]
+def test_intervals_lie_around_the_forecast_the_widest_below() -> None:
+    one = dataclasses.replace(daily(300), bands=(interval(0.95, width=20.0), interval(0.8, width=10.0)))
+    figure = plot_forecast([one], **LABELS)
+    drawn = areas(figure.axes[0])
+    assert list(drawn) == ["80 %", "95 %"]
+    numbers = mdates.date2num(one.future_times).tolist()
+    for label, width in (("80 %", 10.0), ("95 %", 20.0)):
+        (corners,) = drawn[label]
+        edge = {(x, 1000.0 + step + sign * width) for step, x in enumerate(numbers) for sign in (-1, 1)}
+        assert set(corners) == edge
+    narrow, wide = figure.axes[0].collections
+    line = by_label(figure.axes[0])["forecast"]
+    assert wide.get_zorder() < narrow.get_zorder() < line.get_zorder()
+    assert legend_texts(figure)[2:] == ["forecast", "80 %", "95 %"]
+    assert (wide.get_alpha() or 1.0) < (narrow.get_alpha() or 1.0) < 1.0
+    low, high = figure.axes[0].get_ylim()
+    assert low < 980.0
+    assert high > 1024.0
+
+
+def test_a_missing_bound_leaves_a_hole_and_a_step_between_two_holes_gets_a_bar() -> None:
+    band = interval(0.9, width=10.0, holes=[2])
+    upper = band.upper.copy()
+    upper[4] = math.inf
+    figure = plot_forecast([dataclasses.replace(daily(300), bands=(Band(0.9, band.lower, upper),))], **LABELS)
+    x = mdates.date2num(daily(300).future_times).tolist()
+    drawn = areas(figure.axes[0])
+    (corners,) = drawn["90 %"]
+    assert set(corners) == {(x[0], 990.0), (x[0], 1010.0), (x[1], 991.0), (x[1], 1011.0)}
+    assert drawn["_90 %"] == [[(x[3], 993.0), (x[3], 1013.0)]]
+    assert legend_texts(figure).count("90 %") == 1
+
+
+def test_a_forecast_of_one_step_shows_its_interval() -> None:
+    one = daily(300, horizon=1)
+    band = Band(0.995, np.array([900.0]), np.array([1100.0]))
+    figure = plot_forecast([dataclasses.replace(one, bands=(band,))], **LABELS)
+    x = mdates.date2num(one.future_times).tolist()[0]
+    assert areas(figure.axes[0]) == {"99.5 %": [[(x, 900.0), (x, 1100.0)]]}
+    assert "99.5 %" in legend_texts(figure)
+
+
+def test_an_interval_without_a_single_bound_is_not_in_the_legend() -> None:
+    nothing = np.full(5, math.nan)
+    figure = plot_forecast([dataclasses.replace(daily(300), bands=(Band(0.8, nothing, nothing),))], **LABELS)
+    assert areas(figure.axes[0]) == {}
+    assert "80 %" not in legend_texts(figure)
+
+
+def test_the_test_picture_stays_as_it_is_whatever_intervals_the_future_has() -> None:
+    one = daily(300)
+    banded = dataclasses.replace(one, bands=(interval(0.8, width=10.0),))
+    assert render(plot_test([banded], **LABELS), "png") == render(plot_test([one], **LABELS), "png")
 
 
 def loss_figure(train: list[float | None], validation: list[float | None], *, best: int) -> Figure:
