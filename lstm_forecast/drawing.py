@@ -11,10 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_forecast import predicting
+from lstm_forecast.backtests import Drawable, drawable, held_out_test
 from lstm_forecast.errors import ArtifactRejected, ForecastError, UsageError
-from lstm_forecast.evaluation.held_out import HeldOut, cutoffs, hold_out
 from lstm_forecast.events import Events
 from lstm_forecast.opening import Opened
+from lstm_forecast.reporting.evaluation_plots import (
+    OriginPlot,
+    ResidualPlot,
+    plot_backtest,
+    plot_error,
+    plot_residuals,
+)
+from lstm_forecast.reporting.gate_plots import plot_gates
 from lstm_forecast.reporting.plots import (
     Band,
     SeriesPlot,
@@ -29,8 +37,8 @@ from lstm_forecast.runs.storage import make_directory, write_atomic
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Kind = Literal["forecast", "test", "loss"]
-KINDS: tuple[Kind, ...] = ("forecast", "test", "loss")
+Kind = Literal["forecast", "test", "loss", "residuals", "error", "backtest", "gates"]
+KINDS: tuple[Kind, ...] = ("forecast", "test", "loss")  # drawn after every training
 
 
 def picture(
@@ -39,23 +47,22 @@ def picture(
     """One picture as the bytes of a file.
 
     Raises:
-        UsageError: no such series, or a test picture of a run without a test split.
+        UsageError: no such series, nothing held out to draw, or a cell without gates.
     """
     notice = font_notice([*opened.preprocess.columns, *opened.preprocess.series_ids, opened.run.name])
     if notice:
         events.warn("plot.font", notice)
     if kind == "loss":
         return render(_loss(opened), form)
+    if kind == "gates":
+        return render(_gates(opened, series), form)
+    if kind in ("residuals", "error", "backtest"):
+        return render(_held_out(opened, kind, series), form)
     chosen = _chosen(opened, series)
     draw = plot_forecast if kind == "forecast" else plot_test
     parts = _series_plots(opened, chosen, future=kind == "forecast")
     if kind == "test" and not any(len(part.test_times) for part in parts):
-        raise UsageError(
-            "plot.no_test",
-            "the run has no test forecasts",
-            where="--kind test",
-            hint="train again with split.test: 0.1",
-        )
+        raise _nothing_held_out(kind)
     titles = {"forecast": "forecast", "test": "actual and predicted on the test rows"}
     figure = draw(
         parts,
@@ -66,11 +73,11 @@ def picture(
     return render(figure, form)
 
 
-def draw_all(opened: Opened, events: Events) -> None:
-    """Draws every kind into the run's ``plots`` folder; one that fails is a warning, the run stands."""
+def draw_all(opened: Opened, events: Events, *, kinds: Sequence[Kind] = KINDS) -> None:
+    """Draws these kinds into the run's ``plots`` folder; one that fails is a warning, the run stands."""
     folder = opened.run.path / "plots"
     make_directory(folder)
-    for kind in KINDS:
+    for kind in kinds:
         if kind == "test" and opened.config.split.test == 0:
             continue
         try:
@@ -80,20 +87,102 @@ def draw_all(opened: Opened, events: Events) -> None:
             events.warn("plot.failed", f"{kind}: {error}")
 
 
-def test_forecasts(opened: Opened) -> HeldOut:
-    """The tested networks' forecasts on the run's test rows, made again from its weights and rows."""
-    context, forecaster = opened.context, opened.tested
-    ends, horizon = context.offsets[1:], opened.config.window.horizon
-    first = np.where(forecaster.scaling.trained, opened.splits.validation_end, ends)
-    rows, series = cutoffs(context, first, ends, least=forecaster.lookback)
-    whole = rows + horizon < ends[series]
-    return hold_out(forecaster, context, rows[whole], series[whole], end=ends, steps=horizon)
+def _held_out(opened: Opened, kind: Kind, series: str | None) -> Figure:
+    """Errors by step, residuals, or several forecasts over what came."""
+    found = drawable(opened)
+    if len(found.series) == 0:
+        raise _nothing_held_out(kind)
+    value, clock = opened.preprocess.columns[0], opened.preprocess.time_name
+    name = opened.run.name
+    if kind == "error":
+        steps = list(range(1, found.times.shape[1] + 1))
+        title = f"{name}: mean absolute error by step, {found.title}"
+        return plot_error(steps, found.errors, title=title, value_label=value)
+    chosen = [s for s in _chosen(opened, series) if (found.series == s).any()]
+    if not chosen:
+        raise _nothing_held_out(kind)
+    if kind == "residuals":
+        plots = [_residuals(opened, found, s) for s in chosen]
+        title = f"{name}: errors one step ahead, {found.title}"
+        return plot_residuals(plots, title=title, value_label=value, time_label=clock)
+    one = chosen[0]
+    of = f", {opened.context.series_ids[one]}" if len(opened.context) > 1 else ""
+    mine = np.flatnonzero(found.series == one)
+    times, first = np.unique(found.times[mine].reshape(-1), return_index=True)
+    actual = _clock(opened, times), found.actual[mine].reshape(-1)[first]
+    return plot_backtest(
+        actual,
+        [_origin(opened, found, window) for window in mine.tolist()],
+        title=f"{name}: forecasts from past cutoffs{of}",
+        value_label=value,
+        time_label=clock,
+    )
+
+
+def _residuals(opened: Opened, found: Drawable, series: int) -> ResidualPlot:
+    mine = found.series == series
+    errors = found.forecast[mine, 0] - found.actual[mine, 0]
+    name = opened.context.series_ids[series] if len(opened.context) > 1 else ""
+    return ResidualPlot(name, _clock(opened, found.times[mine, 0]), errors)
+
+
+def _origin(opened: Opened, found: Drawable, window: int) -> OriginPlot:
+    """One window's forecast with the bounds of its lowest level."""
+    bands = tuple(
+        Band(level, low[window], high[window]) for level, (low, high) in list(found.bounds.items())[:1]
+    )
+    cutoff = _clock(opened, found.origins[window : window + 1])[0]
+    return OriginPlot(cutoff, _clock(opened, found.times[window]), found.forecast[window], bands)
+
+
+def _gates(opened: Opened, series: str | None) -> Figure:
+    """The gates of the last layer over the newest window of one series."""
+    import torch
+
+    from lstm_forecast.data.scaling import network_inputs
+    from lstm_forecast.model.gates import gate_activations
+
+    context, forecaster = opened.context, opened.forecaster
+    if opened.config.model.cell == "rnn":
+        raise UsageError(
+            "plot.gates",
+            "a plain recurrent cell has no gates; expected model.cell lstm, lstm_peephole or gru",
+            where="--kind gates",
+            hint="train with model.cell: lstm",
+        )
+    long = [s for s in _chosen(opened, series) if context.lengths[s] >= forecaster.lookback]
+    if not long:
+        raise UsageError(
+            "plot.gates", f"no series has {forecaster.lookback} rows to look at", where="--kind gates"
+        )
+    end = int(context.offsets[long[0] + 1])
+    rows = slice(end - forecaster.lookback, end)
+    inputs = network_inputs(context.values[rows][None], forecaster.scaling, np.array(long[:1]))
+    layers = gate_activations(forecaster.networks[0], torch.from_numpy(inputs).to(torch.float32))
+    of = f", {context.series_ids[long[0]]}" if len(context) > 1 else ""
+    return plot_gates(
+        layers,
+        np.where(context.observed[rows, 0], context.values[rows, 0], np.nan),
+        _clock(opened, context.times[rows]),
+        title=f"{opened.run.name}: what the gates do over the newest window{of}",
+        value_label=opened.preprocess.columns[0],
+        time_label=opened.preprocess.time_name,
+    )
+
+
+def _nothing_held_out(kind: str) -> UsageError:
+    return UsageError(
+        "plot.no_test",
+        "the run has no test forecasts",
+        where=f"--kind {kind}",
+        hint="train again with split.test: 0.1",
+    )
 
 
 def _series_plots(opened: Opened, chosen: Sequence[int], *, future: bool) -> list[SeriesPlot]:
     context = opened.context
     horizon = opened.config.forecast.horizon or opened.config.window.horizon
-    test, levels = test_forecasts(opened), predicting.chosen_levels(opened, None)
+    (test, _), levels = held_out_test(opened), predicting.chosen_levels(opened, None)
     ahead = predicting.forecast_panel(opened, context, horizon=horizon, levels=levels)
     times = predicting.future_times(opened, context, horizon=horizon)
     plots = []

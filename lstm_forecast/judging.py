@@ -32,8 +32,9 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Bounds = Mapping[float, tuple[Floats, Floats]]  # lower and upper, each [W, K], by level in percent
 CALIBRATED_STEPS = 30  # intervals reach at least so far, where validation rows do
-# Recursion beyond the trained horizon costs about so many more passes over the held-out rows, unless that left
-# fewer cutoffs than the second number: measured, so that the evaluation stays under 15 % of the training.
+# Recursion beyond the trained horizon costs about so many more passes over the held-out rows, unless that
+# left fewer cutoffs than the second number: the evaluation then takes about 12 % of the training of a run
+# with one step ahead, measured; without a limit it took 45 %.
 MOST_PASSES, LEAST_FAR = 6, 60
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lstm_forecast import recording
+from lstm_forecast import backtests, recording
 from lstm_forecast.choices import with_name
 from lstm_forecast.config import Loaded, load_config
 from lstm_forecast.dated import Forecast
@@ -37,9 +37,11 @@ from lstm_forecast.runs.run import (
     promote,
     publish,
 )
+from lstm_forecast.runs.storage import json_bytes
 
 if TYPE_CHECKING:
     from lstm_forecast.auditing import Audit
+    from lstm_forecast.drawing import Kind
 
 MOST_STEPS = 100_000  # longest horizon of a forecast
 
@@ -172,7 +174,7 @@ class EvaluateResult:
         run: the run.
         evaluation: forecasts, verdict and intervals.
         document: everything measured, as plain JSON.
-        table: one line per forecast value, as CSV.
+        files: what is kept under ``predictions`` of the run, by name: the table, the summary, the arrays.
         audit: what the leak audit found; None where it was not asked for.
         failed: whether the verdict is to be an error.
     """
@@ -180,7 +182,7 @@ class EvaluateResult:
     run: Run
     evaluation: Evaluation
     document: Mapping[str, Any]
-    table: str
+    files: Mapping[str, bytes]
     audit: Audit | None
     failed: bool
 
@@ -218,7 +220,6 @@ def evaluate(
         refit_every=backtest.refit_every or settings.refit_every,
     )
     found = evaluate_run(chosen, plan, data=data, events=events)
-    table = tidy_csv(found.held, found.bounds, found.panel, chosen.preprocess.time_format)
     checked = None
     if audit:
         from lstm_forecast.auditing import audit as audit_run
@@ -226,12 +227,18 @@ def evaluate(
         checked = audit_run(chosen, data=data, events=events)
     failed = found.verdict.worse and (fail_if_worse or settings.fail_if_worse)
     document = evaluation_document(chosen, found)
-    return EvaluateResult(chosen.run, found, document, table, checked, failed)
+    table = tidy_csv(found.held, found.bounds, found.panel, chosen.preprocess.time_format)
+    files = {
+        backtests.TABLE: table.encode(),
+        backtests.ARRAYS: backtests.pack_backtest(found.held, found.bounds, found.panel),
+        backtests.SUMMARY: json_bytes(document),
+    }
+    return EvaluateResult(chosen.run, found, document, files, checked, failed)
 
 
 def plot(
     run: str | Path,
-    kind: Literal["forecast", "test", "loss"] = "forecast",
+    kind: Kind = "forecast",
     *,
     form: Literal["png", "svg", "pdf"] = "png",
     series: str | None = None,
@@ -242,7 +249,9 @@ def plot(
 
     Args:
         run: as for :func:`predict`.
-        kind: ``forecast`` (history, test predictions, future), ``test`` (actual and predicted) or ``loss``.
+        kind: ``forecast`` (history, test predictions, future), ``test`` (actual and predicted), ``loss``;
+            ``error`` (by step), ``residuals`` and ``backtest`` of the last ``evaluate``, or of the test rows;
+            ``gates`` (what they do over the newest window).
         form: kind of picture file.
         series: only this series.
         runs_dir: folder of all runs.

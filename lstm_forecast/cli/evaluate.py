@@ -80,13 +80,15 @@ def evaluate(
         if result.audit is not None:
             document["audit"] = result.audit.to_document()
         if dry_run:
-            events.say([f"would write {len(result.table.splitlines()) - 1:,} rows"])
+            events.say([f"would write {result.evaluation.held.forecast.size:,} rows"])
         elif output is not None:
-            text = json_bytes(document) if output.lower().endswith(".json") else result.table.encode()
-            write_new(Path(output), text, overwrite=overwrite)
+            as_json = output.lower().endswith(".json")
+            data_out = json_bytes(document) if as_json else result.files["backtest.csv"]
+            write_new(Path(output), data_out, overwrite=overwrite)
             events.say([f"wrote {output}"])
         else:
             _keep(result)
+            events.say([f"wrote {result.run.path / 'predictions' / 'backtest.csv'}"])
     if json:
         put_json(document | {"warnings": warning_list(events)})
     elif not quiet:
@@ -99,8 +101,8 @@ def _keep(result: pipeline.EvaluateResult) -> None:
     """Leaves table, summary and audit in the run, beside the files that its manifest lists."""
     folder = result.run.path / "predictions"
     make_directory(folder)
-    write_atomic(folder / "backtest.csv", result.table.encode())
-    write_atomic(folder / "backtest.json", json_bytes(result.document))
+    for name, data in result.files.items():
+        write_atomic(folder / name, data)
     if result.audit is not None:
         write_atomic(result.run.path / "audit.json", json_bytes(result.audit.to_document()))
 

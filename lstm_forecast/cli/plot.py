@@ -16,10 +16,8 @@ from lstm_forecast.runs.storage import make_directory, require_new, write_atomic
 def plot(
     run: options.RunArgument,
     kind: Annotated[
-        Literal["forecast", "test", "loss"],
-        typer.Option(
-            "--kind", help="History, test predictions and future; actual against predicted; losses."
-        ),
+        Literal["forecast", "test", "loss", "residuals", "error", "backtest", "gates"],
+        typer.Option("--kind", help="What to draw; see below."),
     ] = "forecast",
     series: options.Series = None,
     output: Annotated[
@@ -38,9 +36,21 @@ def plot(
     """Draw a picture of a run; needs no screen.
 
     \b
+    forecast   history, test predictions and the future with its intervals
+    test       actual against predicted on the test rows
+    loss       training and validation loss by epoch
+    error      error by step ahead, beside the baselines'
+    residuals  errors over time, their histogram and autocorrelation
+    backtest   forecasts from several past cutoffs over what came
+    gates      what each gate and the cell state do over the newest window
+
+    error, residuals and backtest show the last evaluate, or else the test rows.
+
+    \b
     Examples:
       lstm-forecast plot stock
       lstm-forecast plot stock --kind test --output test.svg
+      lstm-forecast plot stock --kind gates
     """
     form = _form(output)
     if output:

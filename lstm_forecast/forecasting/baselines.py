@@ -135,7 +135,7 @@ def _is_seasonal(values: Floats, season: int) -> bool:
 
 
 def _seasonal_indices(values: Floats, season: int) -> Floats:
-    """Indices of the classical multiplicative decomposition, [m], with mean 1; the first is the first row's.
+    """Indices of the classical multiplicative decomposition, [m], up to a common factor; the first row's first.
 
     The trend is the moving average over one season, centred: of an even season its two ends count half.
     """
@@ -144,5 +144,4 @@ def _seasonal_indices(values: Floats, season: int) -> Floats:
     half = season // 2
     ratio = values[half : len(values) - half] / trend
     phase = (half + np.arange(len(ratio))) % season
-    index = np.bincount(phase, weights=ratio) / np.bincount(phase)
-    return np.asarray(index / index.mean())
+    return np.asarray(np.bincount(phase, weights=ratio) / np.bincount(phase))

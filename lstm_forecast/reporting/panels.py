@@ -270,6 +270,9 @@ def finished(figure: Figure) -> Figure:
     assert layout is not None
     layout.execute(figure)
     figure.set_layout_engine("none")
+    for panel in figure.axes:  # the solver's last bits differ from one drawing to the next
+        left, bottom, width, height = (round(edge, 9) for edge in panel.get_position().bounds)
+        panel.set_position((left, bottom, width, height))
     return figure
 
 

@@ -96,6 +96,16 @@ SAID = [  # keys that were set; what becomes of others; what is said about them
         ["model.head: quantile, because forecast.intervals.method is quantile"],
     ),
     (
+        ["forecast.intervals.method=quantile", "training.loss=pinball"],
+        {"model.head": "quantile"},
+        ["model.head: quantile, because forecast.intervals.method is quantile"],
+    ),
+    (
+        ["model.head=quantile", "model.quantiles=[0.1, 0.5, 0.9000000001]", "forecast.intervals.levels=[80]"],
+        {"forecast.intervals.levels": (80,)},  # a billionth is no difference
+        ["forecast.intervals.method: quantile, because model.head is quantile"],
+    ),
+    (
         ["training.loss=pinball"],
         {"model.head": "quantile", "forecast.intervals.method": "quantile"},
         [
@@ -244,6 +254,11 @@ CONFLICTS = [  # keys that were set; the message's beginning; the hint
             "model.head: quantile and training.loss: mse do not go together: "
             "the quantile head has its own loss, pinball"
         ),
+        "remove training.loss, or write model.head: point",
+    ),
+    (
+        ["model.head=quantile", "forecast.intervals.method=quantile", "training.loss=mse"],
+        "model.head: quantile and training.loss: mse do not go together",
         "remove training.loss, or write model.head: point",
     ),
     (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,18 +17,29 @@ from torch import Tensor
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.scaling import Normalize, Scaling, fit_scaling, network_inputs
 from lstm_forecast.data.tensors import PanelTensors, final_outputs, gather_batch, gather_inputs, panel_tensors
+from lstm_forecast.data.transform import Transform
 from tests.data.panels import panel_of, random_walks
 
 CPU = torch.device("cpu")
 L, H = 5, 3
 
 
-def scaled(panel: Panel, normalize: Normalize) -> Scaling:
-    return fit_scaling(panel, method="minmax", scaled_range=(0.0, 1.0), per="series", normalize=normalize)
+def scaled(panel: Panel, normalize: Normalize, transform: Transform = "none") -> Scaling:
+    return fit_scaling(
+        panel,
+        method="minmax",
+        scaled_range=(0.0, 1.0),
+        per="series",
+        normalize=normalize,
+        transform=transform,
+        season=1,
+    )
 
 
-def ready(panel: Panel, normalize: Normalize, *, anchored: bool) -> tuple[Scaling, PanelTensors]:
-    scaling = scaled(panel, normalize)
+def ready(
+    panel: Panel, normalize: Normalize, transform: Transform = "none", *, anchored: bool
+) -> tuple[Scaling, PanelTensors]:
+    scaling = scaled(panel, normalize, transform)
     return scaling, panel_tensors(panel, scaling, anchored=anchored, device=CPU)
 
 
@@ -99,11 +112,14 @@ def test_a_filled_cell_is_an_input_and_has_no_weight_as_a_target() -> None:
     assert weight.tolist() == [1, 1, 1]
 
 
+@pytest.mark.parametrize("transform", ["none", "log", "log1p", "diff"])
 @pytest.mark.parametrize("normalize", ["none", "diff"])
-def test_the_network_is_trained_on_what_it_will_be_shown(normalize: Normalize) -> None:
+def test_the_network_is_trained_on_what_it_will_be_shown(normalize: Normalize, transform: Transform) -> None:
     """`gather_inputs` from the panel and `network_inputs` from raw rows are the same numbers."""
+    if normalize == transform == "diff":
+        return  # the configuration refuses changes of changes
     panel = random_walks(30, 25, columns=2)
-    scaling, tensors = ready(panel, normalize, anchored=True)
+    scaling, tensors = ready(panel, normalize, transform, anchored=transform != "diff")
     start = np.array([0, 4, 25, 30, 49])
     series = np.array([0, 0, 0, 1, 1])
     raw = np.stack([panel.values[row : row + L] for row in start])
@@ -111,11 +127,56 @@ def test_the_network_is_trained_on_what_it_will_be_shown(normalize: Normalize) -
     assert torch.equal(gather_inputs(tensors, torch.from_numpy(start), L), shown)
 
 
+def test_a_window_of_changes_begins_with_no_change_in_the_units_of_the_scaler() -> None:
+    """Not with 0, which in MinMax units is the smallest change there was."""
+    panel = panel_of([5.0, 7.0, 6.0, 10.0, 9.0, 9.5, 11.0, 12.0, 14.0])
+    scaling, tensors = ready(panel, "none", "diff", anchored=False)
+    x = gather_inputs(tensors, torch.tensor([2]), L)[0, :, 0]
+    lowest, spread = -1.0, 5.0  # of the changes 2, -1, 4, -1, 0.5, …
+    assert (scaling.offset[0, 0], scaling.unit[0, 0]) == (lowest, spread)
+    assert x.tolist() == pytest.approx([(change - lowest) / spread for change in (0, 4, -1, 0.5, 1.5)])
+
+
+@pytest.mark.parametrize("every_step", [False, True])
+@pytest.mark.parametrize(
+    ("transform", "anchored"), [("log", True), ("log", False), ("log1p", True), ("diff", False)]
+)
+def test_the_targets_of_a_transformed_series_are_transformed(
+    transform: Transform, *, anchored: bool, every_step: bool
+) -> None:
+    panel = random_walks(20)
+    values = [float(value) for value in panel.values[:, 0]]
+    changed = {
+        "log": [math.log(value) for value in values],
+        "log1p": [math.log(1 + value) for value in values],
+        "diff": [0.0] + [after - before for before, after in pairwise(values)],
+    }[transform]
+    scaling, tensors = ready(panel, "none", transform, anchored=anchored)
+    low, unit = float(scaling.offset[0, 0]), float(scaling.unit[0, 0])
+    _, y, _ = gathered(tensors, 4, every_step=every_step)
+    for step in range(L) if every_step else [L - 1]:
+        base = changed[4 + step] if anchored else low
+        wanted = [(changed[4 + step + 1 + ahead] - base) / unit for ahead in range(H)]
+        got = y[step] if every_step else y
+        assert got.tolist() == pytest.approx(wanted, rel=1e-4, abs=1e-5)
+
+
+def test_a_change_is_a_target_where_both_its_rows_were_observed() -> None:
+    panel = panel_of(np.arange(10.0) ** 1.5, np.arange(10.0))
+    observed = panel.observed.copy()
+    observed[[6, 7]] = False
+    _, tensors = ready(replace(panel, observed=observed), "none", "diff", anchored=False)
+    assert tensors.known.tolist() == [0, 1, 1, 1, 1, 1, 0, 0, 0, 1] + [0] + [1] * 9
+    _, plain = ready(replace(panel, observed=observed), "none", "log1p", anchored=True)
+    assert plain.known.tolist() == [1, 1, 1, 1, 1, 1, 0, 0, 1, 1] + [1] * 10
+
+
 def test_gathering_leaves_the_panel_as_it_is() -> None:
-    _, tensors = ready(random_walks(20), "diff", anchored=True)
-    before = tensors.inputs.clone()
-    gather_inputs(tensors, torch.tensor([3, 4]), L)
-    assert torch.equal(tensors.inputs, before)
+    for normalize, transform in (("diff", "none"), ("none", "diff")):
+        _, tensors = ready(random_walks(20), normalize, transform, anchored=False)
+        before = tensors.inputs.clone()
+        gather_inputs(tensors, torch.tensor([3, 4]), L)
+        assert torch.equal(tensors.inputs, before)
 
 
 def test_small_moves_of_a_large_level_keep_their_digits() -> None:

@@ -98,6 +98,20 @@ def test_a_series_has_the_metrics_of_its_windows_alone(seed: int) -> None:
         check(measures, {**single(alone, forecast[own]), "hit_rate_p": plain_test(alone, forecast[own])})
 
 
+def test_a_series_without_a_window_is_no_part_of_the_means_over_series() -> None:
+    truth, forecast = random_windows(6, series=6)
+    kept = truth.series != 4
+    truth, forecast = part(truth, kept), forecast[kept]
+    truth.actual[truth.series == 5] = NAN  # nor is one without an observed value
+    found = measure(truth, forecast)
+    assert math.isfinite(found.values["mase"])
+    check(found, single(truth, forecast))
+    check(
+        measure_by_step(truth, forecast)[0],
+        single(replace(truth, actual=truth.actual[:, :1]), forecast[:, :1]),
+    )
+
+
 def test_the_order_of_the_windows_does_not_matter() -> None:
     truth, forecast = random_windows(3)
     order = np.random.default_rng(0).permutation(len(forecast))
@@ -154,6 +168,9 @@ def test_every_undefined_metric_has_its_reason() -> None:
     later = measure(truth_of(np.array([[1.0, 2.0]]), last=3.0), np.array([[3.0, 2.5]]))
     assert later.reasons == {"hit_rate_p": "it forecasts no change"}
     assert later.values["hit_rate"] == 0.5
+    # what is said where nothing moved, or where nothing was observed, is no claim
+    idle = measure(truth_of(np.array([[1.0, 3.0, NAN]]), last=3.0), np.array([[3.0, 2.0, 2.0]]))
+    assert idle.reasons["hit_rate"] == "it forecasts no change"
     unmoved = measure(truth_of(np.array([[3.0, 2.0]]), last=3.0), np.array([[2.0, 2.5]]))
     assert unmoved.reasons == {"hit_rate_p": "no value changed"}
 

@@ -124,23 +124,25 @@ def test_carried_states_give_the_librarys_forecasts_on_the_rows_up_to_each_cutof
 
 def test_ets_is_the_librarys_best_form() -> None:
     """The form with the lowest AICc of the library on the training rows, forecast by the library."""
-    values = airline()
+    values = growing_season()
+    unit = 2.0 ** np.floor(np.log2(np.std(values[:76])))
     results = []
     for form in FORMS:
         model = ETSModel(
-            values[:132] / 64,  # the power of two below the standard deviation
+            values[:76] / unit,
             error=form.error,
             trend=form.trend,
             damped_trend=form.damped,
             seasonal=form.seasonal,
-            seasonal_periods=12 if form.seasonal else None,
+            seasonal_periods=4 if form.seasonal else None,
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             results.append(model.fit(disp=False))
     best = min(results, key=lambda result: result.aicc)
-    found = of_one(values, "ets", fit_end=132, season=12, rows=[131])
-    assert found[0] == pytest.approx(64 * best.forecast(H), rel=1e-9)
+    assert best.seasonal == "mul"
+    found = of_one(values, "ets", fit_end=76, season=4, rows=[75])
+    assert found[0] == pytest.approx(unit * best.forecast(H), rel=1e-9)
 
 
 def random_season(*, positive: bool, seed: int = 0) -> Floats:
@@ -148,6 +150,13 @@ def random_season(*, positive: bool, seed: int = 0) -> Floats:
     draw = np.random.default_rng(seed)
     level = draw.normal(size=120).cumsum() + (60 if positive else 0)
     return level + np.tile([9.0, -4.0, 2.0, -7.0], 30) + draw.normal(size=120)
+
+
+def growing_season(seed: int = 0) -> Floats:
+    """Quarterly values that grow, and the season with them: 80 rows, all above 0."""
+    draw = np.random.default_rng(seed)
+    level = np.exp(np.arange(80) / 40 + 0.02 * draw.normal(size=80).cumsum())
+    return 100 * level * np.tile([1.3, 0.8, 1.1, 0.8], 20) * np.exp(0.02 * draw.normal(size=80))
 
 
 @pytest.mark.parametrize(
@@ -203,28 +212,27 @@ def changed_after(panel: Panel, row: int) -> Panel:
 @pytest.mark.parametrize("name", STATISTICAL)
 def test_nothing_after_a_cutoff_reaches_its_forecast(name: str) -> None:
     """Also where a multiplicative season was chosen, with which values below 0 do not go together."""
-    panel = panel_of(airline(), random_season(positive=True))
-    rows = [120, 121, 130, 130, 140, 244, 250]
-    ends, names = [121, 244], [name]
-    before = forecasts(panel, fit_end=ends, season=12, rows=[*rows, 143, 262], names=names)
-    for last in (121, 130, 250):
-        mine = [row for row in rows if row <= last and (row >= 144) == (last >= 144)]
-        after = forecasts(
-            changed_after(panel, last), fit_end=ends, season=12, rows=[*mine, 143, 262], names=names
-        )
+    panel = panel_of(growing_season(), growing_season(1))
+    rows = [59, 60, 70, 139, 145]
+    ends, names = [60, 140], [name]
+    before = forecasts(panel, fit_end=ends, season=4, rows=[*rows, 79, 159], names=names).forecasts[name]
+    for last in (59, 70, 139, 145):
+        mine = [row for row in rows if row <= last and (row >= 80) == (last >= 80)]
+        changed = changed_after(panel, last)
+        after = forecasts(changed, fit_end=ends, season=4, rows=[*mine, 79, 159], names=names).forecasts[name]
         at = [rows.index(row) for row in mine]
-        assert after.forecasts[name][: len(mine)].tobytes() == before.forecasts[name][at].tobytes(), last
-        if last >= 144:
-            assert after.forecasts[name][len(mine)].tobytes() == before.forecasts[name][-2].tobytes()
+        assert after[: len(mine)].tobytes() == before[at].tobytes(), last
+        if last >= 80:
+            assert after[len(mine)].tobytes() == before[-2].tobytes()
 
 
 def test_no_later_cutoff_changes_an_earlier_forecast() -> None:
-    panel = panel_of(airline())
-    together = forecasts(panel, fit_end=[120], season=12, rows=range(119, 144))
-    for row in (119, 126):
-        alone = forecasts(panel, fit_end=[120], season=12, rows=[row])
+    panel = panel_of(growing_season())
+    together = forecasts(panel, fit_end=[60], season=4, rows=range(59, 80))
+    for row in (59, 66):
+        alone = forecasts(panel, fit_end=[60], season=4, rows=[row])
         for name in STATISTICAL:
-            assert alone.forecasts[name][0].tobytes() == together.forecasts[name][row - 119].tobytes()
+            assert alone.forecasts[name][0].tobytes() == together.forecasts[name][row - 59].tobytes()
 
 
 def test_a_cutoff_before_the_end_of_the_fitted_rows_is_refused() -> None:
@@ -261,10 +269,10 @@ def test_series_that_cannot_be_fitted_are_named_and_forecast_naively(name: str) 
 
 
 def test_a_multiplicative_season_ends_with_the_first_value_that_is_not_positive() -> None:
-    values = airline()
-    values[130] = 0.0
-    rows = [125, 129, 130, 131, 140]
-    found = forecasts(panel_of(values), fit_end=[120], season=12, rows=rows, names=["ets"])
+    values = growing_season()
+    values[70] = 0.0
+    rows = [65, 69, 70, 71, 79]
+    found = forecasts(panel_of(values), fit_end=[60], season=4, rows=rows, names=["ets"])
     naive = np.repeat(values[rows][:, None], H, axis=1)
     same = (found.forecasts["ets"] == naive).all(axis=1)
     assert same.tolist() == [False, False, True, True, True]
@@ -290,11 +298,11 @@ def test_small_moves_on_a_high_level_are_seen() -> None:
 
 
 def test_every_series_has_its_own_model() -> None:
-    panel = panel_of(airline(), OIL)
-    both = forecasts(panel, fit_end=[120, 144 + 15], season=12, rows=[144 + 17, 125, 144 + 15, 120])
+    panel = panel_of(growing_season(), OIL)
+    both = forecasts(panel, fit_end=[60, 80 + 15], season=4, rows=[80 + 17, 65, 80 + 15, 60])
     for name in STATISTICAL:
-        first = of_one(airline(), name, fit_end=120, season=12, rows=[125, 120])
-        second = of_one(OIL, name, fit_end=15, season=12, rows=[17, 15])
+        first = of_one(growing_season(), name, fit_end=60, season=4, rows=[65, 60])
+        second = of_one(OIL, name, fit_end=15, season=4, rows=[17, 15])
         assert np.array_equal(both.forecasts[name][[1, 3]], first)
         assert np.array_equal(both.forecasts[name][[0, 2]], second)
 

@@ -1,15 +1,17 @@
-"""Point losses against hand-computed numbers and against torch's own."""
+"""Point and quantile losses against hand-computed numbers, torch's own and scikit-learn's."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from sklearn.metrics import mean_pinball_loss
 from torch import Tensor, nn
 
 from lstm_forecast.model import LOSSES, point_loss
-from lstm_forecast.model.losses import LossName
+from lstm_forecast.model.losses import LossName, pinball_loss
 
 FORECAST = [[1.0, 2.0], [5.0, -1.0]]
 TARGET = [[0.5, 4.0], [5.0, 2.0]]  # errors 0.5, -2, 0, -3
@@ -97,3 +99,87 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     with pytest.raises(ValueError) as caught:
         point_loss("rmse", torch.zeros(1), torch.zeros(1), torch.ones(1))  # type: ignore[arg-type]
     assert str(caught.value) == "loss: got 'rmse', expected one of mse, mae, huber"
+
+
+LEVELS = (0.1, 0.5, 0.9)
+
+
+def drawn(*, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    """Quantiles [4, 3, Q], targets and weights [4, 3], some of them 0."""
+    generator = torch.Generator().manual_seed(seed)
+    forecast = torch.randn(4, 3, len(LEVELS), generator=generator, dtype=torch.float64)
+    target = torch.randn(4, 3, generator=generator, dtype=torch.float64)
+    weight = (torch.rand(4, 3, generator=generator) < 0.7).double()
+    return forecast.requires_grad_(), target, weight
+
+
+def test_the_pinball_loss_is_the_number_computed_by_hand() -> None:
+    """Target 3: the forecasts 1, 3 and 7 of 10, 50 and 90 % cost 0.1 x 2, 0 and 0.1 x 4."""
+    loss = pinball_loss(LEVELS, torch.tensor([[1.0, 3.0, 7.0]]), torch.tensor([3.0]), torch.ones(1))
+    assert loss.item() == pytest.approx((0.2 + 0.0 + 0.4) / 3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_pinball_loss_is_that_of_a_plain_loop(seed: int) -> None:
+    forecast, target, weight = drawn(seed=seed)
+    total, count = 0.0, 0.0
+    for b in range(4):
+        for h in range(3):
+            for q, level in enumerate(LEVELS):
+                error = float(target[b, h]) - float(forecast[b, h, q])
+                cost = level * error if error >= 0 else (level - 1) * error
+                total += float(weight[b, h]) * cost / len(LEVELS)
+            count += float(weight[b, h])
+    assert pinball_loss(LEVELS, forecast, target, weight).item() == pytest.approx(total / count, rel=1e-12)
+
+
+def test_with_weights_of_one_the_pinball_loss_is_the_mean_of_scikit_learns() -> None:
+    forecast, target, _ = drawn()
+    theirs = [
+        mean_pinball_loss(target.reshape(-1), forecast.detach()[:, :, q].reshape(-1), alpha=level)
+        for q, level in enumerate(LEVELS)
+    ]
+    ours = pinball_loss(LEVELS, forecast, target, torch.ones_like(target))
+    assert ours.item() == pytest.approx(np.mean(theirs), rel=1e-12)
+
+
+def test_the_pinball_loss_of_the_median_alone_is_half_the_absolute_error() -> None:
+    forecast, target, weight = drawn()
+    median = forecast[:, :, 1:2]
+    half = point_loss("mae", median[:, :, 0], target, weight) / 2
+    torch.testing.assert_close(pinball_loss([0.5], median, target, weight), half)
+
+
+def test_the_constant_that_costs_least_is_the_quantile() -> None:
+    sample = torch.arange(1.0, 101.0, dtype=torch.float64)
+    for level, best in ((0.1, 10.5), (0.5, 50.5), (0.95, 95.5)):
+        costs = [
+            pinball_loss([level], torch.full((100, 1), value), sample, torch.ones(100)).item()
+            for value in (best - 4, best, best + 4)
+        ]
+        assert min(costs) == costs[1]
+
+
+def test_a_missing_target_reaches_neither_pinball_loss_nor_gradient() -> None:
+    forecast, target, weight = drawn()
+    assert 0 < weight.sum() < weight.numel()
+    clean = pinball_loss(LEVELS, forecast, target, weight)
+    holed = pinball_loss(LEVELS, forecast, torch.where(weight > 0, target, math.nan), weight)
+    assert holed.item() == clean.item()
+    gradient = torch.autograd.grad(holed, forecast)[0]
+    assert (gradient[weight == 0] == 0).all()
+    assert (gradient[weight > 0] != 0).all()
+    nothing = pinball_loss(LEVELS, forecast, target, torch.zeros_like(weight))
+    assert nothing.item() == 0
+    assert not torch.autograd.grad(nothing, forecast)[0].any()
+
+
+@pytest.mark.parametrize(
+    ("forecast", "target", "weight"),
+    [((4, 3), (4,), (3,)), ((4, 2), (4,), (4,)), ((4,), (4,), (4,)), ((3, 4), (4,), (4,))],
+)
+def test_quantiles_of_another_shape_are_refused(
+    forecast: tuple[int, ...], target: tuple[int, ...], weight: tuple[int, ...]
+) -> None:
+    with pytest.raises(ValueError, match=r"forecast must be \(4, 3\) and weight \(4,\)"):
+        pinball_loss(LEVELS, torch.zeros(forecast), torch.zeros(target), torch.ones(weight))

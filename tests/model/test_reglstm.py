@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lstm_forecast.model import RegLSTM
 from lstm_forecast.model.cells import CellName
-from lstm_forecast.model.reglstm import InitialState
+from lstm_forecast.model.reglstm import InitialState, Readout
 
 B, L, F, D, H = 4, 9, 2, 6, 3
 CELLS: tuple[CellName, ...] = get_args(CellName)
@@ -86,6 +86,37 @@ def test_time_first_gives_the_shape_of_the_source_article() -> None:
     assert torch.equal(out.transpose(0, 1), batch_first(x))
     assert time_first.final(x.transpose(0, 1)).shape == (B, 1)
     assert torch.equal(time_first.final(x.transpose(0, 1)), batch_first.final(x))
+
+
+@pytest.mark.parametrize("readout", ["hidden", "cell", "both"])
+def test_a_quantile_head_gives_q_numbers_for_every_step_ahead(readout: Readout) -> None:
+    """Those of a plain head of H x Q numbers, put in rows: steps ahead first, quantiles last."""
+    quantiles = 5
+    torch.manual_seed(6)
+    model = RegLSTM(F, D, 2, output_size=H, num_quantiles=quantiles, readout=readout)
+    torch.manual_seed(6)
+    plain = RegLSTM(F, D, 2, output_size=H * quantiles, readout=readout)
+    x = series()
+    final, flat = model.final(x), plain.final(x)
+    assert final.shape == (B, H, quantiles)
+    for h in range(H):
+        for q in range(quantiles):
+            assert torch.equal(final[:, h, q], flat[:, h * quantiles + q])
+    if readout == "hidden":
+        assert model(x).shape == (B, L, H, quantiles)
+        torch.testing.assert_close(model(x)[:, -1], final)
+
+
+def test_a_quantile_head_keeps_time_first_and_starts_at_zero() -> None:
+    model = RegLSTM(F, D, output_size=H, num_quantiles=3, batch_first=False, zero_head=True)
+    out = model(series().transpose(0, 1))
+    assert out.shape == (L, B, H, 3)
+    assert not out.any()
+
+
+def test_one_quantile_has_an_axis_of_its_own_and_a_point_head_has_none() -> None:
+    assert RegLSTM(F, D, output_size=H, num_quantiles=1).final(series()).shape == (B, H, 1)
+    assert RegLSTM(F, D, output_size=H).final(series()).shape == (B, H)
 
 
 def test_one_window_and_one_step_are_enough() -> None:

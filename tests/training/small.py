@@ -60,6 +60,8 @@ def problem(*, anchored: bool = True) -> Problem:
         scaled_range=(0.0, 1.0),
         per="series",
         normalize="diff" if anchored else "none",
+        transform="none",
+        season=1,
     )
     tensors = panel_tensors(panel, scaling, anchored=anchored, device=CPU)
     train = windows_in(starts + L, border, offsets=panel.offsets, lookback=L, horizon=H)

@@ -1,0 +1,157 @@
+"""Held-out forecasts kept for pictures: those of the last ``evaluate``, else those of the test split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_forecast.data.panel import Panel
+from lstm_forecast.errors import ArtifactRejected
+from lstm_forecast.evaluation.held_out import HeldOut, cutoffs, hold_out
+from lstm_forecast.forecasting.trained import MOST_DAYS
+from lstm_forecast.judging import Bounds, fixed_bounds
+from lstm_forecast.opening import Opened
+from lstm_forecast.runs.storage import parse_json, read_file
+
+Floats = NDArray[np.float64]
+TABLE, SUMMARY, ARRAYS = "backtest.csv", "backtest.json", "backtest.safetensors"  # under predictions/
+_LIMIT = 2**31  # bytes of a file read back
+
+
+@dataclass(frozen=True)
+class Drawable:
+    """Forecasts of W windows beside what came.
+
+    Attributes:
+        title: what they are.
+        series: [W].
+        origins: time of the cutoff, [W].
+        times: of the targets, [W, H].
+        actual: [W, H], NaN where not observed.
+        forecast: [W, H].
+        bounds: lower and upper by level, each [W, H].
+        errors: mean absolute error by step of every forecast, by name.
+    """
+
+    title: str
+    series: NDArray[np.int64]
+    origins: NDArray[np.int64]
+    times: NDArray[np.int64]
+    actual: Floats
+    forecast: Floats
+    bounds: Bounds
+    errors: Mapping[str, list[float]]
+
+
+def pack_backtest(held: HeldOut, bounds: Bounds, panel: Panel) -> bytes:
+    """``predictions/backtest.safetensors``."""
+    from safetensors.numpy import save
+
+    steps = np.arange(1, held.forecast.shape[1] + 1)
+    arrays = {
+        "series": held.series,
+        "origins": held.origins,
+        "times": panel.times[held.rows[:, None] + steps],
+        "actual": held.actual,
+        "forecast": held.forecast,
+    }
+    for level, (lower, upper) in bounds.items():
+        arrays |= {f"lo_{level:g}": lower, f"hi_{level:g}": upper}
+    return bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+
+
+def drawable(opened: Opened) -> Drawable:
+    """The forecasts of the last ``evaluate``, or else those of the run's own test rows.
+
+    Raises:
+        ArtifactRejected: a file of the last ``evaluate`` makes no sense.
+    """
+    folder = opened.run.path / "predictions"
+    if (folder / ARRAYS).is_file() and (folder / SUMMARY).is_file():
+        return _read(opened)
+    test, bounds = held_out_test(opened)
+    steps = np.arange(1, test.forecast.shape[1] + 1)
+    times = opened.context.times[test.rows[:, None] + steps]
+    where = str(opened.run.path / "metrics.json")
+    errors = _errors(opened.metrics, where=where) if len(test) else {}
+    return Drawable("test rows", test.series, test.origins, times, test.actual, test.forecast, bounds, errors)
+
+
+def held_out_test(opened: Opened) -> tuple[HeldOut, Bounds]:
+    """The tested networks' forecasts on the run's test rows, made again from its weights and rows."""
+    context, forecaster = opened.context, opened.tested
+    ends, horizon = context.offsets[1:], opened.config.window.horizon
+    first = np.where(forecaster.scaling.trained, opened.splits.validation_end, ends)
+    rows, series = cutoffs(context, first, ends - (horizon - 1), least=forecaster.lookback)
+    test = hold_out(forecaster, context, rows, series, end=ends, steps=horizon)
+    if opened.calibration is None:
+        return test, {}
+    return test, fixed_bounds(opened.config, opened.calibration, context, forecaster, test)
+
+
+def _read(opened: Opened) -> Drawable:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    folder = opened.run.path / "predictions"
+    where = str(folder / ARRAYS)
+    try:
+        arrays = load(read_file(folder / ARRAYS, limit=_LIMIT))
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise ArtifactRejected("artifact.safetensors", f"cannot be read: {error}", where=where) from error
+    _check(arrays, series=len(opened.context), where=where)
+    levels = [float(name.removeprefix("lo_")) for name in arrays if name.startswith("lo_")]
+    bounds = {level: (arrays[f"lo_{level:g}"], arrays[f"hi_{level:g}"]) for level in sorted(levels)}
+    summary = parse_json(read_file(folder / SUMMARY, limit=_LIMIT), where=str(folder / SUMMARY))
+    return Drawable(
+        "backtest",
+        arrays["series"],
+        arrays["origins"],
+        arrays["times"],
+        arrays["actual"],
+        arrays["forecast"],
+        bounds,
+        _errors(summary, where=str(folder / SUMMARY)),
+    )
+
+
+def _check(arrays: Mapping[str, NDArray[Any]], *, series: int, where: str) -> None:
+    """Names, types, shapes and ranges of the arrays."""
+    bounds = {name for name in arrays if name.startswith(("lo_", "hi_"))}
+    wanted: dict[str, type] = {"series": np.int64, "origins": np.int64, "times": np.int64}
+    wanted |= dict.fromkeys(("actual", "forecast", *bounds), np.float64)
+    shape = arrays["times"].shape if "times" in arrays else ()
+    fine = set(arrays) == set(wanted) and len(shape) == 2 and min(shape) > 0
+    for name, kind in wanted.items():
+        expected = shape[:1] if name in ("series", "origins") else shape
+        fine = fine and arrays[name].dtype == kind and arrays[name].shape == expected
+    pairs = all(f"hi_{name[3:]}" in bounds and _is_level(name[3:]) for name in bounds if name[:3] == "lo_")
+    if fine and pairs and len(bounds) % 2 == 0:
+        inside = (arrays["series"] >= 0) & (arrays["series"] < series)
+        furthest = MOST_DAYS * 86_400_000_000
+        fine = bool(inside.all() and (np.abs(arrays["times"]) < furthest).all())
+        if fine and bool((np.abs(arrays["origins"]) < furthest).all()):
+            return
+    raise ArtifactRejected("artifact.tensor", "the arrays of the backtest make no sense", where=where)
+
+
+def _is_level(text: str) -> bool:
+    try:
+        return 0 < float(text) < 100 and f"{float(text):g}" == text
+    except ValueError:
+        return False
+
+
+def _errors(document: Any, *, where: str) -> dict[str, list[float]]:
+    """Mean absolute error by step of every forecast, from a document's ``by_step``."""
+    try:
+        return {
+            str(name): [float("nan") if value is None else float(value) for value in found["mae"]]
+            for name, found in document["by_step"].items()
+        }
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ArtifactRejected("artifact.json", f"cannot be read: {error!r}", where=where) from error
