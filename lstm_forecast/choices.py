@@ -90,8 +90,16 @@ def with_season(config: Config, prepared: Prepared, frequency: Frequency) -> tup
     return config.model_copy(update={"data": data}), season.why
 
 
-def with_possible_levels(config: Config, prepared: Prepared, *, asked: bool) -> tuple[Config, str]:
+def with_possible_levels(
+    config: Config, prepared: Prepared, *, windows: int | None, asked: bool
+) -> tuple[Config, str]:
     """The configuration without the interval levels that too few validation rows allow, and a line on those.
+
+    Args:
+        config: settled.
+        prepared: panel and splits.
+        windows: calibration windows there will be; None: the observed validation rows.
+        asked: whether the user named the levels.
 
     Raises:
         DataInvalid: such a level was asked for.
@@ -99,7 +107,7 @@ def with_possible_levels(config: Config, prepared: Prepared, *, asked: bool) -> 
     intervals = config.forecast.intervals
     if intervals.method == "none":
         return config, ""
-    count = _calibration_windows(prepared)
+    count = _calibration_windows(prepared) if windows is None else windows
     fine = tuple(level for level in intervals.levels if windows_needed(level) <= count)
     left_out = [level for level in intervals.levels if level not in fine]
     if not left_out:
@@ -107,7 +115,7 @@ def with_possible_levels(config: Config, prepared: Prepared, *, asked: bool) -> 
     highest = highest_level(count)
     most = f"the highest possible level is {highest:g} %" if highest else "no level is possible"
     named = " and ".join(f"{level:g} %" for level in left_out)
-    message = f"no interval of {named}: {count} validation windows are too few; {most}"
+    message = f"no interval of {named}: {count} calibration windows are too few; {most}"
     if asked:
         raise DataInvalid(
             "intervals.level",

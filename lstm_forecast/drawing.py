@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ from lstm_forecast.runs.storage import make_directory, write_atomic
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+Array = NDArray[Any]
 Kind = Literal["forecast", "test", "loss", "residuals", "error", "backtest", "gates"]
 KINDS: tuple[Kind, ...] = ("forecast", "test", "loss")  # drawn after every training
 
@@ -52,6 +53,13 @@ def picture(
     notice = font_notice([*opened.preprocess.columns, *opened.preprocess.series_ids, opened.run.name])
     if notice:
         events.warn("plot.font", notice)
+    if kind != "forecast" and not opened.trained:
+        raise UsageError(
+            "plot.no_network",
+            str(opened.metrics.get("sentence")),
+            where=f"--kind {kind}",
+            hint="--kind forecast",
+        )
     if kind == "loss":
         return render(_loss(opened), form)
     if kind == "gates":
@@ -78,7 +86,7 @@ def draw_all(opened: Opened, events: Events, *, kinds: Sequence[Kind] = KINDS) -
     folder = opened.run.path / "plots"
     make_directory(folder)
     for kind in kinds:
-        if kind == "test" and opened.config.split.test == 0:
+        if (kind != "forecast" and not opened.trained) or (kind == "test" and opened.config.split.test == 0):
             continue
         try:
             data = picture(opened, kind, form="png", series=None, events=events)
@@ -108,10 +116,8 @@ def _held_out(opened: Opened, kind: Kind, series: str | None) -> Figure:
     one = chosen[0]
     of = f", {opened.context.series_ids[one]}" if len(opened.context) > 1 else ""
     mine = np.flatnonzero(found.series == one)
-    times, first = np.unique(found.times[mine].reshape(-1), return_index=True)
-    actual = _clock(opened, times), found.actual[mine].reshape(-1)[first]
     return plot_backtest(
-        actual,
+        _actual(opened, found, one),
         [_origin(opened, found, window) for window in mine.tolist()],
         title=f"{name}: forecasts from past cutoffs{of}",
         value_label=value,
@@ -126,10 +132,21 @@ def _residuals(opened: Opened, found: Drawable, series: int) -> ResidualPlot:
     return ResidualPlot(name, _clock(opened, found.times[mine, 0]), errors)
 
 
+def _actual(opened: Opened, found: Drawable, series: int) -> tuple[Array, Array]:
+    """What came in one series: the run's own rows, and the targets of the forecasts beyond them."""
+    context, mine = opened.context, found.series == series
+    rows = context.rows(series)
+    own = np.where(context.observed[rows, 0], context.values[rows, 0], np.nan)
+    times = np.concatenate([context.times[rows], found.times[mine].reshape(-1)])
+    values = np.concatenate([own, found.actual[mine].reshape(-1)])
+    times, first = np.unique(times, return_index=True)
+    return _clock(opened, times), values[first]
+
+
 def _origin(opened: Opened, found: Drawable, window: int) -> OriginPlot:
     """One window's forecast with the bounds of its lowest level."""
     bands = tuple(
-        Band(level, low[window], high[window]) for level, (low, high) in list(found.bounds.items())[:1]
+        Band(level / 100, low[window], high[window]) for level, (low, high) in list(found.bounds.items())[:1]
     )
     cutoff = _clock(opened, found.origins[window : window + 1])[0]
     return OriginPlot(cutoff, _clock(opened, found.times[window]), found.forecast[window], bands)
@@ -190,7 +207,7 @@ def _series_plots(opened: Opened, chosen: Sequence[int], *, future: bool) -> lis
         rows = context.rows(s)
         mine = test.series == s
         shown = slice(None) if future else slice(0)
-        bands = [Band(level, low[s], high[s]) for level, (low, high) in ahead.bounds.items()]
+        bands = [Band(level / 100, low[s], high[s]) for level, (low, high) in ahead.bounds.items()]
         plots.append(
             SeriesPlot(
                 name=context.series_ids[s] if len(context) > 1 else "",

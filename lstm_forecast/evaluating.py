@@ -15,7 +15,7 @@ from lstm_forecast import networks, stages
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.splits import Splits
 from lstm_forecast.documents import intervals_document, parts_document, verdict_document
-from lstm_forecast.errors import DataInvalid, DataMissing
+from lstm_forecast.errors import DataInvalid, DataMissing, UsageError
 from lstm_forecast.evaluation.held_out import HeldOut, all_forecasts, cutoffs, hold_out, joined
 from lstm_forecast.evaluation.verdict import Verdict, judge
 from lstm_forecast.events import Events
@@ -83,10 +83,18 @@ def evaluate_run(opened: Opened, plan: Backtest, *, data: str | None, events: Ev
         events: told of everything that happens.
 
     Raises:
+        UsageError: the run has no network.
         DataMissing: the run's file is gone.
         DataInvalid: it has changed, or nothing in it is new to the networks.
     """
     began = time.monotonic()
+    if not opened.trained:
+        raise UsageError(
+            "evaluate.no_network",
+            str(opened.metrics.get("sentence")),
+            where=opened.run.name,
+            hint="train again with more rows, or a smaller --lookback",
+        )
     panel, path = read_for_run(opened, data if data is not None else original_path(opened), events)
     borders = _borders(opened, panel)
     rows, series = _origins(opened, panel, borders, plan, where=path, events=events)

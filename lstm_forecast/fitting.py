@@ -17,6 +17,7 @@ from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.reader import Table
 from lstm_forecast.data.scaling import Scaling
 from lstm_forecast.data.windows import Windows
+from lstm_forecast.errors import DataInvalid
 from lstm_forecast.evaluation.held_out import actual_values
 from lstm_forecast.events import Events
 from lstm_forecast.stages import Prepared
@@ -35,12 +36,16 @@ OnEpoch = Callable[[int, "Epoch", int], None]  # number of the network, its epoc
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that is known before training begins."""
+    """Everything that is known before training begins.
+
+    ``shortfall`` says why no network can be trained on so few rows; empty where one can.
+    """
 
     config: Config
     table: Table
     frequency: Frequency
     prepared: Prepared
+    shortfall: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,11 @@ def plan_training(loaded: Loaded, events: Events) -> Plan:
     Raises:
         ForecastError: the configuration or the data cannot be used; nothing was written.
     """
-    table = stages.read_input(loaded.config, loaded.config.data.path)
+    return plan_table(loaded, stages.read_input(loaded.config, loaded.config.data.path), events)
+
+
+def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
+    """The plan for a table that was read."""
     frequency = stages.frequency_of(loaded.config, table)
     loaded, chosen = choices.with_bare_choices(loaded, frequency)
     config, settled = settle(loaded)
@@ -73,20 +82,44 @@ def plan_training(loaded: Loaded, events: Events) -> Plan:
         events.warn(notice.id, notice.message)
     if table.rejects:
         events.emit("data.rejects", {"rows": list(table.rejects)}, level="warning")
-    prepared, notes = stages.prepare(config, table, frequency)
-    if not loaded.was_set("window.stride"):
+    prepared, notes, shortfall = _prepared(loaded, config, table, frequency)
+    if not loaded.was_set("window.stride") and not shortfall:
         config, narrowed = choices.with_enough_steps(config, prepared)
         notes += narrowed
     config, season = choices.with_season(config, prepared, frequency)
+    windows = len(stages.short_cutoffs(prepared.panel)[0]) if shortfall else None
     asked = loaded.was_set("forecast.intervals.levels")
-    config, levels = choices.with_possible_levels(config, prepared, asked=asked)
+    config, levels = choices.with_possible_levels(config, prepared, windows=windows, asked=asked)
     events.emit(
         "data.loaded", {"path": table.source.path, "rows": len(table.times), "sha256": table.source.sha256}
     )
     events.say([*table.account, f"frequency: {frequency}", *chosen, *settled, *notes, season])
+    if shortfall:
+        events.warn("data.too_short", f"no network can be trained: {shortfall}")
     if levels:
         events.warn("intervals.level", levels)
-    return Plan(config, table, frequency, prepared)
+    return Plan(config, table, frequency, prepared, shortfall)
+
+
+def _prepared(
+    loaded: Loaded, config: Config, table: Table, frequency: Frequency
+) -> tuple[Prepared, list[str], str]:
+    """Panel, splits and windows, with lines for the account; and why no network can be trained, else nothing.
+
+    Raises:
+        DataInvalid: too few rows for the lookback that was asked for, or for any forecast; holes, empty cells.
+    """
+    try:
+        prepared, notes = stages.prepare(config, table, frequency)
+    except DataInvalid as error:
+        if error.id != "data.too_short" or loaded.was_set("window.lookback"):
+            raise
+        prepared, notes = stages.prepare_short(config, table, frequency)
+        if prepared.panel.lengths.max(initial=0) < 2:  # nothing to forecast from, nor to test a forecast on
+            raise
+        would = f"; {error.hint}" if error.hint.startswith("--") else ""
+        return prepared, notes, f"{error.message}{would}"
+    return prepared, notes, ""
 
 
 def learn(config: Config, prepared: Prepared, *, device: torch.device, on_epoch: OnEpoch) -> Learned:

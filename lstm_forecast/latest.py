@@ -66,7 +66,7 @@ def _check_length(opened: Opened, panel: Panel, where: str) -> None:
         DataInvalid: with the arithmetic.
     """
     longest, lookback = int(panel.lengths.max(initial=0)), opened.config.window.lookback
-    if longest < lookback:
+    if longest < lookback and opened.trained:
         raise DataInvalid(
             "data.too_short",
             f"need at least {lookback:,} rows of a series, got {longest:,}",

@@ -56,6 +56,11 @@ class Opened:
             raise ArtifactRejected("artifact.json", "is not a JSON object", where=where)
         return found
 
+    @property
+    def trained(self) -> bool:
+        """Whether there is a trained network; else a baseline forecasts, because the rows were too few."""
+        return self.metrics.get("network") is not False
+
     @cached_property
     def forecaster(self) -> Forecaster:
         """What ``predict`` uses: trained on all rows where ``training.refit`` is full."""

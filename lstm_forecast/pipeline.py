@@ -21,6 +21,7 @@ from lstm_forecast.errors import UsageError, Worse
 from lstm_forecast.evaluating import Backtest, Evaluation, evaluate_run, evaluation_document
 from lstm_forecast.evaluation.verdict import Verdict
 from lstm_forecast.events import Events
+from lstm_forecast.falling_back import fall_back
 from lstm_forecast.fitting import Plan, plan_training
 from lstm_forecast.judging import Judged, Trained, fit_and_test
 from lstm_forecast.latest import latest_panel
@@ -96,7 +97,7 @@ def train(
     run = create_run(folder, name)
     config = plan.config
     with recording.recorded(run, events, argv) as outcome:
-        trained = fit_and_test(plan, events)
+        trained = fall_back(plan, events) if plan.shortfall else fit_and_test(plan, events)
         worse = trained.judged.verdict.worse
         failed = worse and config.evaluation.fail_if_worse
         outcome.exit_code = Worse.code if failed else 0

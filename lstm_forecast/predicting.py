@@ -45,6 +45,7 @@ def forecast_panel(opened: Opened, panel: Panel, *, horizon: int, levels: Sequen
     best on validation, without intervals.
     """
     from lstm_forecast.forecasting.baselines import SIMPLE, baseline_forecasts
+    from lstm_forecast.forecasting.forecast import Outlook
 
     forecaster = opened.forecaster
     last = np.maximum(panel.offsets[1:] - 1, 0)
@@ -57,12 +58,17 @@ def forecast_panel(opened: Opened, panel: Panel, *, horizon: int, levels: Sequen
     simple = baseline_forecasts([best], panel, last[present], present, horizon=horizon, season=season)
     values[present] = simple[best]
     bounds = {level: _unknown(len(panel), horizon) for level in levels}
+    calibrated = able if opened.trained else present
     if len(able):
         outlook = forecaster.at(panel, last[able], able, horizon=horizon)
         values[able] = outlook.point
-        for level, pair in _bounds(opened, panel, last[able], able, outlook, levels).items():
+    elif not opened.trained:  # the calibration is the baseline's own
+        values = np.maximum(values, forecaster.minimum[:, None])
+        outlook = Outlook(values[present], None)
+    if len(calibrated):
+        for level, pair in _bounds(opened, panel, last[calibrated], calibrated, outlook, levels).items():
             for whole, part in zip(bounds[level], pair, strict=True):
-                whole[able] = part
+                whole[calibrated] = part
     sources = [str(best)] * len(panel)
     for s in able:
         sources[s] = "model"
@@ -178,9 +184,12 @@ def dated_rows(
     ahead = forecast_panel(opened, panel, horizon=horizon, levels=levels)
     times = future_times(opened, panel, horizon=horizon)
     ids = opened.preprocess.series_ids
-    _warn_short(opened, [ids[s] for s in chosen if ahead.sources[s] != "model"], ahead.sources, events)
     modelled = [s for s in chosen if ahead.sources[s] == "model"]
-    _warn_uncalibrated(opened, ahead, modelled, events)
+    if opened.trained:
+        _warn_short(opened, [ids[s] for s in chosen if ahead.sources[s] != "model"], ahead.sources, events)
+    else:
+        events.say([str(opened.metrics.get("sentence"))])
+    _warn_uncalibrated(opened, ahead, modelled if opened.trained else chosen, events)
     _warn_out_of_range(opened, panel, np.array(modelled, dtype=np.int64), events)
     rows = []
     for s in chosen:

@@ -107,11 +107,12 @@ def metrics_document(plan: Plan, trained: Trained) -> dict[str, Any]:
         "test": test_document(plan.table, judged.test),
         "intervals": intervals_document(judged.test, judged.bounds),
         **parts,
+        "network": bool(courses),
         "refitted": trained.refitted,
-        "best_epoch": courses[0].best_epoch,
+        "best_epoch": courses[0].best_epoch if courses else 0,
         "best_epochs": [course.best_epoch for course in courses],
-        "epochs": courses[0].history[-1].epoch,
-        "stopped": courses[0].stopped,
+        "epochs": courses[0].history[-1].epoch if courses else 0,
+        "stopped": courses[0].stopped if courses else "too_short",
         "calibration": None if calibration is None else calibration.to_json(),
     }
 
@@ -126,7 +127,7 @@ def test_document(table: Table, test: HeldOut) -> dict[str, Any]:
 
 def history_csv(courses: Sequence[Fitted]) -> bytes:
     """``history.csv``: a line per network and epoch; losses in the head's unit, gradient norms per layer."""
-    layers = list(courses[0].history[-1].layer_norms)
+    layers = list(courses[0].history[-1].layer_norms) if courses else []
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = ["network", "epoch", "train_loss", "val_loss", "val_score", "lr", "grad_norm"]

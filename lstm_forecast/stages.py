@@ -22,6 +22,7 @@ from lstm_forecast.data.splits import Splits, check_lengths, split_panel
 from lstm_forecast.data.transform import check_transform
 from lstm_forecast.data.windows import Windows, windows_in
 from lstm_forecast.errors import DataInvalid
+from lstm_forecast.evaluation.held_out import cutoffs
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,24 @@ def prepare(config: Config, table: Table, frequency: Frequency) -> tuple[Prepare
     prepared = windowed(config, panel, splits)
     _check_windows(prepared, config, table)
     return prepared, notes + filled + [_arithmetic(prepared, config)] + _left_out(prepared)
+
+
+def prepare_short(config: Config, table: Table, frequency: Frequency) -> tuple[Prepared, list[str]]:
+    """A panel too short for a network: every row is a training row, and there are no windows."""
+    panel, notes = clean_panel(config, table, frequency)
+    ends = panel.offsets[1:]
+    panel, filled = fill_missing(panel, config.data.missing, train_end=panel.offsets[:-1])
+    none = Windows(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+    return Prepared(panel, Splits(ends.copy(), ends.copy()), none, none, none), notes + filled
+
+
+def short_cutoffs(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
+    """The cutoffs that baselines are compared at where no network can be trained: the second half of the rows.
+
+    Flat rows and series, each [W].
+    """
+    half = panel.offsets[:-1] + np.maximum(panel.lengths // 2, 1)
+    return cutoffs(panel, half, panel.offsets[1:], least=1)
 
 
 def windowed(config: Config, panel: Panel, splits: Splits) -> Prepared:

@@ -88,6 +88,8 @@ def plan_document(plan: Plan, folder: Path) -> dict[str, Any]:
 
 def plan_text(plan: Plan, folder: Path) -> str:
     """What a dry run of ``train`` into ``folder`` found."""
+    if plan.shortfall:
+        return f"Would train no network: {plan.shortfall}; {folder} would get a baseline's forecast\n"
     window = plan.config.window
     return (
         f"Would train {quoted(folder.name)} on {len(plan.prepared.train):,} windows of"

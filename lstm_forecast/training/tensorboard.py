@@ -181,8 +181,7 @@ class _Watch(TorchFunctionMode):
     def __init__(self, example: Tensor) -> None:
         super().__init__()
         self.boxes: list[Box] = []
-        self._origin: dict[int, str] = {}  # identity of a tensor -> its box
-        self._alive: list[Tensor] = []  # a tensor that is gone leaves its identity to another
+        self._origin: dict[Tensor, str] = {}  # tensors as keys go by identity, not by value
         self._within_layer = False
         self.add("input", "input", given=[], made=[example], detail="")
 
@@ -217,11 +216,10 @@ class _Watch(TorchFunctionMode):
 
     def add(self, name: str, kind: str, *, given: list[Tensor], made: list[Tensor], detail: str) -> None:
         """One more box; tensors that no box made, such as weights, are not drawn."""
-        origins = [self._origin[id(tensor)] for tensor in given if id(tensor) in self._origin]
+        origins = [self._origin[tensor] for tensor in given if tensor in self._origin]
         shapes = tuple(tuple(tensor.shape) for tensor in made)
         self.boxes.append(Box(name, kind, tuple(dict.fromkeys(origins)), shapes, detail))
-        self._origin |= {id(tensor): name for tensor in made}
-        self._alive += made
+        self._origin |= dict.fromkeys(made, name)
 
     def _enter(self, _layer: nn.Module, _given: Any) -> None:
         self._within_layer = True

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstm_forecast.config import (
@@ -89,6 +89,7 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
 }
 
 
+@settings(deadline=None)
 @given(st.fixed_dictionaries({}, optional=VALUES))
 def test_any_valid_configuration_loads_again_from_its_dump(values: dict[str, object]) -> None:
     flags = {key: (f"--{key}", value) for key, value in values.items()}
@@ -101,6 +102,7 @@ def test_any_valid_configuration_loads_again_from_its_dump(values: dict[str, obj
     assert all(loaded.was_set(key) for key in KEYS)
 
 
+@settings(deadline=None)
 @given(st.fixed_dictionaries({}, optional=VALUES))
 def test_another_yaml_reader_gets_the_same_values_from_a_dump(values: dict[str, object]) -> None:
     flags = {key: (f"--{key}", value) for key, value in values.items()}
@@ -108,6 +110,7 @@ def test_another_yaml_reader_gets_the_same_values_from_a_dump(values: dict[str, 
     assert yaml.safe_load(dump_config(config)) == config.model_dump(mode="json")
 
 
+@settings(deadline=None)
 @given(NAMES)
 def test_a_text_written_as_yaml_is_read_back_by_both_readers(text: str) -> None:
     line = f"a: {yaml_text(text)}\n"

@@ -202,7 +202,12 @@ def test_a_value_for_a_whole_section_names_the_key_that_was_meant(tmp_path: Path
 
 
 def test_a_section_without_keys_is_fine(tmp_path: Path) -> None:
-    for text in ("training:\nmodel: {}\n", "forecast:\n  intervals:\n", "forecast: {intervals: {}}\n"):
+    for text in (
+        "training:\nmodel: {}\n",
+        "training: null\n",
+        "forecast:\n  intervals:\n",
+        "forecast: {intervals: {}}\n",
+    ):
         assert load(tmp_path, DATA + text).config == load(tmp_path).config
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstm_forecast.config import KEYS, dump_config, load_config, parse_config
@@ -221,6 +221,7 @@ def test_stored_bytes_are_parsed_without_environment(monkeypatch: pytest.MonkeyP
     assert caught.value.where == "/runs/config.yaml:1:1"
 
 
+@settings(deadline=None)
 @given(st.sampled_from(KEYS), st.text(max_size=20))
 def test_any_text_for_any_key_is_taken_or_refused_with_a_config_error(key: str, text: str) -> None:
     name = f"LSTM_FORECAST_{key.upper().replace('.', '__')}"

@@ -372,6 +372,8 @@ def test_a_bad_value_is_refused_with_the_kind_of_its_fault(
         ("model.quantiles", "[90, 10]", "write [0.1, 0.5, 0.9]"),
         ("model.quantiles", "[0, 0.5, 1]", ""),
         ("model.quantiles", "[]", ""),
+        ("model.quantiles", f"[{10**350}]", ""),
+        ("forecast.intervals.levels", "[-.inf]", ""),
         ("evaluation.baselines", "naive", "write [naive]"),
         ("evaluation.baselines", "[drift, drift]", "write [drift]"),
         ("evaluation.baselines", "[ets]", "write [naive, ets]"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -12,54 +14,82 @@ from numpy.typing import NDArray
 
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.scaling import Normalize, Scaling, fit_scaling, network_inputs
-from lstm_forecast.data.tensors import panel_tensors
-from lstm_forecast.data.windows import windows_in
+from lstm_forecast.data.transform import Transform
 from lstm_forecast.errors import UsageError
+from lstm_forecast.evaluation.measures import Truth
 from lstm_forecast.evaluation.verdict import judge
+from lstm_forecast.forecasting import forecast as forecasting
 from lstm_forecast.forecasting.baselines import naive
-from lstm_forecast.forecasting.forecast import (
-    forecast_future,
-    forecast_windows,
-    lowest_values,
-    original_units,
-)
+from lstm_forecast.forecasting.forecast import Forecaster, lowest_values, original_units
 from lstm_forecast.model.reglstm import RegLSTM
 from tests.data.panels import panel_of, random_walks
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
 L, H = 6, 3
-CPU = torch.device("cpu")
+LEVELS = (0.1, 0.5, 0.9)
 
 
-def network(*, zero_head: bool = False, features: int = 1) -> RegLSTM:
-    torch.manual_seed(8)
-    return RegLSTM(features, 5, 2, output_size=H, dropout=0.5, zero_head=zero_head).eval()
+def network(
+    *, zero_head: bool = False, features: int = 1, quantiles: int = 0, horizon: int = H, seed: int = 8
+) -> RegLSTM:
+    torch.manual_seed(seed)
+    return RegLSTM(
+        features, 5, 2, output_size=horizon, num_quantiles=quantiles, dropout=0.5, zero_head=zero_head
+    ).eval()
 
 
-def scaled(panel: Panel, normalize: Normalize) -> Scaling:
-    return fit_scaling(panel, method="minmax", scaled_range=(0.0, 1.0), per="series", normalize=normalize)
+def scaled(panel: Panel, normalize: Normalize, transform: Transform = "none") -> Scaling:
+    return fit_scaling(
+        panel,
+        method="minmax",
+        scaled_range=(0.0, 1.0),
+        per="series",
+        normalize=normalize,
+        transform=transform,
+        season=1,
+    )
+
+
+def forecaster(
+    model: RegLSTM | Sequence[RegLSTM],
+    panel: Panel,
+    *,
+    anchored: bool,
+    minimum: float | str | None = None,
+    transform: Transform = "none",
+) -> Forecaster:
+    """The network or networks with the units of this panel."""
+    networks = (model,) if isinstance(model, RegLSTM) else tuple(model)
+    scaling = scaled(panel, "diff" if anchored else "none", transform)
+    levels = LEVELS if networks[0].num_quantiles else ()
+    return Forecaster(networks, scaling, L, anchored, lowest_values(minimum, scaling), levels)
+
+
+def every_row(panel: Panel) -> tuple[Rows, Rows]:
+    """Every row that a forecast can be made at, and its series."""
+    counts = panel.lengths - L + 1
+    rows = [np.arange(count) + first + L - 1 for first, count in zip(panel.offsets, counts, strict=False)]
+    return np.concatenate(rows), np.repeat(np.arange(len(panel)), counts)
 
 
 def all_windows(
     model: RegLSTM, panel: Panel, *, anchored: bool, minimum: float | str | None = None
 ) -> Floats:
-    """The forecasts of every window of the panel: [W, H]."""
-    scaling = scaled(panel, "diff" if anchored else "none")
-    windows = windows_in(panel.offsets[:-1], panel.offsets[1:], offsets=panel.offsets, lookback=L, horizon=H)
-    tensors = panel_tensors(panel, scaling, anchored=anchored, device=CPU)
-    lowest = lowest_values(minimum, scaling)
-    return forecast_windows(model, tensors, panel, scaling, windows, lookback=L, minimum=lowest)
+    """The forecasts of every window of the panel whose targets are known: [W, H]."""
+    rows, series = every_row(panel)
+    whole = rows + H < panel.offsets[1:][series]
+    made = forecaster(model, panel, anchored=anchored, minimum=minimum)
+    return made.at(panel, rows[whole], series[whole], horizon=H).point
 
 
 def future(
     model: RegLSTM, panel: Panel, *, horizon: int, anchored: bool, minimum: float | str | None = None
 ) -> Floats:
     """The forecasts after the last row of every series: [S, horizon]."""
-    scaling = scaled(panel, "diff" if anchored else "none")
+    made = forecaster(model, panel, anchored=anchored, minimum=minimum)
     rows = np.stack([panel.values[end - L : end] for end in panel.offsets[1:]])
-    series = np.arange(len(panel))
-    lowest = lowest_values(minimum, scaling)
-    return forecast_future(model, rows, scaling, series, horizon=horizon, anchored=anchored, minimum=lowest)
+    return made.after(rows, np.arange(len(panel)), horizon=horizon).point
 
 
 AWKWARD = [
@@ -88,13 +118,9 @@ def test_an_untouched_anchored_model_ties_with_naive_and_the_sentence_says_why()
     count = len(forecast)
     ends = np.arange(count) + L - 1
     actual = panel.values[ends[:, None] + 1 + np.arange(H), 0]
-    verdict = judge(
-        actual,
-        forecast,
-        naive(panel.values[ends, 0], H),
-        origins=panel.times[ends],
-        scale=np.ones(count),
-    )
+    last, series = panel.values[ends, 0], np.zeros(count, dtype=np.int64)
+    truth = Truth(actual, last, series, panel.times[ends], np.ones(1), np.ones(1))
+    verdict = judge(truth, {"model": forecast, "naive": naive(last, H)}, baseline="naive")
     assert (verdict.word, verdict.p_value, verdict.skill) == ("ties", None, 0.0)
     assert verdict.sentence == "No better than naive: the model forecasts exactly the last value."
 
@@ -153,29 +179,18 @@ def test_forecasts_beyond_the_trained_horizon_are_fed_back_in_blocks(horizon: in
 def test_up_to_the_trained_horizon_the_future_is_a_window_like_any_other(*, anchored: bool) -> None:
     whole, model = random_walks(40), network()
     windows = all_windows(model, whole, anchored=anchored)
-    scaling = scaled(whole, "diff" if anchored else "none")
     rows = whole.values[None, 40 - L - H : 40 - H]
-    got = forecast_future(
-        model, rows, scaling, np.array([0]), horizon=H, anchored=anchored, minimum=np.array([-np.inf])
-    )
-    np.testing.assert_allclose(got[0], windows[-1], rtol=1e-6)
+    got = forecaster(model, whole, anchored=anchored).after(rows, np.array([0]), horizon=H)
+    np.testing.assert_allclose(got.point[0], windows[-1], rtol=1e-6)
 
 
 @pytest.mark.parametrize("anchored", [False, True])
 def test_a_batch_of_series_is_forecast_as_each_alone(*, anchored: bool) -> None:
     panel, model = random_walks(30, 12, 55), network()
-    scaling = scaled(panel, "diff" if anchored else "none")
+    made = forecaster(model, panel, anchored=anchored)
     together = future(model, panel, horizon=8, anchored=anchored)
     for s, end in enumerate(panel.offsets[1:]):
-        alone = forecast_future(
-            model,
-            panel.values[None, end - L : end],
-            scaling,
-            np.array([s]),
-            horizon=8,
-            anchored=anchored,
-            minimum=np.full(3, -np.inf),
-        )
+        alone = made.after(panel.values[None, end - L : end], np.array([s]), horizon=8).point
         np.testing.assert_allclose(together[s], alone[0], rtol=1e-6)
 
 
@@ -232,3 +247,270 @@ def test_forecasting_changes_no_row() -> None:
     future(model, panel, horizon=9, anchored=True)
     all_windows(model, panel, anchored=True)
     assert np.array_equal(panel.values, before)
+
+
+# One forecaster for everybody: the test, calibration, the backtest and predict.
+
+
+@pytest.mark.parametrize("transform", ["none", "log1p", "diff"])
+@pytest.mark.parametrize("quantiles", [0, 3])
+@pytest.mark.parametrize("horizon", [2, H, 2 * H + 1])
+def test_a_forecast_at_a_row_is_that_after_the_window_which_ends_there(
+    horizon: int, quantiles: int, transform: Transform
+) -> None:
+    panel = random_walks(30, 12, 25)
+    made = forecaster(network(quantiles=quantiles), panel, anchored=transform == "none", transform=transform)
+    rows, series = every_row(panel)
+    at = made.at(panel, rows, series, horizon=horizon)
+    windows = np.stack([panel.values[row - L + 1 : row + 1] for row in rows])
+    after = made.after(windows, series, horizon=horizon)
+    assert at.point.shape == (len(rows), horizon)
+    assert np.array_equal(at.point, after.point)
+    assert (at.quantiles is None) == (quantiles == 0)
+    if at.quantiles is not None and after.quantiles is not None:
+        assert np.array_equal(at.quantiles, after.quantiles)
+
+
+@pytest.mark.parametrize("transform", ["none", "log", "diff"])
+@pytest.mark.parametrize("horizon", [H, 3 * H])
+def test_a_forecast_at_a_row_sees_nothing_after_it(horizon: int, transform: Transform) -> None:
+    """Bit for bit, recursion included; and what is one row earlier it does see."""
+    panel = random_walks(40, 40)
+    made = forecaster(network(quantiles=3), panel, anchored=transform == "none", transform=transform)
+    rows, series = np.array([20, 60]), np.array([0, 1])
+    before = made.at(panel, rows, series, horizon=horizon)
+    later, at_the_row = panel.values.copy(), panel.values.copy()
+    later[21:40] *= 1e6
+    later[61:] *= 1e6
+    at_the_row[20] *= 1.5
+    same = made.at(replace(panel, values=later), rows, series, horizon=horizon)
+    assert same.point.tobytes() == before.point.tobytes()
+    assert same.quantiles is not None
+    assert before.quantiles is not None
+    assert same.quantiles.tobytes() == before.quantiles.tobytes()
+    changed = made.at(replace(panel, values=at_the_row), rows, series, horizon=horizon)
+    assert not np.isclose(changed.point[0, :H], before.point[0, :H]).any()
+    assert np.array_equal(changed.point[1], before.point[1])
+
+
+def test_portions_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    panel = random_walks(60)
+    made = forecaster(network(quantiles=3), panel, anchored=True)
+    rows, series = every_row(panel)
+    whole = made.at(panel, rows, series, horizon=2 * H)
+    outside = made.outside(panel, rows, series)
+    monkeypatch.setattr(forecasting, "CHUNK", 7)
+    parts = made.at(panel, rows, series, horizon=2 * H)
+    assert whole.quantiles is not None
+    assert parts.quantiles is not None
+    np.testing.assert_allclose(parts.point, whole.point, rtol=1e-6)
+    np.testing.assert_allclose(parts.quantiles, whole.quantiles, rtol=1e-6)
+    assert made.outside(panel, rows, series) == outside
+
+
+@pytest.mark.parametrize("quantiles", [0, 3])
+def test_no_rows_give_no_forecasts(quantiles: int) -> None:
+    panel = random_walks(30)
+    none = np.empty(0, dtype=np.int64)
+    outlook = forecaster(network(quantiles=quantiles), panel, anchored=True).at(panel, none, none, horizon=5)
+    assert outlook.point.shape == (0, 5)
+    assert (None if outlook.quantiles is None else outlook.quantiles.shape) == (
+        (0, 5, 3) if quantiles else None
+    )
+
+
+@pytest.mark.parametrize("transform", ["log", "log1p"])
+def test_an_untouched_model_of_logarithms_is_the_naive_forecast_bit_for_bit(transform: Transform) -> None:
+    panel = panel_of(np.abs(random_walks(30).values[:, 0]) / 7, 1e-9 + np.arange(30.0) / 3)
+    made = forecaster(network(zero_head=True), panel, anchored=True, transform=transform)
+    rows, series = every_row(panel)
+    got = made.at(panel, rows, series, horizon=2 * H).point
+    assert got.tobytes() == naive(panel.values[rows, 0], 2 * H).tobytes()
+
+
+def plain_transform_recursion(
+    model: RegLSTM, values: Floats, scaling: Scaling, horizon: int, *, anchored: bool
+) -> list[float]:
+    """Block after block in plain floats, for a target with a transform: the level is seen, not its steps."""
+    forward = {"log": math.log, "log1p": math.log1p, "diff": float}[scaling.transform]
+    back = {"log": math.exp, "log1p": math.expm1, "diff": float}[scaling.transform]
+    offset, unit = float(scaling.offset[0, 0]), float(scaling.unit[0, 0])
+    rows, made = [float(value) for value in values], []
+    while len(made) < horizon:
+        window = rows[-L:]
+        if scaling.transform == "diff":
+            levels = [0.0] + [b - a for a, b in pairwise(window)]
+        else:
+            levels = [forward(value) for value in window]
+        seen = [(level - offset) / unit for level in levels]
+        with torch.no_grad():
+            answer = model(torch.tensor(seen, dtype=torch.float32)[None, :, None])[0, -1].tolist()
+        block = []
+        for step in answer:
+            if scaling.transform == "diff":
+                block.append((block[-1] if block else window[-1]) + offset + step * unit)
+            elif anchored:
+                block.append(back(forward(window[-1]) + step * unit))
+            else:
+                block.append(back(offset + step * unit))
+        made += block
+        rows += block
+    return made[:horizon]
+
+
+@pytest.mark.parametrize(
+    ("transform", "anchored"),
+    [("log", True), ("log", False), ("log1p", True), ("log1p", False), ("diff", False)],
+)
+@pytest.mark.parametrize("horizon", [2, H, 7])
+def test_forecasts_of_a_transformed_target_are_those_of_a_plain_loop(
+    horizon: int, transform: Transform, *, anchored: bool
+) -> None:
+    panel, model = random_walks(40), network()
+    scaling = scaled(panel, "none", transform)
+    made = Forecaster((model,), scaling, L, anchored, np.full(1, -np.inf))
+    got = made.at(panel, np.array([39]), np.array([0]), horizon=horizon).point
+    expected = plain_transform_recursion(model, panel.values[:, 0], scaling, horizon, anchored=anchored)
+    np.testing.assert_allclose(got[0], expected, rtol=1e-5)
+
+
+def test_a_series_that_stood_still_in_training_keeps_its_last_value() -> None:
+    panel = panel_of([5.0] * 30, np.arange(30.0))
+    for anchored in (False, True):
+        made = forecaster(network(), panel, anchored=anchored)
+        values = np.repeat(np.arange(10.0, 10.0 + L)[None, :, None], 2, axis=0)
+        got = made.after(values, np.array([0, 1]), horizon=2 * H).point
+        assert got[0].tolist() == [15.0] * (2 * H)
+        assert not np.isclose(got[1], 15.0).any()
+
+
+# Quantile heads.
+
+
+def test_the_quantiles_never_cross_and_the_median_is_the_forecast() -> None:
+    panel = random_walks(60, seed=4)
+    model = network(quantiles=3)
+    made = forecaster(model, panel, anchored=True)
+    rows, series = every_row(panel)
+    outlook = made.at(panel, rows, series, horizon=H)
+    assert outlook.quantiles is not None
+    assert outlook.quantiles.shape == (len(rows), H, 3)
+    raw = raw_quantiles(model, panel, made.scaling, rows)
+    assert (np.diff(raw, axis=-1) < 0).any()  # left alone they would cross
+    np.testing.assert_allclose(outlook.quantiles, np.sort(raw, axis=-1), rtol=1e-6)
+    assert np.array_equal(outlook.point, outlook.quantiles[:, :, 1])
+
+
+def raw_quantiles(model: RegLSTM, panel: Panel, scaling: Scaling, rows: Rows) -> Floats:
+    """What an anchored network of differences says at these rows, in original units, as it comes."""
+    unit = float(scaling.step_unit[0, 0])
+    found = []
+    for row in rows:
+        window = panel.values[row - L + 1 : row + 1, 0]
+        seen = torch.tensor(np.diff(window, prepend=window[0]) / unit, dtype=torch.float32)
+        with torch.no_grad():
+            found.append(window[-1] + model(seen[None, :, None])[0, -1].double().numpy() * unit)
+    return np.stack(found)
+
+
+def test_an_untouched_quantile_head_forecasts_the_last_value_at_every_level() -> None:
+    panel = panel_of(AWKWARD[0], AWKWARD[3])
+    made = forecaster(network(zero_head=True, quantiles=3), panel, anchored=True)
+    rows, series = every_row(panel)
+    outlook = made.at(panel, rows, series, horizon=2 * H)
+    assert outlook.quantiles is not None
+    assert np.array_equal(outlook.point, naive(panel.values[rows, 0], 2 * H))
+    assert np.array_equal(outlook.quantiles, np.repeat(outlook.point[:, :, None], 3, axis=2))
+
+
+def test_beyond_the_trained_horizon_the_median_is_fed_back() -> None:
+    panel = random_walks(40)
+    made = forecaster(network(quantiles=3), panel, anchored=True)
+    whole = made.after(panel.values[None, -L:], np.array([0]), horizon=2 * H)
+    longer = np.concatenate([panel.values[:, 0], whole.point[0, :H]])
+    second = made.after(longer[None, -L:, None], np.array([0]), horizon=H)
+    assert whole.quantiles is not None
+    assert second.quantiles is not None
+    assert np.array_equal(whole.point[:, H:], second.point)
+    assert np.array_equal(whole.quantiles[:, H:], second.quantiles)
+
+
+def test_no_quantile_falls_below_the_minimum() -> None:
+    panel = panel_of(np.abs(random_walks(40).values[:, 0] - 100))
+    made = forecaster(network(quantiles=3), panel, anchored=True, minimum=1.5)
+    rows, series = every_row(panel)
+    outlook = made.at(panel, rows, series, horizon=H)
+    assert outlook.quantiles is not None
+    assert outlook.quantiles.min() == 1.5
+    assert outlook.quantiles.max() > 1.5
+
+
+# Ensembles.
+
+
+@pytest.mark.parametrize("quantiles", [0, 3])
+def test_the_forecast_of_several_networks_is_the_mean_of_their_answers(quantiles: int) -> None:
+    panel = random_walks(40)
+    models = [network(quantiles=quantiles, seed=seed) for seed in (1, 2, 3)]
+    made = forecaster(models, panel, anchored=True)
+    rows, series = every_row(panel)
+    together = made.at(panel, rows, series, horizon=H)
+    alone = [member.at(panel, rows, series, horizon=H) for member in made.members()]
+    assert len(alone) == 3
+    if quantiles:
+        raw = np.mean([raw_quantiles(model, panel, made.scaling, rows) for model in models], axis=0)
+        assert together.quantiles is not None
+        np.testing.assert_allclose(together.quantiles, np.sort(raw, axis=-1), rtol=1e-6)
+        return
+    mean = np.mean([outlook.point for outlook in alone], axis=0)
+    np.testing.assert_allclose(together.point, mean, rtol=1e-12)
+    assert not np.allclose(alone[0].point, alone[1].point, rtol=1e-6)
+
+
+def test_what_is_fed_back_is_the_mean_and_not_each_members_own() -> None:
+    panel = random_walks(40)
+    made = forecaster([network(seed=1), network(seed=2)], panel, anchored=True)
+    window, only = panel.values[None, -L:], np.array([0])
+    whole = made.after(window, only, horizon=2 * H).point
+    longer = np.concatenate([panel.values[:, 0], whole[0, :H]])
+    assert np.array_equal(whole[:, H:], made.after(longer[None, -L:, None], only, horizon=H).point)
+
+
+def test_the_members_of_one_network_are_itself() -> None:
+    panel = random_walks(30)
+    made = forecaster(network(), panel, anchored=True)
+    assert made.members() == [made]
+
+
+# How much of what the network receives is unlike anything it was trained on.
+
+
+@pytest.mark.parametrize(("normalize", "transform"), [("none", "none"), ("diff", "none"), ("none", "log")])
+def test_numbers_outside_the_range_of_training_are_those_of_a_slow_loop(
+    normalize: Normalize, transform: Transform
+) -> None:
+    panel = random_walks(40, 40, columns=2)
+    training = panel.until(np.array([20, 60]))
+    scaling = scaled(training, normalize, transform)
+    made = Forecaster((network(features=2),), scaling, L, False, np.full(2, -np.inf))
+    rows, series = every_row(panel)
+    outside = 0
+    for row, s in zip(rows.tolist(), series.tolist(), strict=True):
+        for c in range(2):
+            window = panel.values[row - L + 1 : row + 1, c]
+            known = training.values[training.rows(s), c]
+            if transform == "log" and c == 0:
+                window, known = np.log(window), np.log(known)
+            if normalize == "diff":
+                window = np.diff(window, prepend=window[0])
+                known = np.concatenate([[0.0], np.diff(known)])
+            outside += int(((window < known.min()) | (window > known.max())).sum())
+    assert 0 < outside < len(rows) * L * 2
+    assert made.outside(panel, rows, series) == (outside, len(rows) * L * 2)
+
+
+def test_rows_of_training_are_not_outside() -> None:
+    panel = random_walks(40, 30)
+    made = forecaster(network(), panel, anchored=True)
+    rows, series = every_row(panel)
+    assert made.outside(panel, rows, series) == (0, len(rows) * L)

@@ -149,6 +149,7 @@ SIZES = "input_size, num_layers, output_size, hidden_size and head_layers must b
             partial(RegLSTM, 1, [4, 5]),
             "hidden_size lists 2 widths and num_layers is 1; make them equal",
         ),
+        (partial(RegLSTM, 1, 4, num_quantiles=-1), "num_quantiles: got -1, expected 0 or more"),
         (partial(RegLSTM, 1, 4, dropout=1.0), "dropout: got 1.0, expected 0 <= dropout < 1"),
         (partial(RegLSTM, 1, 4, dropout=-0.1), "dropout: got -0.1, expected 0 <= dropout < 1"),
         (

@@ -69,9 +69,13 @@ def problem(*, anchored: bool = True) -> Problem:
     return Problem(panel, scaling, tensors, train, validation)
 
 
-def network(*, dropout: float = 0.0, zero_head: bool = True, seed: int = 0, layers: int = 1) -> RegLSTM:
+def network(
+    *, dropout: float = 0.0, zero_head: bool = True, seed: int = 0, layers: int = 1, quantiles: int = 0
+) -> RegLSTM:
     """Four units per layer, weights from the seed."""
-    model = RegLSTM(1, 4, layers, output_size=H, dropout=dropout, zero_head=zero_head)
+    model = RegLSTM(
+        1, 4, layers, output_size=H, num_quantiles=quantiles, dropout=dropout, zero_head=zero_head
+    )
     initialise(model, stream(seed, "weights", 0, 0))
     return model
 

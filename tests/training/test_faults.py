@@ -10,11 +10,13 @@ import pytest
 
 from lstm_forecast import pipeline
 from lstm_forecast.errors import DataInvalid, Diverged
+from lstm_forecast.evaluation.verdict import Verdict
 from lstm_forecast.events import Events
 from lstm_forecast.training import loop
 from lstm_forecast.training.loop import Score
 from tests.training.jobs import days, files, job, momentum, trained, write_csv
 
+IN_UNITS = ("mae", "rmse", "bias")  # metrics in the unit of the series; the others have none
 KEEP_LAST = {"training.patience": "null", "training.lr": "0.01", "training.epochs": "3"}
 NAN = float("nan")
 
@@ -23,18 +25,31 @@ def prices(folder: Path, values: np.ndarray[tuple[int], np.dtype[np.float64]], n
     return write_csv(folder / name, {"date": days(len(values)), "price": values})
 
 
+def check_metrics(verdict: Verdict) -> None:
+    """Errors are finite numbers, and whatever is not says why."""
+    for model, row in verdict.metrics.items():
+        assert np.isfinite([row[name] for name in IN_UNITS]).all(), model
+        undefined = {name for name, value in row.items() if not np.isfinite(value)}
+        assert undefined == set(verdict.reasons[model]), model
+
+
 @pytest.mark.parametrize("value", [0.0, 42.5, -7.25, 0.1 + 0.2, 1e-30, 1e30])
 def test_row_18_a_constant_series_is_forecast_as_that_constant(value: float, tmp_path: Path) -> None:
     events = Events()
     result = trained(prices(tmp_path, np.full(60, value)), events=events)
+    few = "no interval of 95 %: 6 validation windows are too few; the highest possible level is 85 %"
     assert events.warnings == [
-        ("data.constant", "the training values never change, so their last value is the forecast: price")
+        ("intervals.level", few),
+        ("data.constant", "the training values never change, so their last value is the forecast: price"),
     ]
     assert (result.verdict.word, result.verdict.p_value, result.verdict.skill) == ("ties", None, None)
-    assert result.verdict.metrics["model"] == {"mae": 0.0, "rmse": 0.0}
+    assert {name: result.verdict.metrics["model"][name] for name in IN_UNITS} == dict.fromkeys(IN_UNITS, 0.0)
+    check_metrics(result.verdict)
     forecast = pipeline.predict("a", runs_dir=tmp_path / "runs", horizon=5)
     assert [row.forecast for row in forecast.rows] == [value] * 5
     assert {row.source for row in forecast.rows} == {"model"}
+    # 80 % needs 4 windows; of the 6 validation rows that is 3 steps ahead
+    assert [row.bounds for row in forecast.rows] == [((value, value),)] * 3 + [((None, None),)] * 2
 
 
 @pytest.mark.parametrize("value", [42.5, 1e-30])
@@ -55,7 +70,8 @@ def test_row_18_a_series_constant_in_training_alone_is_warned_about_and_forecast
         "data.constant",
         "the training values never change, so their last value is the forecast: price",
     ) in events.warnings
-    assert np.isfinite(list(result.verdict.metrics["model"].values())).all()
+    check_metrics(result.verdict)
+    assert result.verdict.reasons["model"]["mase"] == "the training values never change"
     rows = pipeline.predict("a", runs_dir=tmp_path / "runs").rows
     assert [row.forecast for row in rows] == [16.0, 16.0]
 
@@ -77,9 +93,11 @@ def test_row_19_the_unit_of_the_series_does_not_matter(
     expected = unscaled[anchor].verdict
     assert expected.skill != 0
     assert result.verdict.skill == pytest.approx(expected.skill, rel=1e-4)
-    for model in ("model", "naive"):
+    check_metrics(result.verdict)
+    for model in expected.metrics:
         for name, value in expected.metrics[model].items():
-            assert result.verdict.metrics[model][name] / factor == pytest.approx(value, rel=1e-4)
+            got = result.verdict.metrics[model][name] / (factor if name in IN_UNITS else 1)
+            assert got == pytest.approx(value, rel=1e-4, nan_ok=True), (model, name)
 
 
 def test_row_19_steps_of_a_hundredth_on_a_level_of_a_billion_are_learned(tmp_path: Path) -> None:
@@ -109,7 +127,7 @@ def test_row_20_a_value_beyond_single_precision_is_refused_before_training(cell:
 def test_row_20_the_largest_values_allowed_give_finite_numbers(tmp_path: Path) -> None:
     values = momentum(90) / momentum(90).max() * 3.4e38
     result = trained(prices(tmp_path, values), KEEP_LAST)
-    assert np.isfinite(list(result.verdict.metrics["model"].values())).all()
+    check_metrics(result.verdict)
     forecast = pipeline.predict("a", runs_dir=tmp_path / "runs", horizon=6)
     assert np.isfinite([row.forecast for row in forecast.rows]).all()
 
@@ -142,8 +160,8 @@ def test_row_23_where_clipping_keeps_a_rate_of_a_million_finite_the_untouched_mo
     tmp_path: Path,
 ) -> None:
     result = trained(prices(tmp_path, momentum(90)), {"training.lr": "1e6"})
-    assert result.verdict.skill == 0
-    assert result.verdict.metrics["model"] == result.verdict.metrics["naive"]
+    assert result.judged.test.forecast.tolist() == result.judged.test.baselines["naive"].tolist()
+    assert '"best_epoch": 0' in (result.run.path / "metrics.json").read_text()
 
 
 def test_row_24_validation_that_is_never_finite_makes_no_run_current(
@@ -193,7 +211,7 @@ def test_row_28_a_last_batch_of_one_window_trains_like_any_other(tmp_path: Path)
     count = len(plan.prepared.train)
     one_left = trained(csv, {**changes, "training.batch_size": str(count - 1)})
     together = trained(csv, {**changes, "training.batch_size": str(count)})
-    assert np.isfinite(list(one_left.verdict.metrics["model"].values())).all()
+    check_metrics(one_left.verdict)
     assert files(one_left)["model.safetensors"] != files(together)["model.safetensors"]
 
 

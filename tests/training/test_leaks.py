@@ -57,6 +57,7 @@ def covariates(folder: Path, *, since: int, factor: float) -> Path:
     return write_csv(folder / "a.csv", {"date": days(ROWS), **columns})
 
 
+BY_CHANGES = {"data.transform": "diff", "model.anchor": "none"}
 CASES: dict[str, tuple[Callable[..., Path], dict[str, str]]] = {
     "default": (one_series, {}),
     "level": (one_series, {"model.anchor": "none", "model.supervision": "last"}),
@@ -66,6 +67,14 @@ CASES: dict[str, tuple[Callable[..., Path], dict[str, str]]] = {
     "series": (several_series, {"data.series_id": "id"}),
     "global": (several_series, {"data.series_id": "id", "scaling.per": "global", "model.anchor": "none"}),
     "covariates": (covariates, {"data.target": "price", "data.past_covariates": "[high, volume]"}),
+    "log": (one_series, {"data.transform": "log"}),
+    "log1p": (with_holes, {"data.transform": "log1p", "data.missing": "ffill", "model.anchor": "none"}),
+    "diff": (one_series, BY_CHANGES),
+    "diff of holes": (with_holes, {**BY_CHANGES, "data.missing": "interpolate"}),
+    "diff of series": (several_series, {**BY_CHANGES, "data.series_id": "id", "scaling.per": "global"}),
+    "season": (several_series, {"data.series_id": "id", "data.season": "7"}),
+    "quantiles": (several_series, {"data.series_id": "id", "model.head": "quantile"}),
+    "ensemble": (one_series, {"training.ensemble": "2", "data.transform": "log1p"}),
 }
 
 

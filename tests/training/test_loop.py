@@ -13,9 +13,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from lstm_forecast.data.tensors import gather_batch
 from lstm_forecast.data.windows import Windows
 from lstm_forecast.model.reglstm import InitialState, RegLSTM
-from lstm_forecast.training.loop import Recipe, make_optimizer, train_epoch, validation_score
+from lstm_forecast.training.loop import (
+    Recipe,
+    make_optimizer,
+    train_epoch,
+    train_epochs,
+    validation_score,
+)
 from tests.training.small import RECIPE, H, L, bits, fitted, network, problem, scores, without_validation
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -229,6 +236,58 @@ def test_validation_is_the_mae_over_the_mase_scale_of_each_series() -> None:
             losses += list((answer - gained / unit) ** 2)
     assert score.score == pytest.approx(np.mean(errors), rel=1e-5)
     assert score.loss == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+LEVELS = (0.1, 0.5, 0.9)
+QUANTILE = replace(RECIPE, loss="pinball", quantiles=LEVELS)
+
+
+def test_validation_of_a_quantile_head_is_its_pinball_loss_over_the_mase_scale_of_each_series() -> None:
+    of = problem()
+    model = network(zero_head=False, quantiles=len(LEVELS)).eval()
+    score = scores(of, model, QUANTILE)()
+    scaled, losses = [], []
+    with torch.no_grad():
+        for start, s in zip(of.validation.start.tolist(), of.validation.series.tolist(), strict=True):
+            values = of.panel.values[start : start + L + H, 0]
+            unit = float(of.scaling.step_unit[s, 0])
+            x = torch.tensor(np.array([0.0, *np.diff(values[:L]) / unit]), dtype=torch.float32)
+            answer = model(x[None, :, None])[0, -1].double().numpy()
+            training = of.panel.values[of.panel.rows(s), 0][:60]
+            for h in range(H):
+                below = (values[L + h] - values[L - 1]) / unit - answer[h]
+                loss = np.mean([max(q * b, (q - 1) * b) for q, b in zip(LEVELS, below, strict=True)])
+                losses.append(loss)
+                scaled.append(loss * unit / np.abs(np.diff(training)).mean())
+    assert score.loss == pytest.approx(np.mean(losses), rel=1e-5)
+    assert score.score == pytest.approx(np.mean(scaled), rel=1e-5)
+    assert score.loss != pytest.approx(score.score, rel=1e-3)
+
+
+def test_a_quantile_head_learns_quantiles_that_hold_the_share_they_should() -> None:
+    of = problem()
+    model = network(quantiles=len(LEVELS))
+    history = fitted(model, replace(QUANTILE, epochs=40), of=of).history
+    assert history[-1].val_score < 0.85 * history[0].val_score
+    start = torch.from_numpy(of.train.start)
+    batch = gather_batch(of.tensors, start, lookback=L, horizon=H, every_step=False)
+    with torch.no_grad():
+        answers = model.final(batch.x)
+    below = (batch.y[:, :, None] <= answers).double().mean(dim=(0, 1))
+    assert below.tolist() == pytest.approx(LEVELS, abs=0.1)
+
+
+def test_a_training_without_validation_gives_the_weights_of_one_with_it() -> None:
+    """So the fit on all rows is the training that was tested, and no other."""
+    for recipe, quantiles in ((RECIPE, 0), (QUANTILE, len(LEVELS)), (replace(RECIPE, stride=3), 0)):
+        of = problem()
+        watched, alone = (network(dropout=0.3, layers=2, quantiles=quantiles) for _ in range(2))
+        fitted(watched, without_validation(recipe), of=of)
+        train_epochs(alone, of.tensors, of.train, recipe)
+        assert bits(alone) == bits(watched)
+        assert not alone.training
+        train_epochs(alone, of.tensors, of.train, replace(recipe, epochs=0))  # the untouched model was best
+        assert bits(alone) == bits(watched)
 
 
 def test_a_window_without_observed_targets_does_not_count_in_validation() -> None:

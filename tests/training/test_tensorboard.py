@@ -89,6 +89,13 @@ def test_every_number_of_every_epoch_is_read_back(tmp_path: Path) -> None:
         assert [value for _, value in got] == pytest.approx([value for _, value in expected], rel=1e-7), tag
 
 
+def test_a_number_that_is_zero_is_a_number(tmp_path: Path) -> None:
+    open_board(tmp_path).epoch(Epoch(1, 0.0, 0.0, 0.0, 0.01, 0.0, {"head": 0.0}, 0.1))
+    found = read(tmp_path)
+    for tag in ("train_loss", "val_loss", "val_score", "grad_norm", "grad_norm/head"):
+        assert points(found, tag) == [(1, 0.0)]
+
+
 def test_a_viewer_reads_along(tmp_path: Path) -> None:
     board = open_board(tmp_path)
     viewer = read(tmp_path)
@@ -160,6 +167,12 @@ def test_the_graph_shows_both_states_that_the_head_reads(tmp_path: Path) -> None
     assert list(named["transpose_2"].input) == ["layers.0"]
 
 
+def test_the_graph_shows_where_a_learned_state_enters(tmp_path: Path) -> None:
+    named = drawn(tmp_path, RegLSTM(F, 4, cell="gru", initial_state="learned"))
+    assert list(named["layers.0"].input) == ["transpose", "contiguous"]
+    assert list(named["contiguous"].input) == ["expand"]
+
+
 @pytest.mark.parametrize(
     ("model", "kind"),
     [
@@ -182,6 +195,7 @@ def test_in_every_graph_each_layer_has_one_box_between_input_and_output(
         before |= set(inputs)
         waiting += inputs
     assert {"input", "layers.0", "layers.1", "head/0"} <= before
+    assert shapes(named["output"])[0][:2] == [1, H]
 
 
 def test_drawing_leaves_the_model_and_chance_as_they_were(tmp_path: Path) -> None:
