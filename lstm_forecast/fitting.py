@@ -107,7 +107,7 @@ def _prepared(
     """Panel, splits and windows, with lines for the account; and why no network can be trained, else nothing.
 
     Raises:
-        DataInvalid: too few rows for the lookback that was asked for, or for any forecast; holes, empty cells.
+        DataInvalid: too few rows for the lookback asked for, or for any forecast; holes, empty cells.
     """
     try:
         prepared, notes = stages.prepare(config, table, frequency)

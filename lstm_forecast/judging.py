@@ -22,11 +22,12 @@ from lstm_forecast.forecasting.baselines import SIMPLE, baseline_forecasts, naiv
 from lstm_forecast.forecasting.calibration import Calibration, calibrate_conformal, calibrate_quantile
 from lstm_forecast.forecasting.intervals import interval_bounds, measured_coverage
 from lstm_forecast.forecasting.volatility import interval_units
-from lstm_forecast.stages import Prepared
+from lstm_forecast.stages import Prepared, some_names
 
 if TYPE_CHECKING:
     from lstm_forecast.forecasting.forecast import Forecaster
     from lstm_forecast.training.loop import Epoch
+    from lstm_forecast.training.tensorboard import BoardWriter
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -80,8 +81,14 @@ class Trained:
         return self.final is not self.learned.forecaster
 
 
-def fit_and_test(plan: Plan, events: Events) -> Trained:
-    """Trains on the training rows, selects and calibrates on validation, and looks at the test split once."""
+def fit_and_test(plan: Plan, events: Events, *, boards: Sequence[BoardWriter] = ()) -> Trained:
+    """Trains on the training rows, selects and calibrates on validation, and looks at the test split once.
+
+    Args:
+        plan: what is trained.
+        events: told of everything that happens.
+        boards: TensorBoard files, one per network, told of each epoch; none where they are not wanted.
+    """
     import torch
 
     from lstm_forecast.model.devices import choose_device
@@ -98,6 +105,8 @@ def fit_and_test(plan: Plan, events: Events) -> Trained:
 
         def on_epoch(number: int, epoch: Epoch, best: int) -> None:
             events.emit("epoch.end", epoch_fields(number, epoch, best, config))
+            if boards:
+                boards[number].epoch(epoch)
 
         learned = learn(config, prepared, device=device, on_epoch=on_epoch)
         _warn_constant(prepared, learned.forecaster.scaling, events)
@@ -171,6 +180,13 @@ def baselines_at(
             others, panel, held.rows, held.series, horizon=horizon, season=season, fit_end=fit_end
         )
         found |= fitted.forecasts
+        for name, failed in fitted.failed.items():
+            if failed:
+                names_failed = some_names(panel, failed)
+                message = (
+                    f"{name} could not be fitted to {names_failed}: there the naive forecast stands for it"
+                )
+                events.warn(f"baseline.{name}", message)
     return {name: found[name] for name in names}
 
 
@@ -277,9 +293,8 @@ def share(part: int, whole: int) -> str:
 
 def _warn_constant(prepared: Prepared, scaling: Scaling, events: Events) -> None:
     """Says which series never move in training: their forecast is that value."""
-    still = [name for name, flag in zip(prepared.panel.series_ids, scaling.still, strict=True) if flag]
-    if still:
-        names = ", ".join(still[:5]) + (", …" if len(still) > 5 else "")
+    if scaling.still.any():
+        names = some_names(prepared.panel, np.flatnonzero(scaling.still))
         events.warn(
             "data.constant", f"the training values never change, so their last value is the forecast: {names}"
         )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from lstm_forecast import backtests, recording
+from lstm_forecast.boards import finish_boards, open_boards
 from lstm_forecast.choices import with_name
 from lstm_forecast.config import Loaded, load_config
 from lstm_forecast.dated import Forecast
@@ -97,7 +98,9 @@ def train(
     run = create_run(folder, name)
     config = plan.config
     with recording.recorded(run, events, argv) as outcome:
-        trained = fall_back(plan, events) if plan.shortfall else fit_and_test(plan, events)
+        boards = [] if plan.shortfall else open_boards(config, run.path / "tensorboard")
+        trained = fall_back(plan, events) if plan.shortfall else fit_and_test(plan, events, boards=boards)
+        finish_boards(boards, plan, trained)
         worse = trained.judged.verdict.worse
         failed = worse and config.evaluation.fail_if_worse
         outcome.exit_code = Worse.code if failed else 0

@@ -113,9 +113,9 @@ def prepare_short(config: Config, table: Table, frequency: Frequency) -> tuple[P
 
 
 def short_cutoffs(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
-    """The cutoffs that baselines are compared at where no network can be trained: the second half of the rows.
+    """Where baselines are compared if no network can be trained: at every row of the later half.
 
-    Flat rows and series, each [W].
+    Flat rows of the cutoffs and their series, each [W].
     """
     half = panel.offsets[:-1] + np.maximum(panel.lengths // 2, 1)
     return cutoffs(panel, half, panel.offsets[1:], least=1)
@@ -188,11 +188,12 @@ def _left_out(prepared: Prepared) -> list[str]:
         absent = np.setdiff1d(np.arange(len(prepared.panel)), windows.series)
         if 0 < len(absent) < len(prepared.panel):
             lines.append(
-                f"{len(absent)} series have too few rows for {part}: {_some(prepared.panel, absent)}"
+                f"{len(absent)} series have too few rows for {part}: {some_names(prepared.panel, absent)}"
             )
     return lines
 
 
-def _some(panel: Panel, series: Sequence[int] | np.ndarray) -> str:
+def some_names(panel: Panel, series: Sequence[int] | np.ndarray) -> str:
+    """The names of the first few of these series, for a message."""
     names = [panel.series_ids[int(s)] for s in series[:5]]
     return ", ".join(names) + (", …" if len(series) > 5 else "")

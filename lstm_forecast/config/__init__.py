@@ -4,6 +4,7 @@ from lstm_forecast.config.describing import (
     FieldRow,
     config_rows,
     config_schema,
+    config_values,
     dump_config,
     field_table,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "WindowConfig",
     "config_rows",
     "config_schema",
+    "config_values",
     "dump_config",
     "field_table",
     "load_config",

@@ -22,7 +22,7 @@ class FieldRow:
 
 def dump_config(config: Config) -> str:
     """YAML with every key; `load_config` reads it back to an equal Config."""
-    values = _values(config)
+    values = config_values(config)
     lines = []
     opened: set[str] = set()
     for key, value in values.items():
@@ -51,7 +51,7 @@ def config_schema() -> dict[str, object]:
 
 def config_rows(loaded: Loaded) -> list[tuple[str, object, str]]:
     """Dotted key, value as it would stand in YAML, and origin, in the order of the models."""
-    return [(key, value, loaded.origins[key]) for key, value in _values(loaded.config).items()]
+    return [(key, value, loaded.origins[key]) for key, value in config_values(loaded.config).items()]
 
 
 def field_table() -> list[FieldRow]:
@@ -59,7 +59,8 @@ def field_table() -> list[FieldRow]:
     return [_field(key) for key in KEYS]
 
 
-def _values(config: Config) -> dict[str, object]:
+def config_values(config: Config) -> dict[str, object]:
+    """Every key with its value as it would stand in YAML, in the order of the models."""
     dumped = config.model_dump(mode="json")
     return {key: reduce(getitem, key.split("."), dumped) for key in KEYS}
 

@@ -38,8 +38,8 @@ class Scaling:
             step is given instead of a difference counts too.
         input_high: the highest.
         mase_scale: mean absolute difference from the value one season before, of the target in the training
-            rows in original units, [S]; 0 where it never changes (Hyndman & Koehler 2006, eq. 3; with a season
-            as in the M4 competition).
+            rows in original units, [S]; 0 where it never changes (Hyndman & Koehler 2006, eq. 3; with a
+            season as in the M4 competition).
         rmsse_scale: root mean square of the same differences, [S] (Makridakis, Spiliotis & Assimakopoulos
             2022, the M5 competition).
         trained: whether the series has the two training rows that scaling needs, bool [S].

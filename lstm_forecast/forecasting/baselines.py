@@ -135,7 +135,7 @@ def _is_seasonal(values: Floats, season: int) -> bool:
 
 
 def _seasonal_indices(values: Floats, season: int) -> Floats:
-    """Indices of the classical multiplicative decomposition, [m], up to a common factor; the first row's first.
+    """Indices of the classical multiplicative decomposition, [m], but for a common factor.
 
     The trend is the moving average over one season, centred: of an even season its two ends count half.
     """

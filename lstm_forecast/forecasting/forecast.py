@@ -116,9 +116,7 @@ class Forecaster:
         return Outlook(np.concatenate(points, axis=1)[:, :horizon], quantiles)
 
     def outside(self, panel: Panel, rows: Rows, series: Rows) -> tuple[int, int]:
-        """How many numbers the network receives before ``rows`` [W], and how many of them lie outside the
-        range it was trained on: (outside, all).
-        """
+        """Of the numbers the network receives at ``rows`` [W]: (those outside its trained range, all)."""
         found = 0
         for i in range(0, len(rows), CHUNK):
             window, mine = self._windows(panel, rows[i : i + CHUNK]), series[i : i + CHUNK]

@@ -44,7 +44,7 @@ def rolling_margins(
         scores: of the backtest windows, [W, K', P], as :func:`backtest_scores` gives them.
         origins: time of each window's cutoff, [W].
         known_at: time of each target, [W, K']: from this cutoff on its score is known. Any common clock does;
-            for one series row numbers: cutoff row + step.
+            for one series row numbers: cutoff row + step. Of no account where the score is NaN.
         series: each window's series, [W].
         unit: unit of each window's scores, [W].
 
@@ -52,9 +52,9 @@ def rolling_margins(
         NaN at steps beyond the calibration's, and where too few scores are known.
 
     Raises:
-        ValueError: a target at or before its own cutoff.
+        ValueError: a known target at or before its own cutoff.
     """
-    if np.any(known_at <= origins[:, None]):
+    if np.any((known_at <= origins[:, None]) & ~np.isnan(scores).all(axis=2)):
         raise ValueError("known_at: a target at or before its own cutoff; expected later times")
     found = np.full(scores.shape[:2], np.nan)
     column = calibration.column(level)

@@ -97,8 +97,7 @@ class Preprocess:
                 Scaling.from_json(fields["held_out_scaling"]) if fields["held_out_scaling"] else None,
             )
             _check_frequency(read.frequency)
-            if not 1 <= read.season <= MOST_SEASON:
-                raise ValueError(f"season is {read.season}")
+            _check_season(read.season)
             for scaling in filter(None, (read.scaling, read.held_out_scaling)):
                 _check_scaling(scaling, (len(read.series_ids), len(read.columns)))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -119,6 +118,11 @@ def _check_frequency(frequency: Frequency) -> None:
         and all(0 <= time < DAY for time in frequency.clock)
     ):
         raise ValueError("frequency makes no sense")
+
+
+def _check_season(season: int) -> None:
+    if not 1 <= season <= MOST_SEASON:
+        raise ValueError(f"season is {season}")
 
 
 def _check_scaling(scaling: Scaling, shape: tuple[int, int]) -> None:

@@ -192,7 +192,7 @@ class RegLSTM(nn.Module):
         return out.transpose(0, 1) if self.batch_first else out
 
     def final(self, x: Tensor, *, draws: Draws | None = None) -> Tensor:
-        """The head's output from the final state, ``[B, H]`` or ``[B, H, Q]``; ``x`` and ``draws`` as in ``forward``.
+        """The head's output from the final state, ``[B, H]`` or ``[B, H, Q]``; arguments as in ``forward``.
 
         With two directions that is the forward one's state at step L - 1 beside the backward one's at step 0:
         both have seen the whole window. LayerNorm and dropout act on this pair; the cell state, which is no

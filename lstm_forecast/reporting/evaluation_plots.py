@@ -109,13 +109,7 @@ def plot_error(
     """
     names = [visible(shorten(name.replace("_", " "), length=LONGEST_NAME)) for name in errors]
     with drawing([title, value_label, *names]):
-        ahead = (
-            "steps ahead"
-            if len(steps) != 1
-            else "1 step ahead"
-            if steps[0] == 1
-            else f"{steps[0]} steps ahead"
-        )
+        ahead = f"{steps[0]} step{'s' * (steps[0] != 1)} ahead" if len(steps) == 1 else "steps ahead"
         figure, (panel,) = open_panels(1, title=title, time_label=ahead, value_label=value_label)
         places, values = np.asarray(steps, np.int64), [np.asarray(one, float) for one in errors.values()]
         if len(steps) == 1:

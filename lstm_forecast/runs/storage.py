@@ -35,7 +35,7 @@ def write_atomic(path: Path, data: bytes) -> None:
         StorageError: with the system's reason; the old file, if there was one, is untouched.
     """
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
-    with _storage_errors(path):
+    with storage_errors(path):
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | _BINARY
         descriptor = os.open(temporary, flags, 0o666)
         try:
@@ -90,13 +90,13 @@ def make_directory(path: Path) -> None:
     Raises:
         StorageError: it cannot be made.
     """
-    with _storage_errors(path):
+    with storage_errors(path):
         path.mkdir(parents=True, exist_ok=True)
 
 
 def append_line(path: Path, line: str) -> None:
     """Adds one line to a log; a line is written in one call."""
-    with _storage_errors(path):
+    with storage_errors(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_FOLLOW, 0o666)
         try:
             os.write(descriptor, (line + "\n").encode())
@@ -171,7 +171,7 @@ def held_lock(path: Path, *, timeout_s: float) -> Iterator[None]:
 
     make_directory(path.parent)
     lock = FileLock(path)
-    with _storage_errors(path):
+    with storage_errors(path):
         try:
             lock.acquire(timeout=timeout_s)
         except Timeout:  # before OSError, of which it is a kind
@@ -184,7 +184,7 @@ def held_lock(path: Path, *, timeout_s: float) -> Iterator[None]:
 
 
 @contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
+def storage_errors(path: Path) -> Iterator[None]:
     """Turns the system's errors into ours, the number kept."""
     try:
         yield

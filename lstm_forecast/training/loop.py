@@ -57,8 +57,10 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Score:
-    """What validation says: ``loss`` in the unit of the head; ``score``, which selects the model: the MAE of the
-    forecasts over the MASE scale of their series, or a quantile head's pinball loss over the same.
+    """What validation says: ``loss`` in the unit of the head, and ``score``, which selects the model.
+
+    The score is the MAE of the forecasts over the MASE scale of their series, or a quantile head's pinball
+    loss over the same.
     """
 
     loss: float

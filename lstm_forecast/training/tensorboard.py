@@ -22,7 +22,7 @@ from torch.overrides import TorchFunctionMode
 
 from lstm_forecast.errors import ResourceError
 from lstm_forecast.model.reglstm import RegLSTM
-from lstm_forecast.runs.storage import _storage_errors, make_directory
+from lstm_forecast.runs.storage import make_directory, storage_errors
 from lstm_forecast.training.loop import Epoch
 
 
@@ -71,11 +71,8 @@ class BoardWriter:
             StorageError: the file cannot be written.
         """
         from tensorboardX.proto.graph_pb2 import GraphDef
-        from tensorboardX.proto.versions_pb2 import VersionDef
 
-        boxes = boxes_of(model, example)
-        # Without a producer TensorBoard takes the graph for an older format; torch's own writer says 22.
-        graph = GraphDef(node=[_message(box) for box in boxes], versions=VersionDef(producer=22))
+        graph = GraphDef(node=[_message(box) for box in boxes_of(model, example)])
         self._append({"graph_def": graph.SerializeToString()})
 
     def finish(self, settings: Mapping[str, str | float | bool | int], metrics: Mapping[str, float]) -> None:
@@ -107,7 +104,7 @@ class BoardWriter:
         from tensorboardX.proto.event_pb2 import Event
 
         record = _record(Event(wall_time=time.time(), **fields).SerializeToString())
-        with _storage_errors(self.file), self.file.open("ab") as file:
+        with storage_errors(self.file), self.file.open("ab") as file:
             file.write(record)
             file.flush()
             os.fsync(file.fileno())

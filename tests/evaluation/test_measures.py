@@ -143,6 +143,10 @@ def test_series_of_one_time_are_no_independent_tosses() -> None:
     assert measure(truth, forecast).reasons == {"hit_rate_p": SHARED}
     assert measure_by_step(truth, forecast)[0].reasons == {"hit_rate_p": SHARED}
     assert [found.reasons for found in measure_by_series(truth, forecast).values()] == [{}, {}]
+    # one series may begin when the other ends
+    after = replace(truth, origins=np.concatenate([np.arange(30), np.arange(29, 59)]))
+    assert [found.reasons for found in measure_by_series(after, forecast).values()] == [{}, {}]
+    assert measure(after, forecast).reasons == {"hit_rate_p": SHARED}
     apart = replace(truth, origins=np.arange(60))
     assert measure(apart, forecast).values["hit_rate_p"] == pytest.approx(plain_test(apart, forecast))
 

@@ -320,6 +320,7 @@ WRONG_ARRAYS: dict[str, Change] = {
     "floor: expected 2": lambda a: a.update(floor=np.ones(3)),
     "finite numbers above 0": lambda a: a.update(floor=np.array([1.0, 0.0])),
     "2 finite": lambda a: a.update(floor=np.array([1.0, NAN])),
+    "floor: expected 2 finite": lambda a: a.update(floor=np.array([1.0, np.inf])),
     "series: some": lambda a: a.update(series=a["series"] + 1),
     "not one of 2": lambda a: a.update(series=a["series"] - 1),
     "series: int32": lambda a: a.update(series=a["series"].astype(np.int32)),

@@ -112,21 +112,22 @@ def by_loop(calibration: Calibration, test: Backtest, level: float, *, keep: int
 
 
 @pytest.mark.parametrize(
-    ("counts", "windows", "every", "unknown"),
+    ("counts", "windows", "steps", "every", "unknown"),
     [
-        ([150], 200, 1, 0.0),  # one series of its own, the queue fills up
-        ([300], 40, 1, 0.2),
-        ([60], 260, 3, 0.1),  # origins apart: a score of step 5 is known two origins later
-        ([120, 30, 0], 60, 1, 0.1),  # one alone, two sharing
-        ([105, 101], 30, 2, 0.03),  # whether alone depends on the step
-        ([0], 30, 1, 0.0),  # nothing to begin with
+        ([150], 200, 5, 1, 0.0),  # one series of its own, the queue fills up
+        ([300], 40, 5, 1, 0.2),
+        ([60], 260, 5, 3, 0.1),  # origins apart: a score of step 5 is known two origins later
+        ([120, 30, 0], 60, 5, 1, 0.1),  # one alone, two sharing
+        ([105, 101], 30, 5, 2, 0.03),  # whether alone depends on the step
+        ([60, 90], 290, 1, 1, 0.3),  # 250 times of two series have now more scores, now fewer
+        ([0], 30, 5, 1, 0.0),  # nothing to begin with
     ],
 )
 def test_margins_are_those_of_a_plain_loop(
-    counts: list[int], windows: int, every: int, unknown: float
+    counts: list[int], windows: int, steps: int, every: int, unknown: float
 ) -> None:
-    calibration = calibrated(counts, steps=5, unknown=unknown, seed=1)
-    test = backtest(len(counts), windows, steps=5, every=every, unknown=unknown, seed=2)
+    calibration = calibrated(counts, steps=steps, unknown=unknown, seed=1)
+    test = backtest(len(counts), windows, steps=steps, every=every, unknown=unknown, seed=2)
     for level in (80, 95):
         expected = by_loop(calibration, test, level, keep=250)
         np.testing.assert_allclose(test.margins(calibration, level), expected, rtol=1e-14)
@@ -205,6 +206,14 @@ def test_a_level_without_its_quantiles_has_no_margin() -> None:
     test = backtest(1, 30, steps=1, every=1, unknown=0, seed=6)
     assert np.isnan(test.margins(paired, 95)).all()
     assert not np.isnan(test.margins(paired, 80)).any()
+
+
+def test_the_time_of_a_target_that_never_came_does_not_matter() -> None:
+    calibration = calibrated([120], steps=2, unknown=0, seed=5)
+    test = backtest(1, 20, steps=2, every=1, unknown=0.3, seed=6)
+    times = np.where(np.isnan(test.scores[:, :, 0]), -1, test.known_at)
+    found = Backtest(test.scores, test.origins, times, test.series).margins(calibration, 80)
+    np.testing.assert_array_equal(found, test.margins(calibration, 80))
 
 
 def test_a_target_at_its_own_cutoff_is_refused() -> None:

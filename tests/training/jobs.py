@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lstm_forecast import pipeline
 from lstm_forecast.config import Loaded, load_config
 from lstm_forecast.events import Events
+from lstm_forecast.opening import opened
 
 Floats = NDArray[np.float64]
 TINY = {
@@ -22,6 +23,7 @@ TINY = {
     "model.num_layers": "1",
     "training.epochs": "2",
     "training.device": "cpu",
+    "training.refit": "none",
 }
 
 
@@ -64,8 +66,15 @@ def trained(
 
 
 def files(result: pipeline.TrainResult) -> dict[str, bytes]:
-    """The files that must not depend on what came later: weights, units, history without its clock."""
+    """What must not depend on later rows: weights, units, choices, calibration, history without its clock."""
     history = (result.run.path / "history.csv").read_text()
     lines = [line.rpartition(",")[0] for line in history.splitlines()]
-    found = {name: (result.run.path / name).read_bytes() for name in ("model.safetensors", "preprocess.json")}
-    return {**found, "history.csv": "\n".join(lines).encode()}
+    names = ("model.safetensors", "preprocess.json", "config.yaml")
+    found = {name: (result.run.path / name).read_bytes() for name in names}
+    scores = opened(result.run).scores
+    return {
+        **found,
+        "history.csv": "\n".join(lines).encode(),
+        "calibration": b"".join(scores[name].tobytes() for name in sorted(scores)),
+        "baseline": result.verdict.baseline.encode(),
+    }

@@ -5,6 +5,7 @@ What must not change is compared byte by byte, in the files that a forecast is m
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from safetensors.numpy import load
 from torch import Tensor
 
 from lstm_forecast.data.tensors import PanelTensors
@@ -105,7 +107,9 @@ def test_the_validation_split_reaches_neither_units_nor_the_weights_of_an_epoch(
     before, after = run_files(tmp_path, case, VALIDATION, 1.0), run_files(tmp_path, case, VALIDATION, 1e6)
     assert before["preprocess.json"] == after["preprocess.json"]
     assert before["model.safetensors"] == after["model.safetensors"]
+    assert before["config.yaml"] == after["config.yaml"]
     assert before["history.csv"] != after["history.csv"]  # validation was looked at, and only there
+    assert before["calibration"] != after["calibration"]
 
 
 @pytest.mark.parametrize("what", ["preprocess.json", "model.safetensors"])
@@ -136,3 +140,45 @@ def test_the_loop_is_handed_no_row_after_validation(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(loop, "fit", watched)
     trained(several_series(tmp_path, since=ROWS, factor=1.0), {**BY_DATE, "data.series_id": "id"})
     assert [len(tensor) for tensor in handed] == [TEST + TEST + TEST - 30] * 3
+
+
+@pytest.mark.parametrize("case", ["default", "diff of series", "quantiles"])
+def test_row_21_after_a_refit_the_tested_networks_are_still_those_that_never_saw_the_test(
+    case: str, tmp_path: Path
+) -> None:
+    """Those that forecast did see it: their weights and units are others."""
+
+    def parts(factor: float) -> tuple[dict[str, bytes], dict[str, bytes]]:
+        make, changes = CASES[case]
+        settings = {**BY_DATE, "training.patience": "null", **changes, "training.refit": "full"}
+        result = trained(make(tmp_path, since=TEST, factor=factor), settings)
+        weights = load((result.run.path / "model.safetensors").read_bytes())
+        units = json.loads((result.run.path / "preprocess.json").read_text())
+        held_out = {name: value.tobytes() for name, value in weights.items() if name.startswith("held_out.")}
+        final = {name: value.tobytes() for name, value in weights.items() if name.startswith("network.")}
+        found = files(result)
+        held_out |= {name: found[name] for name in ("history.csv", "calibration", "baseline", "config.yaml")}
+        held_out["units"] = json.dumps(units["held_out_scaling"]).encode()
+        final["units"] = json.dumps(units["scaling"]).encode()
+        return held_out, final
+
+    before, after = parts(1.0), parts(1e6)
+    assert len(before[0]) >= 11
+    assert before[0] == after[0]
+    assert all(before[1][name] != after[1][name] for name in before[1])
+
+
+@pytest.mark.parametrize("case", ["default", "diff", "quantiles"])
+def test_row_21_the_test_rows_reach_no_test_forecast_before_their_time(case: str, tmp_path: Path) -> None:
+    """From the third test row on everything changes: the forecasts made before it do not."""
+    make, changes = CASES[case]
+    found = []
+    for factor in (1.0, 1e6):
+        result = trained(make(tmp_path, since=TEST + 3, factor=factor), {**BY_DATE, **changes})
+        test = result.judged.test
+        known = test.rows < TEST + 3  # rows of the first series are counted from 0
+        early = test.part((test.series == 0) & known)
+        bounds = [end[(test.series == 0) & known] for pair in result.judged.bounds.values() for end in pair]
+        found.append([early.forecast, *early.baselines.values(), *bounds])
+    assert len(found[0][0]) == 4  # made at the last validation row and the first three of the test
+    assert [part.tobytes() for part in found[0]] == [part.tobytes() for part in found[1]]

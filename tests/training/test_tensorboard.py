@@ -17,9 +17,10 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+from torch import Tensor
 
 from lstm_forecast.errors import ResourceError, StorageError
-from lstm_forecast.model.reglstm import RegLSTM
+from lstm_forecast.model.reglstm import Draws, RegLSTM
 from lstm_forecast.training.loop import Epoch
 from lstm_forecast.training.tensorboard import BoardWriter, open_board
 from tests.training.small import RECIPE, bits, fitted, network
@@ -196,6 +197,18 @@ def test_in_every_graph_each_layer_has_one_box_between_input_and_output(
         waiting += inputs
     assert {"input", "layers.0", "layers.1", "head/0"} <= before
     assert shapes(named["output"])[0][:2] == [1, H]
+
+
+class ByKeyword(RegLSTM):
+    """Hands tensors to operations by name, and in lists."""
+
+    def final(self, x: Tensor, *, draws: Draws | None = None) -> Tensor:
+        return torch.cat(tensors=[x, torch.neg(input=x)])
+
+
+def test_the_graph_follows_tensors_that_go_by_keyword(tmp_path: Path) -> None:
+    expected = {"input": [], "neg": ["input"], "cat": ["input", "neg"], "output": ["cat"]}
+    assert arrows(drawn(tmp_path, ByKeyword(F, 4))) == expected
 
 
 def test_drawing_leaves_the_model_and_chance_as_they_were(tmp_path: Path) -> None:
