@@ -15,9 +15,9 @@ _HOUR, _MINUTE = DAY // 24, DAY // 1440
 
 # What makes a lag a season, in the autocorrelation of series without a calendar. The numbers are assumptions
 # that were tried on simulated series: of 100 without a season (white noise, random walk, AR(1) from -0.9 to
-# 0.97; 40 to 4,000 rows) at most 4 are given one.
+# 0.97, a step, a random walk below noise; 40 to 4,000 rows) at most 5 are given one.
 _LEAST = 0.3  # of the variance repeats; less is not worth a seasonal forecast
-_BAND = 1.96  # standard errors, two-sided 95 %
+_BAND = 2.576  # standard errors, two-sided 99 %
 _AGAIN = 0.7  # of the peak stands at twice the lag too; the swings of an AR process die away
 _VALLEY = 0.5  # of the peak: the autocorrelation falls below it at some earlier lag
 _AS_GOOD = 0.8  # of the highest peak: the season, where its double is a little higher by chance

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.scaling import Scaling
 from lstm_forecast.evaluation.measures import Truth
-from lstm_forecast.forecasting.forecast import Forecaster
+
+if TYPE_CHECKING:
+    from lstm_forecast.forecasting.forecast import Forecaster
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]

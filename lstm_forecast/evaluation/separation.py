@@ -1,4 +1,4 @@
-"""Train, validation and test kept apart: their times, their targets, and a table with its later rows changed."""
+"""Train, validation and test kept apart: their times, their targets, and tables with later rows changed."""
 
 from __future__ import annotations
 

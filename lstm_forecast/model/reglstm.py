@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Literal, get_args
 
@@ -23,32 +22,11 @@ from lstm_forecast.model.cells import (
     initialise_layer,
     recurrent_layer,
 )
+from lstm_forecast.model.draws import Draws, LayerState
 
 InitialState = Literal["zeros", "random", "learned"]
 Readout = Literal["hidden", "cell", "both"]
 State = Tensor | tuple[Tensor, Tensor]  # as torch has it: h0 for gru and rnn, (h0, c0) for the LSTMs
-LayerState = tuple[Tensor, ...]  # (h,) or (h, c) of one layer, each [directions, B, D]
-
-
-@dataclass(frozen=True, eq=False)
-class Draws:
-    """What chance gives to one training step, drawn for the whole batch so that shards of it can share it.
-
-    Attributes:
-        masks: one dropout mask ``[B, L, directions * D]`` per layer, 0 or 1 / (1 - p); empty without dropout.
-        state: initial states drawn at random, per layer ``(h,)`` or ``(h, c)``, each ``[directions, B, D]``;
-            None unless ``initial_state`` is random.
-    """
-
-    masks: tuple[Tensor, ...] = ()
-    state: tuple[LayerState, ...] | None = None
-
-    def rows(self, rows: slice) -> Draws:
-        """The part that belongs to these rows of the batch (views, no copies)."""
-        state = None
-        if self.state is not None:
-            state = tuple(tuple(part[:, rows] for part in layer) for layer in self.state)
-        return Draws(tuple(mask[rows] for mask in self.masks), state)
 
 
 class RegLSTM(nn.Module):

@@ -10,6 +10,27 @@ import pytest
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "lstm_forecast"
+# The verbs and the stages they are made of share one level; within it, imports go one way only.
+STAGES_IN_ORDER = (
+    "stages",
+    "choices",
+    "networks",
+    "fitting",
+    "judging",
+    "falling_back",
+    "boards",
+    "documents",
+    "opening",
+    "backtests",
+    "latest",
+    "dated",
+    "predicting",
+    "evaluating",
+    "auditing",
+    "recording",
+    "drawing",
+    "pipeline",
+)
 LEVELS = {
     "__init__": 7,  # the public names, each imported from its home on first use
     "__main__": 8,
@@ -24,17 +45,9 @@ LEVELS = {
     "forecasting": 3,
     "evaluation": 4,
     "reporting": 4,
-    "stages": 5,
-    "fitting": 5,
-    "opening": 5,
-    "predicting": 5,
-    "recording": 5,
-    "drawing": 5,
-    "pipeline": 5,
+    **dict.fromkeys(STAGES_IN_ORDER, 5),
     "cli": 7,
 }
-# The verbs and the stages they are made of share one level; within it, imports go one way only.
-STAGES_IN_ORDER = ("stages", "fitting", "opening", "predicting", "recording", "drawing", "pipeline")
 EXCEPTIONS: dict[tuple[str, str], str] = {}  # (module, imported part): reason
 
 

@@ -20,6 +20,7 @@ MANY_PARAMETERS = {
     "cli/train.py:train": "one parameter per option: typer builds the command from them",
     "cli/predict.py:predict": "one parameter per option",
     "cli/plot.py:plot": "one parameter per option",
+    "cli/evaluate.py:evaluate": "one parameter per option",
     "cli/check.py:check": "one parameter per option",
     "model/reglstm.py:__init__": "the public network: one argument per property",
     "data/dates.py:_microseconds": "a moment has that many parts",

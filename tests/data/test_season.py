@@ -138,11 +138,18 @@ def test_series_too_short_for_the_longer_season_have_no_say() -> None:
     assert find_season(panel, frequency, given=None).steps == 168
 
 
-@pytest.mark.parametrize("rows", [60, 300, 1000])
+@pytest.mark.parametrize("rows", [40, 60, 300, 1000])
 @pytest.mark.parametrize("phi", [0.0, 0.5, 0.9, 0.97, 1.0, -0.5, -0.9])
 def test_series_without_a_season_are_given_none(phi: float, rows: int) -> None:
     false = [seed for seed in SEEDS if found(autoregression(phi, rows, seed)) != 1]
     assert len(false) <= 5
+
+
+def test_a_level_that_steps_or_wanders_below_noise_is_no_season() -> None:
+    step = 3.0 * (np.arange(300) > 150)
+    assert sum(found(step + noise(300, seed)) != 1 for seed in SEEDS) <= 5
+    walks = [autoregression(1, 300, seed) + 2 * noise(300, 1000 + seed) for seed in SEEDS]
+    assert sum(found(walk) != 1 for walk in walks) <= 5
 
 
 @pytest.mark.parametrize(("season", "rows"), [(12, 144), (12, 400), (24, 240), (24, 2000)])

@@ -63,6 +63,11 @@ def test_no_bound_lies_below_the_minimum() -> None:
     assert upper.tolist() == [[15.0, 7.0], [15.0, 7.0]]
 
 
+def test_a_forecast_below_the_minimum_has_an_interval_without_width() -> None:
+    lower, upper = bounds(np.array([[-5.0]]), np.array([[2.0]]), minimum=np.zeros(1))
+    assert (lower.tolist(), upper.tolist()) == ([[0.0]], [[0.0]])
+
+
 def test_steps_without_a_margin_have_no_bounds() -> None:
     lower, upper = bounds(np.array([[1.0, 2.0, 3.0, 4.0]]), np.array([[1.0, NAN]]), minimum=NONE)
     np.testing.assert_array_equal(lower, [[0.0, NAN, NAN, NAN]])

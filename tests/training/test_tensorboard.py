@@ -203,6 +203,7 @@ class ByKeyword(RegLSTM):
     """Hands tensors to operations by name, and in lists."""
 
     def final(self, x: Tensor, *, draws: Draws | None = None) -> Tensor:
+        del draws
         return torch.cat(tensors=[x, torch.neg(input=x)])
 
 
