@@ -20,7 +20,8 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torch import Tensor
 
 from lstm_forecast.errors import ResourceError, StorageError
-from lstm_forecast.model.reglstm import Draws, RegLSTM
+from lstm_forecast.model.draws import Draws
+from lstm_forecast.model.reglstm import RegLSTM
 from lstm_forecast.training.loop import Epoch
 from lstm_forecast.training.tensorboard import BoardWriter, open_board
 from tests.training.small import RECIPE, bits, fitted, network
