@@ -20,6 +20,7 @@ from lstm_forecast.data.scaling import Scaling
 from lstm_forecast.errors import DataInvalid, DataMissing, Diverged
 from lstm_forecast.evaluation.leaks import leaking_covariates
 from lstm_forecast.evaluation.separation import (
+    CHANGES,
     Change,
     Mask,
     changed_table,
@@ -45,7 +46,6 @@ Outcome = dict[str, bytes]  # what a training decided and learned, by name, to b
 
 EPOCHS = 2
 STEPS = 8  # of an epoch: enough for every weight to have moved, few enough to be repeated six times
-CHANGES: tuple[Change, ...] = ("times 1,000,000", "replaced by noise")
 EARLY = ("season", "settled configuration", "units", "weights")  # known before validation is looked at
 
 

@@ -1,4 +1,4 @@
-"""TensorBoard files of a training, where ``training.tensorboard`` asks for them: one folder per network."""
+"""The optional packages of a training: are they there; TensorBoard files where they are asked for."""
 
 from __future__ import annotations
 
@@ -11,10 +11,27 @@ import numpy as np
 from lstm_forecast.config import Config, config_values
 from lstm_forecast.data.scaling import network_inputs
 from lstm_forecast.fitting import Plan
+from lstm_forecast.forecasting.baselines import SIMPLE
 from lstm_forecast.judging import Trained
 
 if TYPE_CHECKING:
     from lstm_forecast.training.tensorboard import BoardWriter
+
+
+def require_extras(config: Config) -> None:
+    """Refuses what needs an optional package that is not there, before anything is written or trained.
+
+    Raises:
+        ResourceError: naming the extra.
+    """
+    if set(config.evaluation.baselines) - set(SIMPLE):
+        from lstm_forecast.forecasting.statistical import require_library
+
+        require_library()
+    if config.training.tensorboard:
+        from lstm_forecast.training.tensorboard import require_writer
+
+        require_writer()
 
 
 def open_boards(config: Config, folder: Path) -> list[BoardWriter]:

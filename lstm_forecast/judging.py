@@ -94,10 +94,6 @@ def fit_and_test(plan: Plan, events: Events, *, boards: Sequence[BoardWriter] = 
     from lstm_forecast.model.devices import choose_device
 
     config, prepared = plan.config, plan.prepared
-    if set(config.evaluation.baselines) - set(SIMPLE):
-        from lstm_forecast.forecasting.statistical import require_library
-
-        require_library()  # before anything is trained
     device, line = choose_device(config.training.device)
     events.say([line])
     with networks.network_threads(config):

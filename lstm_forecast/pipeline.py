@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from lstm_forecast import backtests, recording
-from lstm_forecast.boards import finish_boards, open_boards
+from lstm_forecast.boards import finish_boards, open_boards, require_extras
 from lstm_forecast.choices import with_name
 from lstm_forecast.config import Loaded, load_config
 from lstm_forecast.dated import Forecast
@@ -95,6 +95,7 @@ def train(
     claim_name(folder, name, loaded.config.data.path)
     plan = plan_training(loaded, events)
     plan = replace(plan, config=with_name(plan.config, name))
+    require_extras(plan.config)
     run = create_run(folder, name)
     config = plan.config
     with recording.recorded(run, events, argv) as outcome:

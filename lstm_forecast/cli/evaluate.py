@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -81,14 +82,11 @@ def evaluate(
             document["audit"] = result.audit.to_document()
         if dry_run:
             events.say([f"would write {result.evaluation.held.forecast.size:,} rows"])
-        elif output is not None:
-            as_json = output.lower().endswith(".json")
-            data_out = json_bytes(document) if as_json else result.files["backtest.csv"]
-            write_new(Path(output), data_out, overwrite=overwrite)
-            events.say([f"wrote {output}"])
         else:
-            _keep(result)
-            events.say([f"wrote {result.run.path / 'predictions' / 'backtest.csv'}"])
+            written = (
+                _keep(result) if output is None else _write(result, document, output, overwrite=overwrite)
+            )
+            events.say([f"wrote {written}"])
     if json:
         put_json(document | {"warnings": warning_list(events)})
     elif not quiet:
@@ -97,7 +95,17 @@ def evaluate(
     _refuse(result)
 
 
-def _keep(result: pipeline.EvaluateResult) -> None:
+def _write(
+    result: pipeline.EvaluateResult, document: Mapping[str, Any], output: str, *, overwrite: bool
+) -> Path:
+    """The table or the summary in a file of the user's."""
+    as_json = output.lower().endswith(".json")
+    data = json_bytes(document) if as_json else result.files["backtest.csv"]
+    write_new(Path(output), data, overwrite=overwrite)
+    return Path(output)
+
+
+def _keep(result: pipeline.EvaluateResult) -> Path:
     """Leaves table, summary and audit in the run, beside the files that its manifest lists."""
     folder = result.run.path / "predictions"
     make_directory(folder)
@@ -105,6 +113,7 @@ def _keep(result: pipeline.EvaluateResult) -> None:
         write_atomic(folder / name, data)
     if result.audit is not None:
         write_atomic(result.run.path / "audit.json", json_bytes(result.audit.to_document()))
+    return folder / "backtest.csv"
 
 
 def _refuse(result: pipeline.EvaluateResult) -> None:

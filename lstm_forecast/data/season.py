@@ -114,7 +114,7 @@ def _seasonal_errors(values: Floats, training: Panel, candidates: list[int]) -> 
     scale = _mean_change(values, series, within >= 1, 1)
     judged = within >= max(candidates)
     shifted = [_mean_change(values, series, judged, steps) for steps in candidates]
-    counted = np.isfinite(scale) & (scale > 0) & np.isfinite(shifted).all(axis=0)
+    counted = (scale > 0) & np.isfinite(shifted).all(axis=0)
     return [float(np.mean(error[counted] / scale[counted])) if counted.any() else 0.0 for error in shifted]
 
 

@@ -100,15 +100,15 @@ def _regression(
     """Next change [W], own past [1 + lags, W] and the column's [1 + lags, W], each about its series' mean.
 
     Returns:
-        These in units of each series' mean change and mean spread, and the sum of the squared changes.
+        These in units of each series' mean absolute change, and the sum of the squared next changes.
     """
     target, covariate = training.values[:, 0], training.values[:, column]
     following = target[rows + 1] - target[rows]
-    own = _series_centred(np.array([following, *_recent(target, rows, lags)]), series)
-    told = _series_centred(np.array(_recent(covariate, rows, lags)), series)
-    unit, spread = _unit(following, series), _unit(told[0], series)
-    own /= unit
-    return own[0], own[1:], told / spread, float(np.sum((following / unit) ** 2))
+    recent = _recent(covariate, rows, lags)
+    unit, spread = _unit(following, series), _unit(recent[1], series)
+    own = _series_centred(np.array([following, *_recent(target, rows, lags)]), series) / unit
+    told = _series_centred(np.array(recent), series) / spread
+    return own[0], own[1:], told, float(np.sum((following / unit) ** 2))
 
 
 def _recent(values: Floats, rows: Rows, lags: int) -> list[Floats]:

@@ -19,6 +19,7 @@ Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Change = Literal["times 1,000,000", "replaced by noise"]
 
+CHANGES: tuple[Change, ...] = ("times 1,000,000", "replaced by noise")
 PARTS = ("train", "validation", "test")
 FACTOR = 1e6
 LARGEST = 1e300  # that a changed value may have

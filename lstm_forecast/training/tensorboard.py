@@ -117,6 +117,21 @@ def open_board(folder: Path) -> BoardWriter:
         ResourceError: tensorboardX is not installed; nothing was written.
         StorageError: the folder or the file cannot be written.
     """
+    require_writer()
+    make_directory(folder)
+    # TensorBoard knows its files by this infix and reads them in the order of their names. The host's name,
+    # which other writers add, would go with every copy of the run.
+    board = BoardWriter(folder / f"events.out.tfevents.{time.time_ns()}")
+    board._append({"file_version": "brain.Event:2"})
+    return board
+
+
+def require_writer() -> None:
+    """Makes sure that event files can be written.
+
+    Raises:
+        ResourceError: tensorboardX is not installed.
+    """
     try:
         import tensorboardX  # noqa: F401
     except ImportError as error:
@@ -126,12 +141,6 @@ def open_board(folder: Path) -> BoardWriter:
             details=[f"reason: {error}"],
             hint="pip install 'lstm-forecast[tensorboard]'",
         ) from error
-    make_directory(folder)
-    # TensorBoard knows its files by this infix and reads them in the order of their names. The host's name,
-    # which other writers add, would go with every copy of the run.
-    board = BoardWriter(folder / f"events.out.tfevents.{time.time_ns()}")
-    board._append({"file_version": "brain.Event:2"})
-    return board
 
 
 @dataclass(frozen=True)

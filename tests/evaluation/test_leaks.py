@@ -53,13 +53,13 @@ def slow(panel: Panel, column: int, *, lags: int = 5) -> float:
         rows = panel.rows(s)
         y = np.where(panel.observed[rows, 0], panel.values[rows, 0], NAN)
         c = np.where(panel.observed[rows, column], panel.values[rows, column], NAN)
-        kept = []
-        for t in range(lags, len(y) - 1):
-            if not np.isnan([*y[t - lags : t + 2], *c[t - lags : t + 1]]).any():
-                kept.append(t)
+        kept = [
+            t
+            for t in range(lags, len(y) - 1)
+            if not np.isnan([*y[t - lags : t + 2], *c[t - lags : t + 1]]).any()
+        ]
         unit = np.mean([abs(y[t + 1] - y[t]) for t in kept])
-        centre = np.mean(c[kept])
-        spread = np.mean([abs(c[t] - centre) for t in kept])
+        spread = np.mean([abs(c[t] - c[t - 1]) for t in kept])
         for t in kept:
             answers.append((y[t + 1] - y[t]) / unit)
             own.append([y[t] / unit, *((y[t - k] - y[t - k - 1]) / unit for k in range(lags))])

@@ -265,6 +265,14 @@ def test_a_p_value_is_shown_with_two_digits() -> None:
     assert 0.001 < p_value < 0.05
 
 
+@pytest.mark.parametrize(("gain", "p_value", "word"), [(0.47, 0.0546, "ties"), (0.49, 0.046, "beats")])
+def test_one_in_twenty_is_the_limit(*, gain: float, p_value: float, word: str) -> None:
+    theirs = np.full(20, 2.0)
+    verdict = verdict_of(theirs + np.tile([1.0, -1.0], 10) - gain, theirs)
+    assert 2 * stats.t.sf(gain * math.sqrt(19), 19) == pytest.approx(p_value, abs=5e-4)
+    assert verdict.word == word
+
+
 def test_too_few_origins_prove_nothing_however_good_the_model() -> None:
     verdict = verdict_of(np.linspace(0.1, 0.2, 19), np.full(19, 1.0))
     assert (verdict.word, verdict.p_value) == ("ties", None)

@@ -279,6 +279,18 @@ def test_a_multiplicative_season_ends_with_the_first_value_that_is_not_positive(
     assert found.failed == {"ets": ()}
 
 
+def test_a_value_below_zero_does_not_end_a_model_without_a_multiplicative_season() -> None:
+    """Fitted with a multiplicative error, for which the library itself takes positive values only."""
+    form = _Form("mul", "add", False, None)
+    values = airline()
+    parameters, _ = _fit(form, values[:120], 1)
+    before = _carried(form, parameters, values, _Job(values, 120, np.array([119, 124]), H, 1))
+    values[125] = -1.0
+    after = _carried(form, parameters, values, _Job(values, 120, np.array([119, 124, 125, 130]), H, 1))
+    assert after[:2].tobytes() == before.tobytes()
+    assert np.isfinite(after).all()
+
+
 @pytest.mark.parametrize("name", STATISTICAL)
 def test_the_unit_of_the_values_does_not_matter(name: str) -> None:
     values = random_season(positive=True)

@@ -50,7 +50,9 @@ def edited(run: Run, name: str, change: Callable[[dict[str, Any]], None]) -> Non
 def everything(run: Run) -> None:
     """All that a run is read for."""
     chosen = opened(run)
-    assert isinstance(chosen.model, RegLSTM)
+    for forecaster in (chosen.forecaster, chosen.tested):
+        assert all(isinstance(network, RegLSTM) for network in forecaster.networks)
+    assert chosen.calibration is not None
     pipeline.predict(run.path)
     for kind in ("forecast", "test", "loss"):
         pipeline.plot(run.path, kind)
@@ -361,8 +363,8 @@ def test_preprocess_and_context_are_equal_after_a_round_trip(tiny: Tiny) -> None
     files = open_run(tiny.run)
     preprocess = Preprocess.from_bytes(files["preprocess.json"], where="x")
     assert preprocess.to_bytes() == files["preprocess.json"]
-    panel, splits = unpack_context(files["context.safetensors"], preprocess, where="x")
-    assert packing.pack_context(panel, splits, at_least=10**6) == files["context.safetensors"]
+    panel, splits, scores = unpack_context(files["context.safetensors"], preprocess, where="x")
+    assert packing.pack_context(panel, splits, scores, at_least=10**6) == files["context.safetensors"]
     lines = tiny.csv.read_text().splitlines()[1:]
     kept = [float(line.split(",")[1]) for line in lines][-len(panel.times) :]
     assert panel.values[:, 0].tolist() == kept  # the file's own numbers, exactly
@@ -370,16 +372,20 @@ def test_preprocess_and_context_are_equal_after_a_round_trip(tiny: Tiny) -> None
 
 def test_weights_are_equal_after_a_round_trip(tiny: Tiny) -> None:
     chosen = opened(tiny.run)
-    assert packing.pack_weights(chosen.model) == chosen.files["model.safetensors"]
+    assert chosen.tested is chosen.forecaster
+    assert packing.pack_weights(chosen.forecaster.networks, ()) == chosen.files["model.safetensors"]
+    assert set(weights(tiny.run)) == {
+        f"network.0.{name}" for name in chosen.forecaster.networks[0].state_dict()
+    }
 
 
 def test_metrics_and_history_are_readable_and_finite(tiny: Tiny) -> None:
     chosen: Opened = opened(tiny.run)
     assert set(chosen.metrics) >= {"verdict", "skill", "baseline", "p_value", "metrics", "test", "best_epoch"}
     lines = chosen.files["history.csv"].decode().splitlines()
-    assert lines[0].startswith("epoch,train_loss,val_loss,val_score,lr,grad_norm,")
+    assert lines[0].startswith("network,epoch,train_loss,val_loss,val_score,lr,grad_norm,")
     assert lines[0].endswith(",elapsed_s")
-    assert [line.split(",")[0] for line in lines[1:]] == ["1", "2"]
+    assert [line.split(",")[:2] for line in lines[1:]] == [["1", "1"], ["1", "2"]]
     assert all(np.isfinite(float(cell)) for line in lines[1:] for cell in line.split(",") if cell)
 
 
