@@ -96,13 +96,12 @@ def evaluate(
 
 
 def _write(
-    result: pipeline.EvaluateResult, document: Mapping[str, Any], output: str, *, overwrite: bool
-) -> Path:
-    """The table or the summary in a file of the user's."""
-    as_json = output.lower().endswith(".json")
+    result: pipeline.EvaluateResult, document: Mapping[str, Any], output: Path, *, overwrite: bool
+) -> None:
+    """Writes the table or the summary where the user wants it."""
+    as_json = output.suffix.lower() == ".json"
     data = json_bytes(document) if as_json else result.files["backtest.csv"]
-    write_new(Path(output), data, overwrite=overwrite)
-    return Path(output)
+    write_new(output, data, overwrite=overwrite)
 
 
 def _keep(result: pipeline.EvaluateResult) -> Path:

@@ -68,8 +68,8 @@ def test_rows_of_the_table_are_found_by_time_where_the_panel_has_others() -> Non
     """The panel left out the first row of series 0 and filled one in series 1."""
     table = table_of([(0, NAN), (1, 1.0), (2, 2.0), (3, 3.0)], [(1, 1.0), (3, 3.0), (4, 4.0)])
     panel = panel_of([1.0, 2.0, 3.0], [1.0, NAN, 3.0, 4.0], first_days=[1, 1])
-    assert np.flatnonzero(table_rows_from(table, panel, ints(1, 4))).tolist() == [2, 3, 6 - 1]
-    assert np.flatnonzero(table_rows_from(table, panel, ints(3, 7))).tolist() == [3 + 4 - 1]
+    assert np.flatnonzero(table_rows_from(table, panel, ints(1, 4))).tolist() == [2, 3, 5, 6]
+    assert np.flatnonzero(table_rows_from(table, panel, ints(3, 6))).tolist() == [6]
 
 
 def test_the_last_known_row_before_a_border_is_not_a_filled_one() -> None:

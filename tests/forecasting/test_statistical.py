@@ -167,8 +167,9 @@ def growing_season(seed: int = 0) -> Floats:
         (random_season(positive=False), 4),
         (OIL, 1),
         (OIL, 12),
+        (random_season(positive=True)[:14], 4),
     ],
-    ids=["airline", "positive", "negative", "oil", "oil, too short for a year"],
+    ids=["airline", "positive", "negative", "oil", "oil, too short for a year", "two seasons and a half"],
 )
 def test_theta_at_the_end_of_training_is_the_librarys(values: Floats, season: int) -> None:
     end = len(values) - 3
@@ -307,6 +308,15 @@ def test_small_moves_on_a_high_level_are_seen() -> None:
     actual = values[np.arange(99, 115)[:, None] + 1 + np.arange(H)]
     last = values[99:115, None]
     assert np.abs(found - actual).mean() < 0.5 * np.abs(last - actual).mean()
+
+
+def test_the_level_of_additive_forms_does_not_matter() -> None:
+    """Values below 0 admit no others. The numbers are exact in binary at both levels."""
+    values = np.round(random_season(positive=False) * 64) / 64
+    rows = range(99, 115)
+    low = of_one(values - 2.0**20, "ets", fit_end=100, season=4, rows=rows)
+    lower = of_one(values - 2.0**28, "ets", fit_end=100, season=4, rows=rows)
+    assert low + 2.0**20 == pytest.approx(lower + 2.0**28, abs=1e-6)
 
 
 def test_every_series_has_its_own_model() -> None:

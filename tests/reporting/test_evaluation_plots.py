@@ -174,6 +174,13 @@ def test_the_residuals_of_one_series_are_a_curve_a_histogram_and_autocorrelation
     np.testing.assert_allclose(np.asarray(mean, float), one.errors.mean(), rtol=1e-12)
 
 
+def test_errors_and_their_histogram_share_the_axis_of_errors() -> None:
+    figure = plot_residuals([ResidualPlot("", days(9), np.full(9, 2.0))], **LABELS)
+    over_time, _, histogram = figure.axes
+    assert histogram.get_ylim() == over_time.get_ylim()
+    assert histogram.get_ylim()[1] > 3.0  # of five bins around 2 the last ends at 3
+
+
 def test_the_histogram_counts_every_error_in_bins_of_freedman_and_diaconis() -> None:
     one = noise(400)
     one.errors[7] = math.nan

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from lstm_forecast.runs.run import FILES, MANIFEST, Run
 from lstm_forecast.runs.storage import json_bytes, sha256_of
 from lstm_forecast.runs.verifying import open_run, verify_run
 from tests.conftest import Tiny
+from tests.training.jobs import days, momentum, trained, write_csv
 
 Change = Callable[[bytes], bytes]
 
@@ -52,7 +54,8 @@ def everything(run: Run) -> None:
     chosen = opened(run)
     for forecaster in (chosen.forecaster, chosen.tested):
         assert all(isinstance(network, RegLSTM) for network in forecaster.networks)
-    assert chosen.calibration is not None
+    if chosen.calibration is not None:
+        assert len(chosen.calibration.windows())
     pipeline.predict(run.path)
     for kind in ("forecast", "test", "loss"):
         pipeline.plot(run.path, kind)
@@ -271,6 +274,14 @@ def _set(*path: str, value: object) -> Callable[[dict[str, Any]], None]:
         pytest.param(_set("scaling", "offset", value=[[1.0], [2.0, 3.0]]), id="ragged"),
         pytest.param(_set("scaling", "normalize", value="os.system"), id="unknown normalize"),
         pytest.param(_set("scaling", "trained", value=[True, True]), id="more flags"),
+        pytest.param(_set("scaling", "transform", value="sqrt"), id="unknown transform"),
+        pytest.param(_set("scaling", "transform", value=["log"]), id="transform no word"),
+        pytest.param(_set("scaling", "input_low", value=[[-1e400]]), id="endless range"),
+        pytest.param(_set("scaling", "mase_scale", value=[-1.0]), id="error scale below 0"),
+        pytest.param(_set("scaling", "rmsse_scale", value=[[1.0]]), id="error scale by column"),
+        pytest.param(_set("held_out_scaling", value={"normalize": "none"}), id="half a second scaling"),
+        pytest.param(_set("season", value=0), id="season of no step"),
+        pytest.param(_set("season", value=10**9), id="season without end"),
         pytest.param(_set("time_format", value={"kind": "date", "pattern": "%Z", "zone": ""}), id="pattern"),
         pytest.param(_set("time_format", value=[]), id="time format no object"),
         pytest.param(_set("frequency", value={}), id="no frequency"),
@@ -313,6 +324,129 @@ def test_row_32_rows_that_make_no_sense_are_refused(name: str, array: np.ndarray
     replaced(tiny.run, "context.safetensors", safe_numpy.save(arrays))
     error = rejected(tiny.run)
     assert (error.id, error.where) == ("artifact.tensor", str(tiny.run.path / "context.safetensors"))
+
+
+def test_row_32_units_of_tested_networks_without_their_weights_are_refused(tiny: Tiny) -> None:
+    """And the other way round: see the run that was trained twice."""
+    edited(tiny.run, "preprocess.json", lambda d: d.update(held_out_scaling=d["scaling"]))
+    error = rejected(tiny.run)
+    assert error.id == "artifact.tensor"
+    assert error.message.startswith("tensor 'held_out.0.head.0.bias': expected float32 [2], got nothing")
+
+
+@pytest.fixture(scope="module")
+def rich_once(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run with everything: two networks of quantiles of logarithms, trained again on all rows."""
+    csv = write_csv(tmp_path_factory.mktemp("rich") / "rich.csv", {"date": days(160), "v": momentum(160)})
+    rich = {"training.ensemble": "2", "training.refit": "full", "model.head": "quantile"}
+    return trained(csv, {**rich, "data.transform": "log1p", "training.patience": "null"}).run
+
+
+@pytest.fixture
+def rich(rich_once: Run, tmp_path: Path) -> Run:
+    """A copy that may be damaged."""
+    shutil.copytree(rich_once.path, tmp_path / "rich" / rich_once.id)
+    return Run(tmp_path / "rich" / rich_once.id)
+
+
+def test_a_run_with_everything_reads_back_to_the_last_bit(rich: Run) -> None:
+    chosen = opened(rich)
+    final, tested, calibration = chosen.forecaster, chosen.tested, chosen.calibration
+    assert len(final.networks) == len(tested.networks) == 2
+    assert final.levels == tested.levels == (0.025, 0.1, 0.5, 0.9, 0.975)
+    assert packing.pack_weights(final.networks, tested.networks) == chosen.files["model.safetensors"]
+    assert chosen.preprocess.to_bytes() == chosen.files["preprocess.json"]
+    assert final.scaling.transform == tested.scaling.transform == "log1p"
+    assert not np.array_equal(final.scaling.unit, tested.scaling.unit)
+    assert calibration is not None
+    assert calibration.to_json() == chosen.metrics["calibration"]
+    assert (calibration.method, calibration.pairs) == ("quantile", (95.0, 80.0))
+    assert {name: array.tobytes() for name, array in calibration.to_arrays().items()} == {
+        name: array.tobytes() for name, array in chosen.scores.items()
+    }
+    everything(rich)
+
+
+def test_row_32_every_network_of_a_run_needs_its_weights_and_no_other(rich: Run) -> None:
+    before = weights(rich)
+    prefixes = ("network.0", "network.1", "held_out.0", "held_out.1")
+    assert {".".join(name.split(".")[:2]) for name in before} == set(prefixes)
+    for prefix in prefixes:
+        name = f"{prefix}.head.0.weight"
+        replaced(rich, "model.safetensors", save({k: v for k, v in before.items() if k != name}))
+        assert repr(name) in rejected(rich).message
+    name = "network.2.head.0.bias"
+    replaced(rich, "model.safetensors", save({**before, name: before["network.1.head.0.bias"].clone()}))
+    assert rejected(rich).message.startswith(f"tensor {name!r}: expected nothing, got float32")
+    replaced(rich, "model.safetensors", save(before))
+    edited(rich, "preprocess.json", lambda document: document.update(held_out_scaling=None))
+    assert rejected(rich).message == ("tensor 'held_out.0.head.0.bias': expected nothing, got float32 [10]")
+
+
+def _calibration(*path: str | int, value: object) -> Callable[[dict[str, Any]], None]:
+    def change(document: dict[str, Any]) -> None:
+        part = document
+        for key in ("calibration", *path)[:-1]:
+            part = part[key]  # type: ignore[index]
+        part[("calibration", *path)[-1]] = value  # type: ignore[index]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(_calibration(value=[]), id="no mapping"),
+        pytest.param(_calibration(value={}), id="empty"),
+        pytest.param(_calibration(value="conformal"), id="a word"),
+        pytest.param(_calibration("method", value="magic"), id="unknown method"),
+        pytest.param(_calibration("scale", value=1), id="unknown scale"),
+        pytest.param(_calibration("pairs", value=[80]), id="pairs without quantiles"),
+        pytest.param(_calibration("coverage", value={}), id="no coverage"),
+        pytest.param(_calibration("coverage", 0, "share", value=[]), id="coverage of no step"),
+        pytest.param(_calibration("coverage", 0, "level", value=100), id="certainty"),
+        pytest.param(_calibration("coverage", 0, "count", 0, value=-1), id="negative count"),
+        pytest.param(_calibration("coverage", 0, "share", 0, value=1.5), id="more than all"),
+    ],
+)
+def test_row_32_a_calibration_that_makes_no_sense_is_refused(
+    change: Callable[[dict[str, Any]], None], tiny: Tiny
+) -> None:
+    edited(tiny.run, "metrics.json", change)
+    error = rejected(tiny.run)
+    assert (error.id, error.where) == ("artifact.calibration", str(tiny.run.path / "metrics.json"))
+
+
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("scores", None),
+        ("scores", np.ones((3, 2))),
+        ("scores", np.ones((3, 2, 1))),
+        ("scores", np.ones((16, 2, 1), dtype=np.float32)),
+        ("scores", -np.ones((16, 16, 1))),
+        ("scores", np.full((16, 16, 1), np.inf)),
+        ("series", np.ones(16, dtype=np.int64)),
+        ("floor", np.zeros(1)),
+        ("more", np.zeros(1)),
+    ],
+)
+def test_row_32_scores_that_make_no_sense_are_refused(
+    name: str, array: np.ndarray | None, tiny: Tiny
+) -> None:
+    arrays = safe_numpy.load((tiny.run.path / "context.safetensors").read_bytes())
+    assert arrays["calibration.scores"].shape == (16, 16, 1)
+    if array is None:
+        del arrays[f"calibration.{name}"]
+    else:
+        arrays[f"calibration.{name}"] = array
+    replaced(tiny.run, "context.safetensors", safe_numpy.save(arrays))
+    assert rejected(tiny.run).id == "artifact.calibration"
+
+
+def test_a_baseline_that_is_none_is_not_believed(tiny: Tiny) -> None:
+    edited(tiny.run, "metrics.json", lambda document: document.update(baseline="os.system"))
+    everything(tiny.run)
 
 
 @pytest.mark.parametrize("time", [2**62, -(2**62), 2**63 - 1])

@@ -1,0 +1,82 @@
+"""What judging the held-out rows costs, beside the training of the main example."""
+
+from __future__ import annotations
+
+import importlib
+import statistics
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.honesty.series import RECIPE, random_walk, write_series
+from lstm_forecast import load_config
+from lstm_forecast.events import Event, Events
+from lstm_forecast.pipeline import train
+
+REPEATS = 3
+LARGEST_SHARE, ENOUGH_S = 0.15, 0.2  # either will do
+LOADED_LATE = ("scipy.special", "sklearn.preprocessing")  # their import is no part of the evaluation
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Wall times of one training, in seconds: its epochs, and the evaluation after them."""
+
+    training_s: float
+    evaluation_s: float
+
+
+def measure(*, quick: bool) -> list[Cost]:
+    """Trains the main example a few times, after a tiny training that loads and warms everything."""
+    for name in LOADED_LATE:
+        importlib.import_module(name)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path = write_series(folder / "tiny.csv", random_walk(0, 400))
+        _train(folder, [f"data.path={path}", "training.epochs=1"])
+        return [
+            _train(folder, ["training.epochs=2"] if quick else []) for _ in range(1 if quick else REPEATS)
+        ]
+
+
+def missed(found: Sequence[Cost]) -> list[str]:
+    """The target, where it was missed."""
+    share, evaluation_s = _medians(found)
+    if share <= LARGEST_SHARE or evaluation_s <= ENOUGH_S:
+        return []
+    return [f"the evaluation takes {share:.0%} of the training, {evaluation_s:.2f} s"]
+
+
+def table(found: Sequence[Cost]) -> list[str]:
+    """Markdown: a row per training and the medians."""
+    lines = ["| training, s | evaluation, s | share |", "| ---: | ---: | ---: |"]
+    for cost in found:
+        share = 100 * cost.evaluation_s / cost.training_s
+        lines.append(f"| {cost.training_s:.2f} | {cost.evaluation_s:.2f} | {share:.1f} % |")
+    share, evaluation_s = _medians(found)
+    limit = f"{LARGEST_SHARE:.0%}".replace("%", " %")
+    return [
+        *lines,
+        "",
+        f"Medians: {100 * share:.1f} %, {evaluation_s:.2f} s; target: {limit} or {ENOUGH_S} s.",
+    ]
+
+
+def _train(folder: Path, sets: list[str]) -> Cost:
+    """The times that a training tells: of its last epoch since the first began, and of its evaluation."""
+    told: dict[str, float] = {}
+
+    def read(event: Event) -> None:
+        if event.name in ("epoch.end", "evaluation.end"):
+            told[event.name] = float(str(event.fields["elapsed_s"]))
+
+    loaded = load_config(RECIPE, sets=["run.plots=false", "run.name=cost", *sets], environ={})
+    train(loaded, runs_dir=folder, events=Events([read]))
+    return Cost(told["epoch.end"], told["evaluation.end"])
+
+
+def _medians(found: Sequence[Cost]) -> tuple[float, float]:
+    """Of the shares and of the evaluations' times."""
+    share = statistics.median(cost.evaluation_s / cost.training_s for cost in found)
+    return share, statistics.median(cost.evaluation_s for cost in found)
