@@ -13,20 +13,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lstm_forecast import networks, stages
 from lstm_forecast.config import Loaded, dump_config, parse_config
 from lstm_forecast.data.scaling import Scaling
 from lstm_forecast.errors import DataInvalid, DataMissing, Diverged
+from lstm_forecast.evaluation.held_out import cutoffs
 from lstm_forecast.evaluation.leaks import leaking_covariates
 from lstm_forecast.evaluation.separation import (
     CHANGES,
     Change,
     Mask,
+    Rows,
     changed_table,
     first_overlap,
     last_table_rows,
     newest_windows,
+    part_ends,
     part_times,
     rows_before,
     table_rows_from,
@@ -46,7 +50,8 @@ Outcome = dict[str, bytes]  # what a training decided and learned, by name, to b
 
 EPOCHS = 2
 STEPS = 8  # of an epoch: enough for every weight to have moved, few enough to be repeated six times
-EARLY = ("season", "settled configuration", "units", "weights")  # known before validation is looked at
+# What validation rows may not reach either, as long as all epochs run.
+EARLY = ("season", "settled configuration", "units", "weights", "first validation forecast")
 
 
 @dataclass(frozen=True)
@@ -179,8 +184,7 @@ def _short_form(opened: Opened) -> Loaded:
 
     All epochs run, on the CPU and without a clock: nothing but the rows can make a difference.
     """
-    where = str(opened.run.path / "config.yaml")
-    loaded = parse_config(opened.files["config.yaml"], where=where)
+    loaded = parse_config(opened.files["config.yaml"], where=str(opened.run.path / "config.yaml"))
     config = loaded.config
     short = {"epochs": EPOCHS, "patience": None, "max_time": None, "ensemble": 1, "device": "cpu"}
     baselines = tuple(name for name in config.evaluation.baselines if name in SIMPLE)
@@ -214,19 +218,12 @@ def _split_borders(opened: Opened, plan: Plan) -> Check:
     write, times = plan.table.time_format.format, part_times(panel, splits)
     numbered = plan.frequency.unit == "row"  # numbered rows of two series share no time
     groups = [[s] for s in range(len(panel))] if numbered else [list(range(len(panel)))]
-    for group in groups:
-        found = first_overlap(times, group)
-        if found is not None:
-            last, first = write(np.array([found.last, found.first]))
-            where = f"{found.earlier} rows reach to {last}, {found.later} rows begin at {first}"
-            return Check(name, False, f"{where}: give split.validation and split.test as dates")
-    spans = []
-    for part, by_series in times.items():
-        together = np.concatenate(by_series)
-        if len(together):
-            first, last = write(np.array([together.min(), together.max()]))
-            spans.append(f"{part} {first} to {last}")
-    return Check(name, True, ", ".join(spans))
+    for found in filter(None, (first_overlap(times, group) for group in groups)):
+        last, first = write(np.array([found.last, found.first]))
+        where = f"{found.earlier} rows reach to {last}, {found.later} rows begin at {first}"
+        return Check(name, False, f"{where}: give split.validation and split.test as dates")
+    ends = {part: write(np.array(pair)) for part, pair in part_ends(times).items()}
+    return Check(name, True, ", ".join(f"{part} {first} to {last}" for part, (first, last) in ends.items()))
 
 
 def _targets_once(plan: Plan) -> Check:
@@ -236,8 +233,7 @@ def _targets_once(plan: Plan) -> Check:
     first = 1 if plan.config.model.supervision == "every_step" else lookback
     parts = [target_rows(prepared.train, rows, first=first, end=end)]
     parts += [target_rows(w, rows, first=lookback, end=end) for w in (prepared.validation, prepared.test)]
-    twice = int(np.sum(np.sum(parts, axis=0) > 1))
-    if twice:
+    if twice := int(np.sum(np.sum(parts, axis=0) > 1)):
         return Check("targets_once", False, f"{twice:,} rows are targets in more than one split")
     counts = " + ".join(f"{int(part.sum()):,}" for part in parts)
     return Check("targets_once", True, f"{counts} rows are targets in train, validation, test, none in two")
@@ -310,7 +306,7 @@ def _outcome(plan: Plan, *, judged: bool) -> Outcome:
         "settled configuration": dump_config(plan.config).encode(),
     }
     windows = newest_windows(plan.prepared.train, STEPS * plan.config.training.batch_size)
-    prepared = replace(plan.prepared, train=windows)
+    prepared, splits = replace(plan.prepared, train=windows), plan.prepared.splits
     try:
         learned = learn(plan.config, prepared, device=torch.device("cpu"), on_epoch=lambda *_: None)
     except Diverged:
@@ -322,7 +318,17 @@ def _outcome(plan: Plan, *, judged: bool) -> Outcome:
         "weights": b"".join(weight.numpy().tobytes() for weight in weights),
         "validation scores": np.array(scores).tobytes(),
     }
+    for part, end in (("validation", splits.train_end), ("test", splits.validation_end)):
+        found[f"first {part} forecast"] = _forecast_at(plan, learned.forecaster, end).tobytes()
     return found | (_chosen(plan, learned.forecaster) if judged else {})
+
+
+def _forecast_at(plan: Plan, forecaster: Forecaster, border: Rows) -> NDArray[np.float64]:
+    """What is forecast with the rows before flat row ``border[s]`` of each series: [W, H]."""
+    panel = plan.prepared.panel
+    end = np.where(forecaster.scaling.trained, border + 1, border)
+    rows, series = cutoffs(panel, border, end, least=forecaster.lookback)
+    return forecaster.at(panel, rows, series, horizon=plan.config.window.horizon).point
 
 
 def _chosen(plan: Plan, forecaster: Forecaster) -> Outcome:
@@ -330,10 +336,8 @@ def _chosen(plan: Plan, forecaster: Forecaster) -> Outcome:
     judged = judge_held_out(plan.config, plan.prepared, forecaster, Events())
     calibration = judged.calibration
     arrays = calibration.to_arrays().values() if calibration is not None else ()
-    return {
-        "calibration": b"".join(array.tobytes() for array in arrays),
-        "choice of baseline": judged.verdict.baseline.encode(),
-    }
+    scores = b"".join(array.tobytes() for array in arrays)
+    return {"calibration": scores, "choice of baseline": judged.verdict.baseline.encode()}
 
 
 def _units(scaling: Scaling) -> bytes:

@@ -176,6 +176,7 @@ def _gates(opened: Opened, series: str | None) -> Figure:
     rows = slice(end - forecaster.lookback, end)
     inputs = network_inputs(context.values[rows][None], forecaster.scaling, np.array(long[:1]))
     layers = gate_activations(forecaster.networks[0], torch.from_numpy(inputs).to(torch.float32))
+    forward = [number for number, layer in enumerate(layers) if not layer.backward]
     of = f", {context.series_ids[long[0]]}" if len(context) > 1 else ""
     return plot_gates(
         layers,
@@ -184,6 +185,7 @@ def _gates(opened: Opened, series: str | None) -> Figure:
         title=f"{opened.run.name}: what the gates do over the newest window{of}",
         value_label=opened.preprocess.columns[0],
         time_label=opened.preprocess.time_name,
+        shown=forward[-1],
     )
 
 

@@ -19,6 +19,7 @@ from lstm_forecast.data.scaling import Scaling
 from lstm_forecast.data.windows import Windows
 from lstm_forecast.errors import DataInvalid
 from lstm_forecast.evaluation.held_out import actual_values
+from lstm_forecast.evaluation.leaks import leaking_covariates
 from lstm_forecast.events import Events
 from lstm_forecast.stages import Prepared
 
@@ -98,6 +99,8 @@ def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
         events.warn("data.too_short", f"no network can be trained: {shortfall}")
     if levels:
         events.warn("intervals.level", levels)
+    for leaking in leaking_covariates(prepared.panel.until(prepared.splits.train_end)):
+        events.warn("data.leak", leaking.question)
     return Plan(config, table, frequency, prepared, shortfall)
 
 

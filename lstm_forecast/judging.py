@@ -125,7 +125,7 @@ def judge_held_out(config: Config, prepared: Prepared, forecaster: Forecaster, e
     best = best_simple(config, panel, validation, end=splits.validation_end)
     wide = _held_out(config, prepared, forecaster, splits.validation_end, panel.offsets[1:])
     bounds: Bounds = {}
-    if calibration is not None:
+    if calibration is not None and len(wide):
         bounds = fixed_bounds(config, calibration, panel, forecaster, wide)
         coverage = {level: measured_coverage(wide.actual, *pair) for level, pair in bounds.items()}
         calibration = calibration.with_coverage(coverage)

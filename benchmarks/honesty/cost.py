@@ -34,7 +34,7 @@ def measure(*, quick: bool) -> list[Cost]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path = write_series(folder / "tiny.csv", random_walk(0, 400))
-        _train(folder, [f"data.path={path}", "training.epochs=1"])
+        _train(folder, [f"data.path={path}", "training.epochs=1", "run.name=tiny"])
         return [
             _train(folder, ["training.epochs=2"] if quick else []) for _ in range(1 if quick else REPEATS)
         ]
@@ -71,7 +71,7 @@ def _train(folder: Path, sets: list[str]) -> Cost:
         if event.name in ("epoch.end", "evaluation.end"):
             told[event.name] = float(str(event.fields["elapsed_s"]))
 
-    loaded = load_config(RECIPE, sets=["run.plots=false", "run.name=cost", *sets], environ={})
+    loaded = load_config(RECIPE, sets=["run.plots=false", *sets], environ={})
     train(loaded, runs_dir=folder, events=Events([read]))
     return Cost(told["epoch.end"], told["evaluation.end"])
 

@@ -26,7 +26,7 @@ FIXED, ROLLING, ROLLING_SHIFT = 0.04, 0.015, 0.03  # bounds on |share - level|
 
 @dataclass(frozen=True)
 class Job:
-    """One series: its name, and where it lies in LAWS (``rows`` of them) or among the prices (0)."""
+    """One series: its name, its rows where LAWS have it, or 0 where it is one of the prices."""
 
     name: str
     rows: int
@@ -132,7 +132,8 @@ def _bound(name: str, kind: str, level: float, count: int) -> float | None:
 
 def _file(job: Job, folder: Path) -> Path:
     if job.rows:
-        return write_series(folder / "series.csv", LAWS[job.name](0, job.rows))
+        seed = list(LAWS).index(job.name)  # noise of its own for each
+        return write_series(folder / "series.csv", LAWS[job.name](seed, job.rows))
     return dict(write_prices(folder))[job.name]
 
 

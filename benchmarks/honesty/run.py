@@ -24,7 +24,8 @@ from typing import TypeVar
 
 HERE = Path(__file__).resolve().parent
 PARTS = ("coverage", "verdicts", "cost")
-Job, Found = TypeVar("Job"), TypeVar("Found")
+Job = TypeVar("Job")
+Found = TypeVar("Found")
 
 
 def main() -> int:
@@ -68,28 +69,22 @@ def _measured(part: str, *, quick: bool, processes: int) -> tuple[list[str], lis
 def _each(measure: Callable[[Job], list[Found]], jobs: Sequence[Job], processes: int) -> Iterator[Found]:
     """What is found in each of the jobs, in their order, with a line of progress for each."""
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        for job, found in zip(jobs, pool.map(measure, jobs), strict=True):
-            print(f"  {job}", *found, sep="\n    ", file=sys.stderr, flush=True)
+        for number, found in enumerate(pool.map(measure, jobs), start=1):
+            print(f"  {number} of {len(jobs)}", *found, sep="\n    ", file=sys.stderr, flush=True)
             yield from found
 
 
 def _save(part: str, lines: Sequence[str], wrong: Sequence[str], elapsed: str) -> None:
-    names = ("torch", "numpy", "scikit-learn", "scipy")
-    versions = ", ".join(f"{name} {version(name)}" for name in names)
-    text = [
-        f"# {part.capitalize()}",
-        "",
-        *lines,
-        "",
-        *(f"Missed: {one}." for one in wrong),
-        *([""] if wrong else []),
-        f"`benchmarks/honesty/run.py --parts {part}`, {time.strftime('%Y-%m-%d')}, {elapsed}. Python"
-        f" {platform.python_version()}, {versions}; {platform.system()} {platform.machine()}, {os.cpu_count()}"
-        f" cores, load {os.getloadavg()[0]:.1f}.",
-    ]
+    """Keeps the table of a part with what it was measured with."""
+    versions = [f"{name} {version(name)}" for name in ("torch", "numpy", "scikit-learn", "scipy")]
+    made = f"`benchmarks/honesty/run.py --parts {part}`, {time.strftime('%Y-%m-%d')}, {elapsed}."
+    where = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    said = [f"Missed: {one}." for one in wrong] or ["Every target was met."]
+    under = [*said, "", f"{made} Python {platform.python_version()}, {', '.join(versions)}; {where}."]
     folder = HERE / "results"
     folder.mkdir(exist_ok=True)
-    (folder / f"{part}.md").write_text("\n".join(text) + "\n", encoding="utf-8")
+    text = "\n".join([f"# {part.capitalize()}", "", *lines, "", *under])
+    (folder / f"{part}.md").write_text(f"{text}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

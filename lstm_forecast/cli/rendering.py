@@ -20,6 +20,7 @@ MOST_ROWS = 40  # of a forecast on a terminal
 
 
 SHOWN = ("mae", "rmse", "smape", "mase")  # metrics of the table on screen; the others are in the documents
+METRIC_NAMES = {"mae": "MAE", "rmse": "RMSE", "smape": "sMAPE %", "mase": "MASE"}
 
 
 def train_text(result: TrainResult, runs_dir: Path | None) -> str:
@@ -132,7 +133,7 @@ def _interval_line(interval: Interval) -> str:
 def metric_rows(verdict: Verdict) -> list[list[str]]:
     """Model and baselines by metric, and the model's error over that of the baseline it is compared with."""
     metrics, baseline = verdict.metrics, verdict.baseline
-    rows = [["", *("sMAPE %" if name == "smape" else name.upper() for name in SHOWN)]]
+    rows = [["", *(METRIC_NAMES[name] for name in SHOWN)]]
     for model, row in metrics.items():
         rows.append([model.replace("_", " "), *(number(row[name]) for name in SHOWN)])
     ratios = []

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lstm_forecast.cli import options
-from lstm_forecast.cli.rendering import number, table
+from lstm_forecast.cli.rendering import METRIC_NAMES, SHOWN, number, table
 from lstm_forecast.cli.terminal import put, put_json
 from lstm_forecast.errors import ArtifactRejected, CheckFailed, visible
 from lstm_forecast.runs.run import Run, all_runs, find_run, no_such_run, promote, read_json, read_status
@@ -86,9 +86,8 @@ def _shown(found: Run, about: dict[str, Any], metrics: dict[str, Any]) -> list[s
         f"verdict:  {metrics['sentence']}",
     ]
     for model, row in metrics["metrics"].items():
-        lines.append(
-            f"  {model}: " + ", ".join(f"{name.upper()} {number(value)}" for name, value in row.items())
-        )
+        shown = ", ".join(f"{METRIC_NAMES[name]} {number(row[name])}" for name in SHOWN)
+        lines.append(f"  {model.replace('_', ' ')}: {shown}")
     return lines
 
 

@@ -51,13 +51,18 @@ def part_times(panel: Panel, splits: Splits) -> dict[str, list[Rows]]:
     }
 
 
+def part_ends(times: dict[str, list[Rows]]) -> dict[str, tuple[int, int]]:
+    """First and last time of each part that has rows, over all series."""
+    together = {part: np.concatenate(found) for part, found in times.items()}
+    return {part: (int(found.min()), int(found.max())) for part, found in together.items() if len(found)}
+
+
 def first_overlap(times: dict[str, list[Rows]], series: Sequence[int]) -> Overlap | None:
     """The first two parts that are not one after the other in these series taken together; None: all are."""
-    together = [(part, np.concatenate([found[s] for s in series])) for part, found in times.items()]
-    known = [(part, found) for part, found in together if len(found)]
-    for (earlier, before), (later, after) in pairwise(known):
-        if before.max() >= after.min():
-            return Overlap(earlier, int(before.max()), later, int(after.min()))
+    ends = part_ends({part: [found[s] for s in series] for part, found in times.items()})
+    for (earlier, (_, last)), (later, (first, _)) in pairwise(ends.items()):
+        if last >= first:
+            return Overlap(earlier, last, later, first)
     return None
 
 

@@ -45,7 +45,7 @@ def test_the_document_has_the_promised_fields(cli: Cli, tiny: Tiny) -> None:
     [
         (None, 10, "data.not_found"),
         ("date,value\n2024-01-01,1\n2024-01-02,1,2\n", 11, "data.ragged"),
-        ("date,value\n2024-01-01,1\n2024-01-02,2\n", 11, "data.too_short"),
+        ("date,value\n2024-01-01,1\n", 11, "data.irregular"),
         ("", 11, "data.empty"),
     ],
 )
@@ -68,6 +68,22 @@ def test_it_exits_as_train_would_and_the_document_is_there_all_the_same(
     trained = cli("train", csv, "--runs-dir", tmp_path / "runs")
     assert trained.code == code
     assert f"error[{id}]" in trained.err
+
+
+def test_a_file_too_short_for_a_network_is_19_where_train_gives_a_baseline(cli: Cli, tmp_path: Path) -> None:
+    csv = tmp_path / "a.csv"
+    csv.write_text("date,value\n2024-01-01,1\n2024-01-02,2\n")
+    result = cli("check", csv, "--json", "--runs-dir", tmp_path / "runs")
+    assert result.code == 19
+    (problem,) = json.loads(result.out)["problems"]
+    assert problem["id"] == "data.too_short"
+    assert problem["message"] == "need at least 83 rows, got 2; train would give a baseline's forecast"
+    for command in ("check", "train"):  # a lookback that was asked for is not given up
+        result = cli(command, csv, "--lookback", "5", "--runs-dir", tmp_path / "runs")
+        assert (result.code, "error[data.too_short]" in result.err) == (11, True)
+    assert cli("train", csv, "--runs-dir", tmp_path / "runs").code == 0
+    forecast = json.loads(cli("predict", "a", "--runs-dir", tmp_path / "runs", "--json").out)
+    assert {row["source"] for row in forecast["rows"]} == {"naive"}
 
 
 def test_every_problem_of_a_configuration_is_listed(cli: Cli, tmp_path: Path) -> None:

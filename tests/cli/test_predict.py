@@ -10,13 +10,14 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.conftest import SMALL, Cli, Tiny, run_cli
 from tests.training.jobs import days, momentum, write_csv
 
 DATED = list(zip(days(120), momentum(120), strict=True))
-HEADER = "series,date,step,forecast,source"
+HEADER = "series,date,step,forecast,lo_80,hi_80,source"  # 16 validation rows are too few for 95 %
 
 
 @pytest.fixture
@@ -40,6 +41,7 @@ def test_stdout_is_the_forecast_as_csv_and_nothing_else(predict: Cli) -> None:
     assert {row["series"] for row in found} == {"value"}
     assert {row["source"] for row in found} == {"model"}
     assert all(abs(float(row["forecast"])) < 1e6 for row in found)
+    assert all(float(row["lo_80"]) < float(row["forecast"]) < float(row["hi_80"]) for row in found)
     assert "as of 2024-06-08, run tiny@" in result.err
 
 
@@ -50,20 +52,33 @@ def test_output_dash_is_the_same_csv_and_a_terminal_gets_a_table(
     assert predict("--output", "-").out == piped.out
     monkeypatch.setattr("lstm_forecast.cli.predict.is_terminal", lambda _: True)
     shown = predict().out.splitlines()
-    assert shown[0].split() == ["date", "step", "forecast", "source"]
+    assert shown[0].split() == ["date", "step", "forecast", "lo_80", "hi_80", "source"]
     assert shown[1].split()[:2] == ["2024-06-09", "1"]
+    # 16 validation rows and as many of the test, forecast 1 and 2 steps ahead
+    assert shown[3].startswith("80 %: from 16 validation windows; held ")
+    assert shown[3].endswith(" of 31 test values")
     assert predict("--output", "-").out == piped.out
 
 
 def test_json_is_one_document_with_the_promised_fields(predict: Cli, tiny: Tiny, trained_once: Tiny) -> None:
     result = predict("--json")
     document = json.loads(result.out)
-    assert set(document) == {"run", "as_of", "input", "rows", "warnings"}
+    assert set(document) == {"run", "as_of", "input", "rows", "intervals", "warnings"}
     assert document["run"] == tiny.run.handle
     assert document["as_of"] == "2024-06-08"
     assert document["input"] == str(trained_once.csv)
-    assert set(document["rows"][0]) == {"series", "time", "step", "forecast", "source"}
-    assert [warning["id"] for warning in document["warnings"]] == ["predict.no_new_rows"]
+    assert list(document["rows"][0]) == ["series", "time", "step", "forecast", "lo_80", "hi_80", "source"]
+    (interval,) = document["intervals"]
+    assert set(interval) == {"level", "windows", "coverage", "tested"}
+    assert (interval["level"], interval["windows"], interval["tested"]) == (80, 16, 31)
+    assert 0 <= interval["coverage"] <= 1
+    # the file moves more in its last 8 rows than in the 128 training rows
+    steps = np.diff(momentum(160))
+    assert not steps[:127].min() <= steps[-7:].min() <= steps[-7:].max() <= steps[:127].max()
+    assert [warning["id"] for warning in document["warnings"]] == [
+        "predict.no_new_rows",
+        "predict.out_of_range",
+    ]
     assert [repr(row["forecast"]) for row in document["rows"]] == [
         row["forecast"] for row in rows(predict().out)
     ]
@@ -362,7 +377,8 @@ def test_row_69_series_that_hold_control_characters_are_shown_and_not_obeyed(
     monkeypatch.setattr("lstm_forecast.cli.predict.is_terminal", lambda _: True)
     result = cli("predict", "odd", "--runs-dir", tiny.runs)
     assert "\x1b" not in result.out + result.err
-    assert {line.split()[0] for line in result.out.splitlines()} == {"id", "a\\x1b[31m", "b[red]"}
+    table = [line for line in result.out.splitlines() if " %: from " not in line]
+    assert {line.split()[0] for line in table} == {"id", "a\\x1b[31m", "b[red]"}
     error = cli("predict", "odd", "--series", "a\x1b[32m", "--runs-dir", tiny.runs).err
     assert "\x1b" not in error
     written = rows(cli("predict", "odd", "--output", "-", "--runs-dir", tiny.runs).out)

@@ -41,8 +41,13 @@ def test_stdout_is_the_verdict_and_the_next_command(train: Cli, tiny: Tiny) -> N
     assert result.code == 0
     lines = result.out.splitlines()
     assert lines[0].startswith("Test: ")
-    assert [line.split()[0] for line in lines[1:5]] == ["MAE", "model", "naive", "model"]
-    assert lines[-3].startswith("Verdict: ")
+    first = [line.split()[0] for line in lines[1:8]]
+    assert first == ["MAE", "model", "naive", "seasonal", "drift", "mean", "model"]
+    assert lines[1].split() == ["MAE", "RMSE", "sMAPE", "%", "MASE"]
+    assert lines[8].startswith("Intervals: 80 % held ")
+    assert lines[8].endswith(" % of the test values")
+    assert lines[-4].startswith("Verdict: ")
+    assert lines[-3] == ("Forecast: by the same network trained again on all rows, the test rows included.")
     assert lines[-2].startswith("Run: new@")
     assert lines[-1] == f"Next: lstm-forecast predict new --runs-dir {tiny.runs}"
     assert f"{tiny.csv}: 160 rows" in result.err
@@ -58,15 +63,28 @@ def test_json_is_one_document_with_the_promised_fields(train: Cli, tiny: Tiny) -
         "skill",
         "baseline",
         "p_value",
+        "sentence",
         "metrics",
+        "undefined",
+        "seeds",
         "test",
+        "intervals",
+        "refitted",
         "elapsed_s",
     }
     assert set(document) == fields | {"warnings"}
     assert document["current"] is True
     assert document["verdict"] in ("beats", "ties", "loses")
-    assert set(document["metrics"]) == {"model", "naive"}
-    assert {"mae", "rmse"} <= set(document["metrics"]["model"])
+    assert set(document["metrics"]) == {"model", "naive", "seasonal_naive", "drift", "mean"}
+    assert document["baseline"] in document["metrics"]
+    assert {"mae", "rmse", "mase", "owa"} <= set(document["metrics"]["model"])
+    nulls = {name for name, value in document["metrics"]["naive"].items() if value is None}
+    assert nulls == set(document["undefined"]["naive"])
+    assert "it forecasts no change" in document["undefined"]["naive"].values()
+    assert (document["refitted"], document["seeds"]) == (True, None)  # a bare CSV is fitted to all rows
+    (level,) = document["intervals"]["levels"]
+    assert set(level) == {"level", "coverage", "width", "interval_score"}
+    assert document["intervals"]["crps"] > 0
     assert set(document["test"]) == {"windows", "from", "to"}
     assert Path(document["path"]).is_dir()
     assert document["run"] == f"new@{Path(document['path']).name}"

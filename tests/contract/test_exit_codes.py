@@ -207,6 +207,27 @@ def test_code_19_check_failed(cli: Cli, tiny: Tiny) -> None:
     assert "run.json" in result.err
 
 
+def test_code_20_worse_than_the_best_simple_baseline(cli: Cli, tiny: Tiny) -> None:
+    """An untrained network on the level loses to all of them."""
+    words = ["train", tiny.csv, *SMALL, "--set", "run.plots=false", "--name", "new", "--runs-dir", tiny.runs]
+    assert cli(*words).code == 0
+    folder = tiny.runs / "new"
+    before = (folder / "CURRENT").read_text()
+    bad = ["--set", "model.anchor=none", "--set", "training.lr=0.000001", "--set", "split.test=30"]
+    result = cli(*words, *bad, "--fail-if-worse")
+    assert result.code == 20
+    assert "error[verdict.worse]: " in result.err
+    assert "do not use" in result.err
+    assert "Next: " not in result.out
+    assert (folder / "CURRENT").read_text() == before
+    (other,) = (path for path in folder.iterdir() if path.name not in ("CURRENT", before.strip()))
+    status = json.loads((other / "status.json").read_text())
+    assert (status["status"], status["exit_code"]) == ("complete", 20)
+    assert cli("predict", other, "--runs-dir", tiny.runs).code == 0  # kept, and usable by its id
+    assert cli(*words, *bad).code == 0  # nobody asked: a verdict, and no error
+    assert (folder / "CURRENT").read_text() != before
+
+
 def test_code_75_the_file_changed_while_it_was_read(
     cli: Cli, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
