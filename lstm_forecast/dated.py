@@ -43,6 +43,14 @@ class Interval:
     coverage: float | None
     tested: int
 
+    @property
+    def line(self) -> str:
+        """The same in words."""
+        behind = f"{self.level:g} %: from {self.windows:,} validation windows"
+        if self.coverage is None:
+            return f"{behind}; not tested"
+        return f"{behind}; held {100 * self.coverage:.1f} % of {self.tested:,} test values"
+
 
 @dataclass(frozen=True)
 class Forecast:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lstm_forecast import predicting
 from lstm_forecast.backtests import Drawable, drawable, held_out_test
+from lstm_forecast.dated import Interval
 from lstm_forecast.errors import ArtifactRejected, ForecastError, UsageError
 from lstm_forecast.events import Events
 from lstm_forecast.opening import Opened
@@ -204,12 +205,16 @@ def _series_plots(opened: Opened, chosen: Sequence[int], *, future: bool) -> lis
     (test, _), levels = held_out_test(opened), predicting.chosen_levels(opened, None)
     ahead = predicting.forecast_panel(opened, context, horizon=horizon, levels=levels)
     times = predicting.future_times(opened, context, horizon=horizon)
+    behind = predicting.interval_list(opened, levels, horizon)
     plots = []
     for s in chosen:
         rows = context.rows(s)
         mine = test.series == s
         shown = slice(None) if future else slice(0)
-        bands = [Band(level / 100, low[s], high[s]) for level, (low, high) in ahead.bounds.items()]
+        bands = [
+            Band(interval.level / 100, low[s], high[s], _note(interval))
+            for interval, (low, high) in zip(behind, ahead.bounds.values(), strict=True)
+        ]
         plots.append(
             SeriesPlot(
                 name=context.series_ids[s] if len(context) > 1 else "",
@@ -223,6 +228,13 @@ def _series_plots(opened: Opened, chosen: Sequence[int], *, future: bool) -> lis
             )
         )
     return plots
+
+
+def _note(interval: Interval) -> str:
+    """What stands behind an interval, for the legend."""
+    if interval.coverage is None:
+        return f" ({interval.windows:,} windows)"
+    return f" ({interval.windows:,} windows; held {100 * interval.coverage:.0f} % in the test)"
 
 
 def _chosen(opened: Opened, series: str | None) -> list[int]:

@@ -83,10 +83,9 @@ def evaluate(
         if dry_run:
             events.say([f"would write {result.evaluation.held.forecast.size:,} rows"])
         else:
-            written = (
-                _keep(result) if output is None else _write(result, document, output, overwrite=overwrite)
-            )
-            events.say([f"wrote {written}"])
+            if output is not None:
+                _write(result, document, Path(output), overwrite=overwrite)
+            events.say([f"wrote {_keep(result) if output is None else output}"])
     if json:
         put_json(document | {"warnings": warning_list(events)})
     elif not quiet:

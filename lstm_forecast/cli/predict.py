@@ -63,6 +63,8 @@ def predict(
             events=events,
         )
         events.say([f"as of {forecast.as_of}, run {forecast.run}"])
+        if json or output is not None or not is_terminal(sys.stdout):  # the table for a person has them below
+            events.say([interval.line for interval in forecast.intervals])
         finish(events, fail_on_warning)
         if output is not None and output != "-":
             text = (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lstm_forecast.errors import visible
 
 if TYPE_CHECKING:
-    from lstm_forecast.dated import Forecast, Interval
+    from lstm_forecast.dated import Forecast
     from lstm_forecast.evaluation.verdict import Verdict
     from lstm_forecast.fitting import Plan
     from lstm_forecast.pipeline import TrainResult
@@ -119,15 +119,8 @@ def forecast_text(forecast: Forecast) -> str:
     lines = table([header, *rows])
     if len(forecast.rows) > len(shown):
         lines.append(f"… {len(forecast.rows) - len(shown):,} more rows: --output FILE.csv writes them all")
-    lines += [_interval_line(interval) for interval in forecast.intervals]
+    lines += [interval.line for interval in forecast.intervals]
     return "\n".join(lines) + "\n"
-
-
-def _interval_line(interval: Interval) -> str:
-    behind = f"{interval.level:g} %: from {interval.windows:,} validation windows"
-    if interval.coverage is None:
-        return f"{behind}; not tested"
-    return f"{behind}; held {100 * interval.coverage:.1f} % of {interval.tested:,} test values"
 
 
 def metric_rows(verdict: Verdict) -> list[list[str]]:

@@ -56,11 +56,13 @@ class Band:
         level: the share of actual values it is meant to hold, between 0 and 1.
         lower: its lower bounds, one per step.
         upper: its upper bounds, one per step.
+        note: what the legend says beside the level.
     """
 
     level: float
     lower: Array
     upper: Array
+    note: str = ""
 
 
 # Okabe & Ito's palette, told apart with every kind of colour vision. A good one-step forecast lies on the
@@ -188,7 +190,7 @@ def draw_bands(panel: Axes, times: Array, bands: Sequence[Band]) -> None:
         here = np.isfinite(band.lower) & np.isfinite(band.upper)
         alone = _alone(here)
         wide = here & ~alone
-        label = f"{100 * band.level:g} %"
+        label = f"{100 * band.level:g} %{band.note}"
         alpha, layer = (0.16 if place == len(bands) - 1 else 0.3), 1.9 - 0.1 * place
         if wide.any():
             area = panel.fill_between(times, band.lower, band.upper, where=wide, color=VERMILLION)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from lstm_forecast import pipeline
 from lstm_forecast.config import KEYS
 from lstm_forecast.errors import ForecastError
+from lstm_forecast.evaluating import Backtest
 from tests.training.jobs import days, job, momentum
 
 VALUES = [f"{value:.3f}" for value in momentum(100)]
@@ -68,11 +70,14 @@ class Row:
 
 
 LEVEL = {"model.normalize": "none", "model.anchor": "none"}
+# A network on the level that learned nothing: worse than every simple forecast, on test rows enough to say so.
+WORSE = {**LEVEL, "training.lr": "0.000001", "training.epochs": "1", "split.test": "30"}
 ROWS: dict[str, Row] = {
     "schema_version": Row("2", "error"),
     "run.name": Row("other", "name"),
     "run.dir": Row("there", "folder", first="here"),
     "run.plots": Row("true", "pictures"),
+    "run.promote": Row("if_better", "current", shared=WORSE),
     "data.path": Row("other.csv", "rows"),
     "data.time": Row("b", "time_name", "two times", first="a"),
     "data.target": Row("second", "columns", "two columns", first="value"),
@@ -99,6 +104,8 @@ ROWS: dict[str, Row] = {
     "data.max_bad_rows": Row("1", "error", "long row", shared={"data.bad_rows": "skip", "data.gaps": "keep"}),
     "data.strict": Row("true", "error", "unsorted"),
     "data.max_bytes": Row("1KiB", "error"),
+    "data.season": Row("3", "metrics"),
+    "data.transform": Row("log1p", "weights"),
     "data.frequency": Row("W", "frequency", shared={"data.gaps": "keep"}),
     "split.validation": Row("0.3", "windows"),
     "split.test": Row("0.3", "windows"),
@@ -122,6 +129,12 @@ ROWS: dict[str, Row] = {
     "model.normalize": Row("none", "weights", first="diff"),
     "model.anchor": Row("none", "weights", shared={"model.normalize": "none"}),
     "model.supervision": Row("last", "weights", shared={"model.normalize": "none", "window.stride": "1"}),
+    "model.head": Row("quantile", "weights"),
+    "model.quantiles": Row(
+        "[0.05, 0.5, 0.95]",
+        "levels",
+        shared={"model.head": "quantile", "split.validation": "25"},
+    ),
     "training.epochs": Row("3", "epochs"),
     "training.batch_size": Row("8", "weights"),
     "training.optimizer": Row("sgd", "weights"),
@@ -132,11 +145,21 @@ ROWS: dict[str, Row] = {
     "training.patience": Row(
         "1", "epochs", first="50", shared={"training.epochs": "6", "training.lr": "0.5"}
     ),
+    "training.refit": Row("full", "weights", first="none"),
     "training.max_time": Row("15s", "epochs", shared={"training.epochs": "6"}),
     "training.seed": Row("1", "weights"),
+    "training.ensemble": Row("2", "weights"),
     "training.device": Row("cuda", "device"),
+    "training.tensorboard": Row("true", "board"),
+    "evaluation.baselines": Row("[naive, mean]", "metrics"),
+    "evaluation.origins": Row("5", "backtest"),
+    "evaluation.refit_every": Row("4", "backtest"),
+    "evaluation.fail_if_worse": Row("true", "exit_code", shared=WORSE),
     "forecast.horizon": Row("5", "forecast"),
     "forecast.minimum": Row("1000000.0", "forecast"),
+    "forecast.intervals.levels": Row("[50]", "bounds"),
+    "forecast.intervals.method": Row("none", "bounds"),
+    "forecast.intervals.scale": Row("none", "bounds"),
 }
 PLANNED = {"header", "columns", "rows", "time_name", "times", "values", "frequency", "windows"}
 
@@ -158,7 +181,7 @@ def planned(loaded: object, runs: Path) -> dict[str, object]:
     }
 
 
-def ran(loaded: object, runs: Path | None) -> dict[str, object]:
+def ran(loaded: object, runs: Path | None, *, tested_again: bool) -> dict[str, object]:
     """What a job leaves."""
     result = pipeline.train(loaded, runs_dir=runs)  # type: ignore[arg-type]
     path = result.run.path
@@ -167,12 +190,25 @@ def ran(loaded: object, runs: Path | None) -> dict[str, object]:
         "error": None,
         "name": result.run.name,
         "folder": path.parent.parent.name,
+        "current": result.current,
+        "exit_code": json.loads((path / "status.json").read_text())["exit_code"],
         "pictures": (path / "plots").is_dir(),
+        "board": (path / "tensorboard").is_dir(),
+        "metrics": {name: dict(row) for name, row in result.verdict.metrics.items()},
+        "levels": list(result.judged.bounds),
+        "backtest": backtested(path) if tested_again else None,
         "weights": (path / "model.safetensors").read_bytes(),
         "epochs": len((path / "history.csv").read_text().splitlines()),
         "device": (path / "run.json").read_text().partition('"device": ')[2].split(",")[0],
         "forecast": [row.forecast for row in forecast.rows],
+        "bounds": [row.bounds for row in forecast.rows],
     }
+
+
+def backtested(run: Path) -> list[list[float]]:
+    """The forecasts of ``evaluate``, by origin."""
+    found = pipeline.evaluate(run, backtest=Backtest(None, 1, None))
+    return found.evaluation.held.forecast.tolist()  # type: ignore[no-any-return]
 
 
 def observed(row: Row, folder: Path, changes: Mapping[str, str]) -> object:
@@ -189,7 +225,8 @@ def observed(row: Row, folder: Path, changes: Mapping[str, str]) -> object:
         loaded = job(folder / f"{row.file}.csv", settings)
         if row.seen in PLANNED or row.seen == "error":
             return planned(loaded, folder)[row.seen]
-        return ran(loaded, None if row.seen == "folder" else folder)[row.seen]
+        runs = None if row.seen == "folder" else folder
+        return ran(loaded, runs, tested_again=row.seen == "backtest")[row.seen]
     except ForecastError as error:
         if row.seen not in ("error", "device"):
             raise
