@@ -100,7 +100,7 @@ def evaluate_run(opened: Opened, plan: Backtest, *, data: str | None, events: Ev
     rows, series = _origins(opened, panel, borders, plan, where=path, events=events)
     parts, refits = [], 0
     with networks.network_threads(opened.config):
-        for forecaster, mine in _forecasters(opened, panel, borders, plan, (rows, series), events):
+        for forecaster, mine in _forecasters(opened, panel, plan, (rows, series), where=path, events=events):
             refits += forecaster is not opened.tested
             ends, horizon = panel.offsets[1:], opened.config.window.horizon
             parts.append(hold_out(forecaster, panel, rows[mine], series[mine], end=ends, steps=horizon))
@@ -149,9 +149,13 @@ def _borders(opened: Opened, panel: Panel) -> Splits:
     for flat in (opened.splits.train_end, opened.splits.validation_end):
         rows = []
         for s in range(len(panel)):
-            mine = panel.rows(s)
-            last = context.times[flat[s] - 1] if flat[s] > context.offsets[s] else None
-            found = 0 if last is None else int(np.searchsorted(panel.times[mine], last, side="right"))
+            mine, known = panel.rows(s), context.times[context.rows(s)]
+            before = int(flat[s] - context.offsets[s])
+            found = 0
+            if before > 0:
+                found = int(np.searchsorted(panel.times[mine], known[before - 1], side="right"))
+            elif len(known):  # the run keeps none of the rows before the border, but the first one after it
+                found = int(np.searchsorted(panel.times[mine], known[0], side="left"))
             rows.append(mine.start + found)
         ends.append(np.array(rows, dtype=np.int64))
     return Splits(*ends)
@@ -161,17 +165,18 @@ def _origins(
     opened: Opened, panel: Panel, borders: Splits, plan: Backtest, *, where: str, events: Events
 ) -> tuple[Rows, Rows]:
     """Cutoff rows and series of every forecast: all targets known, and none of them seen by the networks."""
-    horizon, ends = opened.config.window.horizon, panel.offsets[1:]
+    horizon, least, ends = opened.config.window.horizon, opened.tested.lookback, panel.offsets[1:]
     first = np.where(opened.tested.scaling.trained, borders.validation_end, ends)
     last = ends - (horizon - 1)
-    rows, series = cutoffs(panel, first, last, least=opened.tested.lookback, every=plan.every)
+    rows, series = cutoffs(panel, first, last, least=least, every=plan.every)
     if len(rows) == 0:
         newest = opened.preprocess.time_format.format(np.array([_last_seen(opened)]))[0]
         raise DataInvalid(
             "evaluate.no_origins",
-            f"no {horizon} rows after {newest}, the last ones the networks were trained or chosen with",
+            f"no cutoff has {least} rows to see, and then {horizon} after {newest}, the last row that the"
+            " networks were trained or chosen with",
             where=where,
-            hint="give newer rows with --data, or train with split.test: 0.1",
+            hint="give newer rows with --data and those before them, or train with split.test: 0.1",
         )
     if plan.origins is None:
         return rows, series
@@ -194,24 +199,36 @@ def _last_seen(opened: Opened) -> int:
 def _forecasters(
     opened: Opened,
     panel: Panel,
-    borders: Splits,
     plan: Backtest,
     cuts: tuple[Rows, Rows],
+    *,
+    where: str,
     events: Events,
 ) -> Iterator[tuple[Forecaster, NDArray[np.bool_]]]:
     """Each forecaster with the mask [W] of the cutoffs it forecasts from; the first is the run's own."""
-    rows, _ = cuts
+    rows, series = cuts
     moments = panel.times[rows]
     times = np.unique(moments)
     size = plan.refit_every or len(times)
     for first in range(0, len(times), size):
         block = times[first : first + size]
-        forecaster = opened.tested if first == 0 else _refitted(opened, panel, borders, int(block[0]), events)
-        yield forecaster, (moments >= block[0]) & (moments <= block[-1])
+        mine = (moments >= block[0]) & (moments <= block[-1])
+        if first == 0:
+            yield opened.tested, mine
+            continue
+        forecaster = _refitted(opened, panel, int(block[0]), where=where, events=events)
+        able = forecaster.scaling.trained[series]
+        yield forecaster, mine & able
+        if (mine & ~able).any():  # of these series no row was left to train on: no units
+            yield opened.tested, mine & ~able
 
 
-def _refitted(opened: Opened, panel: Panel, borders: Splits, cutoff: int, events: Events) -> Forecaster:
-    """Networks trained on what was known at a time: as many validation rows as the run had, the newest."""
+def _refitted(opened: Opened, panel: Panel, cutoff: int, *, where: str, events: Events) -> Forecaster:
+    """Networks trained on what was known at a time: as many validation rows as the run had, the newest.
+
+    Raises:
+        DataInvalid: the panel does not reach back far enough to train.
+    """
     from lstm_forecast.model.devices import choose_device
 
     began = time.monotonic()
@@ -220,12 +237,21 @@ def _refitted(opened: Opened, panel: Panel, borders: Splits, cutoff: int, events
         for s in range(len(panel))
     ]
     known = panel.until(np.array(until, dtype=np.int64))
-    held_back = borders.validation_end - borders.train_end
+    held_back = opened.splits.validation_end - opened.splits.train_end
     splits = Splits(np.maximum(known.offsets[1:] - held_back, known.offsets[:-1]), known.offsets[1:])
     prepared = stages.windowed(opened.config, known, splits)
+    moment = opened.preprocess.time_format.format(np.array([cutoff]))[0]
+    if len(prepared.train) == 0 or len(prepared.validation) == 0:
+        held = int(held_back.max())
+        raise DataInvalid(
+            "evaluate.refit",
+            f"the rows up to {moment} are too few to train again: {known.lengths.max():,} of a series",
+            where=where,
+            details=[f"{held} to validate, as in the run, and before them lookback + horizon to train on"],
+            hint="give a file that begins earlier, or leave out --refit-every",
+        )
     device, _ = choose_device(opened.config.training.device)
     learned = learn(opened.config, prepared, device=device, on_epoch=lambda *_: None)
-    moment = opened.preprocess.time_format.format(np.array([cutoff]))[0]
     events.say([f"trained again on the rows up to {moment} in {time.monotonic() - began:.1f} s"])
     return learned.forecaster
 

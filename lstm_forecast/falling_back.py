@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lstm_forecast import networks, stages
+from lstm_forecast.config import Config
 from lstm_forecast.evaluation.held_out import HeldOut, actual_values
 from lstm_forecast.evaluation.verdict import best_baseline, no_verdict
 from lstm_forecast.events import Events
@@ -16,6 +18,9 @@ from lstm_forecast.forecasting.calibration import Calibration, calibrate_conform
 from lstm_forecast.forecasting.volatility import interval_units
 from lstm_forecast.judging import Judged, Trained
 
+if TYPE_CHECKING:
+    from lstm_forecast.model.reglstm import RegLSTM
+
 
 def fall_back(plan: Plan, events: Events) -> Trained:
     """The baseline that did best on the second half of the rows, in the place of networks.
@@ -23,25 +28,34 @@ def fall_back(plan: Plan, events: Events) -> Trained:
     The intervals rest on the same half that chose the baseline: four rules without a parameter leave little
     room for choice, and halves of a file this short would leave no intervals.
     """
-    from lstm_forecast.model.reglstm import initialise
-    from lstm_forecast.training.seeds import stream
-
     config, panel = plan.config, plan.prepared.panel
     scaling = networks.fit_units(config, panel)
     scaling = replace(scaling, trained=np.zeros(len(panel), dtype=bool))
-    network = networks.build_model(config, features=len(panel.columns))
-    initialise(network, stream(config.training.seed, "weights", 0, 0))
-    network.eval()
-    forecaster = networks.forecaster_of(config, [network], scaling)
+    forecaster = networks.forecaster_of(config, _untrained(plan), scaling)
     best, calibration = _best(plan, floor=scaling.error_unit)
     words = best.replace("_", " ")
     said = f"No network was trained: {plan.shortfall}. The forecast is the {words} one."
-    events.say(
-        [f"forecast: the {words} one, the best of {len(config.evaluation.baselines)} on the later rows"]
-    )
+    events.say([f"forecast: the {words} one, the best of {len(_simple(config))} on the later rows"])
     verdict = replace(no_verdict(), baseline=best, sentence=said)
     judged = Judged(verdict, calibration, _nothing(config.window.horizon), {})
     return Trained(Learned(forecaster, (), ()), judged, forecaster, "none", 1)
+
+
+def _untrained(plan: Plan) -> list[RegLSTM]:
+    """As many networks as were asked for: a run's file of weights is as its configuration says."""
+    from lstm_forecast.model.reglstm import initialise
+    from lstm_forecast.training.seeds import stream
+
+    members = []
+    for seed in networks.member_seeds(plan.config):
+        network = networks.build_model(plan.config, features=len(plan.prepared.panel.columns))
+        initialise(network, stream(seed, "weights", 0, 0))
+        members.append(network.eval())
+    return members
+
+
+def _simple(config: Config) -> list[str]:
+    return [name for name in config.evaluation.baselines if name in SIMPLE]
 
 
 def _best(plan: Plan, *, floor: np.ndarray) -> tuple[str, Calibration | None]:
@@ -49,8 +63,9 @@ def _best(plan: Plan, *, floor: np.ndarray) -> tuple[str, Calibration | None]:
     config, panel = plan.config, plan.prepared.panel
     steps = max(config.window.horizon, config.forecast.horizon or 0)
     rows, series = stages.short_cutoffs(panel)
-    names = [name for name in config.evaluation.baselines if name in SIMPLE]
-    found = baseline_forecasts(names, panel, rows, series, horizon=steps, season=config.data.season or 1)
+    found = baseline_forecasts(
+        _simple(config), panel, rows, series, horizon=steps, season=config.data.season or 1
+    )
     actual = actual_values(panel, rows, series, end=panel.offsets[1:], steps=steps)
     best = best_baseline(actual, found)
     intervals = config.forecast.intervals
