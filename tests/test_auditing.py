@@ -316,14 +316,17 @@ def test_a_column_that_knows_tomorrow_is_named(tmp_path: Path) -> None:
     ]
 
 
-def test_planning_warns_by_the_training_rows_alone(tmp_path: Path) -> None:
-    """A column that is wrong only later is for the test to show: nothing may be decided by it."""
-    price = momentum(ROWS + 1)
-    late = np.where(np.arange(ROWS) < 96, momentum(ROWS, seed=2), price[1:])
+@pytest.mark.parametrize("known", ["in training", "later"])
+def test_planning_warns_by_the_training_rows_alone(known: str, tmp_path: Path) -> None:
+    """What a column is later is for the test to show: nothing may be decided by it."""
+    price, other, training = momentum(ROWS + 1), momentum(ROWS, seed=2), np.arange(ROWS) < 96
+    late = np.where(training == (known == "in training"), price[1:], other)
     csv = write_csv(tmp_path / "a.csv", {"date": days(ROWS), "price": price[:-1], "late": late})
     events = Events()
     plan_training(job(csv, {"data.target": "price", "data.past_covariates": "[late]"}), events)
-    assert "data.leak" not in dict(events.warnings)
+    warned = [message for id, message in events.warnings if id == "data.leak"]
+    assert len(warned) == (known == "in training")
+    assert all("'late' knows tomorrow's target (R² 1.00" in message for message in warned)
 
 
 def test_the_file_may_lie_elsewhere_now(tmp_path: Path) -> None:

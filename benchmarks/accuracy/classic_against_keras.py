@@ -22,10 +22,11 @@ def ours(seed: int) -> float:
     """The last training loss of configs/classic.yaml."""
     from lstm_forecast import load_config
     from lstm_forecast.events import Events
-    from lstm_forecast.fitting import fit_and_test, plan_training
+    from lstm_forecast.fitting import plan_training
+    from lstm_forecast.judging import fit_and_test
 
     loaded = load_config(ROOT / "configs" / "classic.yaml", sets=[f"training.seed={seed}"], environ={})
-    fitted = fit_and_test(plan_training(loaded, Events()), Events()).fitted
+    fitted = fit_and_test(plan_training(loaded, Events()), Events()).learned.courses[0]
     loss = fitted.history[-1].train_loss
     assert loss is not None
     return loss

@@ -82,9 +82,9 @@ def ratio(series: Series, folder: Path, seed: int, sets: list[str]) -> tuple[flo
     path.write_text("Date,Close\n" + "\n".join(lines) + "\n", encoding="utf-8")
     sets = [f"data.path={path}", f"training.seed={seed}", *sets]
     loaded = load_config(ROOT / "configs" / "stock.yaml", sets=sets, environ={})
-    trained = fitting.fit_and_test(fitting.plan_training(loaded, Events()), Events())
-    metrics = trained.verdict.metrics
-    return metrics["model"]["mae"] / metrics["naive"]["mae"], trained.fitted.best_epoch
+    trained = judging.fit_and_test(fitting.plan_training(loaded, Events()), Events())
+    metrics = trained.judged.verdict.metrics
+    return metrics["model"]["mae"] / metrics["naive"]["mae"], trained.learned.courses[0].best_epoch
 
 
 def main() -> None:

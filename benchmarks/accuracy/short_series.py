@@ -38,7 +38,7 @@ def series(number: int, rows: int) -> list[float]:
 def ratio(path: Path, sets: list[str]) -> float:
     """MAE over naive MAE on the test rows."""
     loaded = load_config(None, base={"data.path": str(path)}, sets=sets, environ={})
-    metrics = fitting.fit_and_test(fitting.plan_training(loaded, Events()), Events()).verdict.metrics
+    metrics = judging.fit_and_test(fitting.plan_training(loaded, Events()), Events()).judged.verdict.metrics
     return metrics["model"]["mae"] / metrics["naive"]["mae"]
 
 

@@ -1,4 +1,9 @@
-"""What judging the held-out rows costs, beside the training of the main example."""
+"""What judging the held-out rows costs, beside the training of the main example.
+
+The first training of a process takes about a second more, nearly all of it the import of torch._dynamo by
+the optimizer: the share then looks small. What counts is the share of later trainings; that of the first is
+shown beside it, being what a user waits for.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,9 @@ import importlib
 import statistics
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks.honesty.series import RECIPE, random_walk, write_series
@@ -28,16 +35,19 @@ class Cost:
 
 
 def measure(*, quick: bool) -> list[Cost]:
-    """Trains the main example a few times, after a tiny training that loads and warms everything."""
-    for name in LOADED_LATE:
-        importlib.import_module(name)
-    with tempfile.TemporaryDirectory() as name:
+    """The main example in a fresh process, then a few times in this one after a tiny training."""
+    sets = ["training.epochs=2"] if quick else []
+    with (
+        tempfile.TemporaryDirectory() as name,
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as own,
+    ):
         folder = Path(name)
+        first = own.submit(_train, folder, sets).result()
+        for late in LOADED_LATE:
+            importlib.import_module(late)
         path = write_series(folder / "tiny.csv", random_walk(0, 400))
         _train(folder, [f"data.path={path}", "training.epochs=1", "run.name=tiny"])
-        return [
-            _train(folder, ["training.epochs=2"] if quick else []) for _ in range(1 if quick else REPEATS)
-        ]
+        return [first] + [_train(folder, sets) for _ in range(1 if quick else REPEATS)]
 
 
 def missed(found: Sequence[Cost]) -> list[str]:
@@ -45,22 +55,19 @@ def missed(found: Sequence[Cost]) -> list[str]:
     share, evaluation_s = _medians(found)
     if share <= LARGEST_SHARE or evaluation_s <= ENOUGH_S:
         return []
-    return [f"the evaluation takes {share:.0%} of the training, {evaluation_s:.2f} s"]
+    return [f"the evaluation takes {100 * share:.1f} % of the training, {evaluation_s:.2f} s"]
 
 
 def table(found: Sequence[Cost]) -> list[str]:
-    """Markdown: a row per training and the medians."""
-    lines = ["| training, s | evaluation, s | share |", "| ---: | ---: | ---: |"]
-    for cost in found:
-        share = 100 * cost.evaluation_s / cost.training_s
-        lines.append(f"| {cost.training_s:.2f} | {cost.evaluation_s:.2f} | {share:.1f} % |")
+    """Markdown: a row per training, and the medians of all but the first."""
+    lines = ["| in its process | training, s | evaluation, s | share |", "| --- | ---: | ---: | ---: |"]
+    for number, cost in enumerate(found):
+        share, when = 100 * cost.evaluation_s / cost.training_s, "later" if number else "first"
+        lines.append(f"| {when} | {cost.training_s:.2f} | {cost.evaluation_s:.2f} | {share:.1f} % |")
     share, evaluation_s = _medians(found)
-    limit = f"{LARGEST_SHARE:.0%}".replace("%", " %")
-    return [
-        *lines,
-        "",
-        f"Medians: {100 * share:.1f} %, {evaluation_s:.2f} s; target: {limit} or {ENOUGH_S} s.",
-    ]
+    limit = f"{100 * LARGEST_SHARE:.0f} % or {ENOUGH_S} s"
+    said = f"Medians of the later ones: {100 * share:.1f} %, {evaluation_s:.2f} s; target: {limit}."
+    return [*lines, "", said]
 
 
 def _train(folder: Path, sets: list[str]) -> Cost:
@@ -77,6 +84,7 @@ def _train(folder: Path, sets: list[str]) -> Cost:
 
 
 def _medians(found: Sequence[Cost]) -> tuple[float, float]:
-    """Of the shares and of the evaluations' times."""
-    share = statistics.median(cost.evaluation_s / cost.training_s for cost in found)
-    return share, statistics.median(cost.evaluation_s for cost in found)
+    """Of the shares and of the evaluations' times, the first training of a process left out."""
+    warm = found[1:]
+    share = statistics.median(cost.evaluation_s / cost.training_s for cost in warm)
+    return share, statistics.median(cost.evaluation_s for cost in warm)
