@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -77,7 +78,7 @@ def drawable(opened: Opened) -> Drawable:
     steps = np.arange(1, test.forecast.shape[1] + 1)
     times = opened.context.times[test.rows[:, None] + steps]
     where = str(opened.run.path / "metrics.json")
-    errors = _errors(opened.metrics, where=where) if len(test) else {}
+    errors = _errors(opened.metrics, steps=len(steps), where=where) if len(test) else {}
     return Drawable("test rows", test.series, test.origins, times, test.actual, test.forecast, bounds, errors)
 
 
@@ -115,7 +116,7 @@ def _read(opened: Opened) -> Drawable:
         arrays["actual"],
         arrays["forecast"],
         bounds,
-        _errors(summary, where=str(folder / SUMMARY)),
+        _errors(summary, steps=arrays["times"].shape[1], where=str(folder / SUMMARY)),
     )
 
 
@@ -133,8 +134,8 @@ def _check(arrays: Mapping[str, NDArray[Any]], *, series: int, where: str) -> No
     if fine and pairs and len(bounds) % 2 == 0:
         inside = (arrays["series"] >= 0) & (arrays["series"] < series)
         furthest = MOST_DAYS * 86_400_000_000
-        fine = bool(inside.all() and (np.abs(arrays["times"]) < furthest).all())
-        if fine and bool((np.abs(arrays["origins"]) < furthest).all()):
+        moments = np.concatenate([arrays["times"].reshape(-1), arrays["origins"]])
+        if inside.all() and ((moments > -furthest) & (moments < furthest)).all():
             return
     raise ArtifactRejected("artifact.tensor", "the arrays of the backtest make no sense", where=where)
 
@@ -146,12 +147,21 @@ def _is_level(text: str) -> bool:
         return False
 
 
-def _errors(document: Any, *, where: str) -> dict[str, list[float]]:
+def _errors(document: Any, *, steps: int, where: str) -> dict[str, list[float]]:
     """Mean absolute error by step of every forecast, from a document's ``by_step``."""
     try:
-        return {
-            str(name): [float("nan") if value is None else float(value) for value in found["mae"]]
-            for name, found in document["by_step"].items()
-        }
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        errors = {str(name): [_error(mae) for mae in by["mae"]] for name, by in document["by_step"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ArtifactRejected("artifact.json", f"cannot be read: {error!r}", where=where) from error
+    if not errors or any(len(one) != steps for one in errors.values()):
+        raise ArtifactRejected("artifact.json", f"by_step: not {steps} errors of each forecast", where=where)
+    return errors
+
+
+def _error(value: Any) -> float:
+    """A mean absolute error, NaN for one that was not defined."""
+    if value is None:
+        return float("nan")
+    if type(value) not in (int, float) or not 0 <= value < math.inf:
+        raise ValueError(f"by_step: {value!r} is not an error")
+    return float(value)

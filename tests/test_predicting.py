@@ -279,12 +279,22 @@ def test_several_series_are_counted_together_and_those_without_a_network_not(tmp
     values = np.concatenate([momentum(ROWS), momentum(ROWS, seed=1), [1.0, 9e6, 1.0, 9e6, 1.0]])
     file = write_csv(tmp_path / "a.csv", {"date": dates, "id": names, "v": values})
     trained(file, {**SPLIT, "data.series_id": "id", "split.validation": "0.125", "split.test": "0.125"})
+    values[ROWS - 3] += 1e4  # two moves of series a that training never saw
+    known = [np.diff(momentum(ROWS, seed=seed)[:TRAIN]) for seed in (0, 1)]
+    outside = 0
+    for seen, steps in zip((values[:ROWS], values[ROWS : 2 * ROWS]), known, strict=True):
+        moves = np.diff(seen[-8:])
+        outside += int(((moves < steps.min()) | (moves > steps.max())).sum())
+    data = write_csv(tmp_path / "new.csv", {"date": dates, "id": names, "v": values})
     events = Events()
-    forecast = predict(tmp_path, events=events)
+    forecast = predict(tmp_path, data=data, events=events)
     sources = {row.series: row.source for row in forecast.rows}
     assert sources["a"] == sources["b"] == "model"
     assert sources["c"] != "model"
     assert all(row.bounds == ((None, None), (None, None)) for row in forecast.rows if row.series == "c")
-    said = dict(events.warnings).get("predict.out_of_range", "")
-    assert "to" not in said.partition("range")[2].partition(":")[0]  # limits are told of one series alone
+    assert outside >= 2
+    assert dict(events.warnings)["predict.out_of_range"] == (
+        f"{100 * outside / 16:.2g} % of what the network receives lies outside the range it was trained on:"
+        " expect less of this forecast"
+    )
     assert "predict.too_short" in dict(events.warnings)

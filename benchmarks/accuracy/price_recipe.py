@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lstm_forecast import fitting, load_config
+from lstm_forecast import fitting, judging, load_config
 from lstm_forecast.events import Events
 from lstm_forecast.model import reglstm
 

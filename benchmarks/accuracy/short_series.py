@@ -15,7 +15,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from lstm_forecast import fitting, load_config
+from lstm_forecast import fitting, judging, load_config
 from lstm_forecast.events import Events
 
 VARIANTS = {
