@@ -19,18 +19,21 @@ from lstm_forecast.version import __version__
 
 if TYPE_CHECKING:
     from lstm_forecast.config import load_config
+    from lstm_forecast.evaluating import Backtest
     from lstm_forecast.model.reglstm import RegLSTM
-    from lstm_forecast.pipeline import plot, predict, train
+    from lstm_forecast.pipeline import evaluate, plot, predict, train
 
 _HOMES = {
     "load_config": "lstm_forecast.config",
     "train": "lstm_forecast.pipeline",
     "predict": "lstm_forecast.pipeline",
+    "evaluate": "lstm_forecast.pipeline",
+    "Backtest": "lstm_forecast.evaluating",
     "plot": "lstm_forecast.pipeline",
     "RegLSTM": "lstm_forecast.model.reglstm",
 }
 
-__all__ = ["RegLSTM", "__version__", "load_config", "plot", "predict", "train"]
+__all__ = ["Backtest", "RegLSTM", "__version__", "evaluate", "load_config", "plot", "predict", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -99,7 +99,8 @@ class Audit:
         if self.ok:
             return (
                 f"Audit: {len(self.checks)} checks passed:"
-                " nothing after the training rows reached units, season or weights"
+                " the test rows reached neither the network nor its intervals, and the validation rows"
+                " neither units nor season"
             )
         return "Audit FAILED: " + "; ".join(f"{c.name}: {c.detail}" for c in self.checks if not c.ok)
 

@@ -32,7 +32,8 @@ class Interval:
 
     Attributes:
         level: percent.
-        windows: validation windows that the width of the first step rests on.
+        windows: calibration windows that the width of the first step rests on, of the series that has fewest.
+        fewest: of the calibrated step that has fewest.
         coverage: share of the values of the test split that lay inside, over the steps of this forecast; None
             where there was no test split.
         tested: how many values that were.
@@ -40,13 +41,22 @@ class Interval:
 
     level: float
     windows: int
+    fewest: int
     coverage: float | None
     tested: int
 
     @property
+    def windows_text(self) -> str:
+        """The number of windows, or from the fewest of a step to the most."""
+        return f"{self.windows:,}" if self.fewest == self.windows else f"{self.fewest:,} to {self.windows:,}"
+
+    @property
     def line(self) -> str:
         """The same in words."""
-        behind = f"{self.level:g} %: from {self.windows:,} validation windows"
+        windows = (
+            f"{self.windows:,}" if self.fewest == self.windows else f"{self.fewest:,} to {self.windows:,}"
+        )
+        behind = f"{self.level:g} %: from {windows} calibration windows"
         if self.coverage is None:
             return f"{behind}; not tested"
         return f"{behind}; held {100 * self.coverage:.1f} % of {self.tested:,} test values"

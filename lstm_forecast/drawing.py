@@ -205,7 +205,7 @@ def _series_plots(opened: Opened, chosen: Sequence[int], *, future: bool) -> lis
     (test, _), levels = held_out_test(opened), predicting.chosen_levels(opened, None)
     ahead = predicting.forecast_panel(opened, context, horizon=horizon, levels=levels)
     times = predicting.future_times(opened, context, horizon=horizon)
-    behind = predicting.interval_list(opened, levels, horizon)
+    behind = predicting.interval_list(opened, levels, horizon, series=chosen)
     plots = []
     for s in chosen:
         rows = context.rows(s)
@@ -233,8 +233,8 @@ def _series_plots(opened: Opened, chosen: Sequence[int], *, future: bool) -> lis
 def _note(interval: Interval) -> str:
     """What stands behind an interval, for the legend."""
     if interval.coverage is None:
-        return f" ({interval.windows:,} windows)"
-    return f" ({interval.windows:,} windows; held {100 * interval.coverage:.0f} % in the test)"
+        return f" ({interval.windows_text} windows)"
+    return f" ({interval.windows_text} windows; held {100 * interval.coverage:.0f} % in the test)"
 
 
 def _chosen(opened: Opened, series: str | None) -> list[int]:

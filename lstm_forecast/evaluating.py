@@ -45,9 +45,9 @@ class Backtest:
         refit_every: origins after which the networks are trained again on what is known; None: never.
     """
 
-    origins: int | None
-    every: int
-    refit_every: int | None
+    origins: int | None = None
+    every: int = 1
+    refit_every: int | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def evaluate_run(opened: Opened, plan: Backtest, *, data: str | None, events: Ev
             "evaluate.no_network",
             str(opened.metrics.get("sentence")),
             where=opened.run.name,
-            hint="train again with more rows, or a smaller --lookback",
+            hint="train again with more rows",
         )
     panel, path = read_for_run(opened, data if data is not None else original_path(opened), events)
     borders = _borders(opened, panel)

@@ -29,12 +29,13 @@ def fall_back(plan: Plan, events: Events) -> Trained:
     room for choice, and halves of a file this short would leave no intervals.
     """
     config, panel = plan.config, plan.prepared.panel
+    assert plan.shortfall is not None
     scaling = networks.fit_units(config, panel)
     scaling = replace(scaling, trained=np.zeros(len(panel), dtype=bool))
     forecaster = networks.forecaster_of(config, _untrained(plan), scaling)
     best, calibration = _best(plan, floor=scaling.error_unit)
     words = best.replace("_", " ")
-    said = f"No network was trained: {plan.shortfall}. The forecast is the {words} one."
+    said = f"No network was trained: {plan.shortfall.message}; {plan.shortfall.advice}. The forecast is the {words} one."
     events.say([f"forecast: the {words} one, the best of {len(_simple(config))} on the later rows"])
     verdict = replace(no_verdict(), baseline=best, sentence=said)
     judged = Judged(verdict, calibration, _nothing(config.window.horizon), {})

@@ -36,17 +36,23 @@ OnEpoch = Callable[[int, "Epoch", int], None]  # number of the network, its epoc
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Everything that is known before training begins.
+class Shortfall:
+    """Why no network can be trained on so few rows: what is needed, the sum, and flags that would train."""
 
-    ``shortfall`` says why no network can be trained on so few rows; empty where one can.
-    """
+    message: str
+    arithmetic: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is known before training begins; ``shortfall`` where no network can be trained."""
 
     config: Config
     table: Table
     frequency: Frequency
     prepared: Prepared
-    shortfall: str = ""
+    shortfall: Shortfall | None = None
 
 
 @dataclass(frozen=True)
@@ -94,9 +100,11 @@ def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
     events.emit(
         "data.loaded", {"path": table.source.path, "rows": len(table.times), "sha256": table.source.sha256}
     )
-    events.say([*table.account, f"frequency: {frequency}", *chosen, *settled, *notes, season])
+    about_networks = [] if shortfall else [*chosen, *settled]
+    events.say([*table.account, f"frequency: {frequency}", *about_networks, *notes, season])
     if shortfall:
-        events.warn("data.too_short", f"no network can be trained: {shortfall}")
+        what = f"{shortfall.message} ({shortfall.arithmetic}); {shortfall.advice}"
+        events.warn("data.too_short", f"no network can be trained: {what}")
     if levels:
         events.warn("intervals.level", levels)
     for leaking in leaking_covariates(prepared.panel.until(prepared.splits.train_end)):
@@ -106,8 +114,8 @@ def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
 
 def _prepared(
     loaded: Loaded, config: Config, table: Table, frequency: Frequency
-) -> tuple[Prepared, list[str], str]:
-    """Panel, splits and windows, with lines for the account; and why no network can be trained, else nothing.
+) -> tuple[Prepared, list[str], Shortfall | None]:
+    """Panel, splits and windows, with lines for the account; and why no network can be trained, else None.
 
     Raises:
         DataInvalid: too few rows for the lookback asked for, or for any forecast; holes, empty cells.
@@ -120,9 +128,8 @@ def _prepared(
         prepared, notes = stages.prepare_short(config, table, frequency)
         if prepared.panel.lengths.max(initial=0) < 2:  # nothing to forecast from, nor to test a forecast on
             raise
-        would = f"; {error.hint}" if error.hint.startswith("--") else ""
-        return prepared, notes, f"{error.message}{would}"
-    return prepared, notes, ""
+        return prepared, notes, Shortfall(error.message, " ".join(error.details), error.hint)
+    return prepared, notes, None
 
 
 def learn(config: Config, prepared: Prepared, *, device: torch.device, on_epoch: OnEpoch) -> Learned:

@@ -33,10 +33,10 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Bounds = Mapping[float, tuple[Floats, Floats]]  # lower and upper, each [W, K], by level in percent
 CALIBRATED_STEPS = 30  # intervals reach at least so far, where validation rows do
-# Recursion beyond the trained horizon costs about so many more passes over the held-out rows, unless that
-# left fewer cutoffs than the second number: the evaluation then takes about 12 % of the training of a run
-# with one step ahead, measured; without a limit it took 45 %.
-MOST_PASSES, LEAST_FAR = 6, 60
+# Steps beyond those that predict usually gives are calibrated, and tested, from so many cutoffs a series:
+# each block of them takes a pass through the networks, and neighbouring cutoffs tell nearly the same. A 95 %
+# interval needs 19.
+FAR_CALIBRATED, FAR_TESTED = 40, 20
 
 
 @dataclass(frozen=True)
@@ -120,10 +120,12 @@ def judge_held_out(config: Config, prepared: Prepared, forecaster: Forecaster, e
     """Intervals and best baseline from validation, then everything against the test split."""
     panel, splits = prepared.panel, prepared.splits
     horizon, season = config.window.horizon, config.data.season or 1
-    validation = _held_out(config, prepared, forecaster, splits.train_end, splits.validation_end)
+    validation = _held_out(
+        config, prepared, forecaster, splits.train_end, splits.validation_end, far=FAR_CALIBRATED
+    )
     calibration = calibrate(config, panel, forecaster, validation)
     best = best_simple(config, panel, validation, end=splits.validation_end)
-    wide = _held_out(config, prepared, forecaster, splits.validation_end, panel.offsets[1:])
+    wide = _held_out(config, prepared, forecaster, splits.validation_end, panel.offsets[1:], far=FAR_TESTED)
     bounds: Bounds = {}
     if calibration is not None and len(wide):
         bounds = fixed_bounds(config, calibration, panel, forecaster, wide)
@@ -241,15 +243,17 @@ def fixed_bounds(
     }
 
 
-def _held_out(config: Config, prepared: Prepared, forecaster: Forecaster, first: Rows, end: Rows) -> HeldOut:
+def _held_out(
+    config: Config, prepared: Prepared, forecaster: Forecaster, first: Rows, end: Rows, *, far: int
+) -> HeldOut:
     """Forecasts at every cutoff whose first target lies in these rows, as far ahead as intervals reach."""
     panel = prepared.panel
     usable = forecaster.scaling.trained
     rows, series = cutoffs(panel, np.where(usable, first, end), end, least=forecaster.lookback)
     steps = calibrated_steps(config, prepared, columns=len(panel.columns))
-    blocks, longest = -(-steps // forecaster.horizon), int((end - first).max(initial=1))
-    every = max(1, min(blocks // MOST_PASSES, longest // LEAST_FAR))
-    return hold_out_far(forecaster, panel, rows, series, end=end, steps=steps, every=every)
+    near = min(steps, max(config.window.horizon, config.forecast.horizon or 0))
+    every = max(1, int((end - first).max(initial=1)) // far)
+    return hold_out_far(forecaster, panel, rows, series, end=end, steps=(near, steps), every=every)
 
 
 def calibrated_steps(config: Config, prepared: Prepared, *, columns: int) -> int:

@@ -167,7 +167,8 @@ def predict(
     with network_threads(chosen.config):
         rows = dated_rows(chosen, panel, horizon=steps, series=series, levels=wanted, events=events)
     names = chosen.preprocess.series_name, chosen.preprocess.time_name
-    behind = interval_list(chosen, wanted, steps)
+    shown = sorted({chosen.preprocess.series_ids.index(row.series) for row in rows})
+    behind = interval_list(chosen, wanted, steps, series=shown)
     return Forecast(chosen.run.handle, as_of, source, *names, rows, behind)
 
 

@@ -124,7 +124,7 @@ def chosen_levels(opened: Opened, asked: Sequence[float] | None) -> tuple[float,
     count = int(calibration.windows()[0])
     for level in asked:
         if calibration.column(level) is None:
-            known = ", ".join(f"{pair:g}" for pair in calibration.pairs)
+            known = ", ".join(f"{pair:g}" for pair in sorted(calibration.pairs))
             raise UsageError(
                 "predict.levels",
                 f"no quantiles of {level:g} % were trained; expected {known}",
@@ -136,16 +136,20 @@ def chosen_levels(opened: Opened, asked: Sequence[float] | None) -> tuple[float,
     return tuple(sorted(set(asked)))
 
 
-def interval_list(opened: Opened, levels: Sequence[float], horizon: int) -> tuple[Interval, ...]:
-    """What stands behind the bounds of each level, for a forecast of ``horizon`` steps."""
+def interval_list(
+    opened: Opened, levels: Sequence[float], horizon: int, *, series: Sequence[int]
+) -> tuple[Interval, ...]:
+    """What stands behind the bounds of each level, for a forecast of ``horizon`` steps of these series."""
     calibration = opened.calibration
     found = []
     for level in levels:
         assert calibration is not None
+        counts = calibration.windows_behind(np.array(series, dtype=np.int64)).min(axis=0, initial=2**31)
+        fewest = min(counts[:horizon][calibration.possible(level)[:horizon]].tolist(), default=0)
         measured = calibration.coverage.get(level)
         count = 0 if measured is None else int(measured.count[:horizon].sum())
         inside = 0.0 if measured is None else float(np.nansum((measured.share * measured.count)[:horizon]))
-        found.append(Interval(level, int(calibration.windows()[0]), inside / count if count else None, count))
+        found.append(Interval(level, int(counts[0]), int(fewest), inside / count if count else None, count))
     return tuple(found)
 
 
@@ -226,9 +230,12 @@ def _warn_uncalibrated(opened: Opened, ahead: Ahead, modelled: list[int], events
     ]
     if not empty:
         return
-    steps = len(ahead.values[0])
+    steps, window = len(ahead.values[0]), opened.config.window
+    reached = max(window.horizon, opened.config.forecast.horizon or 0)
     named = ", ".join(f"{level:g} % from step {step} on" for level, step in empty)
-    if len(opened.preprocess.columns) > 1:
+    if min(step for _, step in empty) <= reached:
+        remedy = "a larger split.validation gives them more rows"
+    elif len(opened.preprocess.columns) > 1:
         remedy = f"train with window.horizon: {steps} for bounds there"
     else:
         remedy = f"train with forecast.horizon: {steps}, and validation rows enough, for bounds there"

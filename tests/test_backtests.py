@@ -1,10 +1,10 @@
-"""Forecasts kept for pictures: read back as they were, else made again; and nothing read that makes no sense."""
+"""Forecasts kept for pictures: read back as they were, else made again; what makes no sense is refused."""
 
 from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from safetensors.numpy import load, save
 
 from lstm_forecast import pipeline
 from lstm_forecast.backtests import ARRAYS, SUMMARY, TABLE, drawable, held_out_test
+from lstm_forecast.drawing import Kind
 from lstm_forecast.errors import ArtifactRejected
 from lstm_forecast.evaluating import Backtest
 from lstm_forecast.opening import opened
@@ -25,9 +26,10 @@ from tests.training.jobs import days, momentum, trained, write_csv
 
 Arrays = dict[str, NDArray[Any]]
 DRAWN = ("error", "residuals", "backtest")
+ALL = Backtest(None, 1, None)
 
 
-def kept(run: Run, plan: Backtest = Backtest(None, 1, None)) -> pipeline.EvaluateResult:
+def kept(run: Run, plan: Backtest = ALL) -> pipeline.EvaluateResult:
     """An evaluation whose files lie in the run, as the command leaves them."""
     found = pipeline.evaluate(run.path, backtest=plan)
     for name, data in found.files.items():
@@ -156,24 +158,47 @@ CHANGES: dict[str, Callable[[Arrays], Arrays]] = {
     "no forecast": without("forecast"),
     "no times": without("times"),
     "one too many": lambda a: {**a, "more": a["actual"]},
-    "nothing": lambda a: {},
+    "nothing": lambda _: {},
 }
 
 
+@pytest.fixture(scope="module")
+def files(trained_once: Tiny) -> Mapping[str, bytes]:
+    """What an evaluation of the tiny run leaves."""
+    return pipeline.evaluate(trained_once.run.path, backtest=ALL).files
+
+
+@pytest.fixture
+def folder(files: Mapping[str, bytes], tiny: Tiny) -> Path:
+    """The folder in which they lie."""
+    for name, data in files.items():
+        (tiny.run.path / "predictions" / name).write_bytes(data)
+    return tiny.run.path / "predictions"
+
+
 def refused(run: Run, name: str, id: str) -> None:
-    """Every picture of held-out forecasts is refused with the file's name."""
-    for kind in DRAWN:
-        with pytest.raises(ArtifactRejected) as caught:
-            pipeline.plot(run.path, kind)  # type: ignore[arg-type]
-        assert (caught.value.id, caught.value.code) == (id, 13)
-        assert caught.value.where == str(run.path / "predictions" / name)
+    """What is drawn is refused with the file's name."""
+    with pytest.raises(ArtifactRejected) as caught:
+        drawable(opened(run))
+    assert (caught.value.id, caught.value.code) == (id, 13)
+    assert caught.value.where == str(run.path / "predictions" / name)
+
+
+@pytest.mark.parametrize("kind", DRAWN)
+def test_every_picture_of_held_out_forecasts_looks_before_it_draws(kind: Kind, tiny: Tiny) -> None:
+    kept(tiny.run)
+    (tiny.run.path / "predictions" / SUMMARY).write_text("{}")
+    with pytest.raises(ArtifactRejected):
+        pipeline.plot(tiny.run.path, kind)
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_arrays_that_make_no_sense_are_refused(change: str, tiny: Tiny) -> None:
-    arrays = load(kept(tiny.run).files[ARRAYS])
+def test_arrays_that_make_no_sense_are_refused(
+    change: str, files: Mapping[str, bytes], folder: Path, tiny: Tiny
+) -> None:
+    arrays = load(files[ARRAYS])
     changed = {name: np.ascontiguousarray(array) for name, array in CHANGES[change](arrays).items()}
-    (tiny.run.path / "predictions" / ARRAYS).write_bytes(save(changed))
+    (folder / ARRAYS).write_bytes(save(changed))
     refused(tiny.run, ARRAYS, "artifact.tensor")
 
 
@@ -186,16 +211,14 @@ def foreign(kind: str, size: int) -> bytes:
 @pytest.mark.parametrize(
     "data", [b"", b"\0" * 8, b"\xff" * 64, b"PK\x03\x04" * 9, foreign("BF16", 8), foreign("F8_E4M3", 4)]
 )
-def test_a_file_that_is_no_safetensors_is_refused(data: bytes, tiny: Tiny) -> None:
-    kept(tiny.run)
-    (tiny.run.path / "predictions" / ARRAYS).write_bytes(data)
+def test_a_file_that_is_no_safetensors_is_refused(data: bytes, folder: Path, tiny: Tiny) -> None:
+    (folder / ARRAYS).write_bytes(data)
     refused(tiny.run, ARRAYS, "artifact.safetensors")
 
 
-def test_a_link_is_not_followed(tiny: Tiny) -> None:
-    found = kept(tiny.run)
-    path = tiny.run.path / "predictions" / ARRAYS
-    (tiny.csv.parent / "elsewhere").write_bytes(found.files[ARRAYS])
+def test_a_link_is_not_followed(files: Mapping[str, bytes], folder: Path, tiny: Tiny) -> None:
+    path = folder / ARRAYS
+    (tiny.csv.parent / "elsewhere").write_bytes(files[ARRAYS])
     path.unlink()
     path.symlink_to(tiny.csv.parent / "elsewhere")
     refused(tiny.run, ARRAYS, "artifact.unreadable")
@@ -206,8 +229,8 @@ def with_errors(errors: object) -> Callable[[dict[str, Any]], object]:
 
 
 DOCUMENTS: dict[str, Callable[[dict[str, Any]], object]] = {
-    "list": lambda d: [],
-    "null": lambda d: None,
+    "list": lambda _: [],
+    "null": lambda _: None,
     "no by_step": lambda d: {name: value for name, value in d.items() if name != "by_step"},
     "by_step list": lambda d: {**d, "by_step": []},
     "by_step empty": lambda d: {**d, "by_step": {}},
@@ -226,23 +249,26 @@ DOCUMENTS: dict[str, Callable[[dict[str, Any]], object]] = {
 
 
 @pytest.mark.parametrize("change", DOCUMENTS)
-def test_a_summary_that_makes_no_sense_is_refused(change: str, tiny: Tiny) -> None:
-    document = DOCUMENTS[change](dict(kept(tiny.run).document))
-    (tiny.run.path / "predictions" / SUMMARY).write_text(json.dumps(document))
+def test_a_summary_that_makes_no_sense_is_refused(
+    change: str, files: Mapping[str, bytes], folder: Path, tiny: Tiny
+) -> None:
+    document = DOCUMENTS[change](json.loads(files[SUMMARY]))
+    (folder / SUMMARY).write_text(json.dumps(document))
     refused(tiny.run, SUMMARY, "artifact.json")
 
 
 @pytest.mark.parametrize(
     "data", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"by_step": {"a": {"mae": [1e999, 1]}}}']
 )
-def test_a_summary_that_is_no_json_is_refused(data: bytes, tiny: Tiny) -> None:
-    kept(tiny.run)
-    (tiny.run.path / "predictions" / SUMMARY).write_bytes(data)
+def test_a_summary_that_is_no_json_is_refused(data: bytes, folder: Path, tiny: Tiny) -> None:
+    (folder / SUMMARY).write_bytes(data)
     refused(tiny.run, SUMMARY, "artifact.json")
 
 
-def test_an_error_that_is_not_defined_leaves_a_hole(tiny: Tiny) -> None:
-    document = with_errors([None, 2.5])(dict(kept(tiny.run).document))
-    (tiny.run.path / "predictions" / SUMMARY).write_bytes(json_bytes(document))
+def test_an_error_that_is_not_defined_leaves_a_hole(
+    files: Mapping[str, bytes], folder: Path, tiny: Tiny
+) -> None:
+    document = with_errors([None, 2.5])(json.loads(files[SUMMARY]))
+    (folder / SUMMARY).write_bytes(json_bytes(document))
     first, second = drawable(opened(tiny.run)).errors["model"]
     assert (np.isnan(first), second) == (True, 2.5)

@@ -96,12 +96,13 @@ def test_a_value_without_a_logarithm_is_refused_and_the_hint_is_not_to_change_th
     assert caught.value.hint.startswith("mend the file, or train again with another key: ")
 
 
-def test_empty_cells_are_filled_forward_whatever_comes_after(shops: Opened, tmp_path: Path) -> None:
+def test_empty_cells_are_filled_forward_also_where_training_interpolated(tmp_path: Path) -> None:
+    """Between two known values the later one would have to be looked at."""
     values = momentum(120)
     values[60] = np.nan
-    panel, _ = read_for_run(
-        shops, str(write_shops(tmp_path / "new.csv", "a", values={"a": values})), Events()
-    )
+    file = write_csv(tmp_path / "a.csv", {"date": days(120), "v": values})
+    chosen = opened(trained(file, {"data.missing": "interpolate", "split.test": "0.4"}).run)
+    panel, _ = read_for_run(chosen, str(file), Events())
     assert panel.values[60, 0] == values[59]
     assert not panel.observed[60, 0]
 

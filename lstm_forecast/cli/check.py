@@ -74,8 +74,8 @@ def _findings(
     plan = pipeline.plan(loaded, runs_dir=runs_dir, events=events)
     problems = _disk_problems(pipeline.runs_folder(runs_dir, loaded))
     if plan.shortfall:
-        message = f"{plan.shortfall}; train would give a baseline's forecast"
-        problems.append(_problem("data.too_short", message, plan.table.source.path, "give more rows"))
+        message = f"{plan.shortfall.message}; train would give a baseline's forecast"
+        problems.append(_problem("data.too_short", message, plan.table.source.path, plan.shortfall.advice))
     panel, prepared, source = plan.prepared.panel, plan.prepared, plan.table.source
     write = plan.table.time_format.format
     return {

@@ -24,12 +24,19 @@ def evaluate(
         typer.Option("--data", metavar="CSV", help="Rows to test on (default: the trained file)."),
     ] = None,
     origins: Annotated[
-        int | None, typer.Option("--origins", min=1, help="Newest so many origins (default: the test split).")
+        int | None,
+        typer.Option(
+            "--origins", metavar="N", min=1, help="Newest so many origins (default: the test split)."
+        ),
     ] = None,
-    every: Annotated[int, typer.Option("--every", min=1, help="Rows from one origin to the next.")] = 1,
+    every: Annotated[
+        int, typer.Option("--every", metavar="N", min=1, help="Rows from one origin to the next.")
+    ] = 1,
     refit_every: Annotated[
         int | None,
-        typer.Option("--refit-every", min=1, help="Train again after so many origins, on what was known."),
+        typer.Option(
+            "--refit-every", metavar="N", min=1, help="Train again after so many origins, on what was known."
+        ),
     ] = None,
     by: Annotated[
         Literal["step", "series"] | None, typer.Option("--by", help="Also show the errors by step or series.")

@@ -16,7 +16,8 @@ def evaluation_text(result: EvaluateResult, by: Literal["step", "series"] | None
     """Origins, metrics, intervals and verdict; by step or series where asked; the audit's line."""
     document, verdict = result.document, result.evaluation.verdict
     test = document["test"]
-    again = f", trained again {document['refits']} times" if document["refits"] else ""
+    refits = document["refits"]
+    again = f", trained again {'once' if refits == 1 else f'{refits} times'}" if refits else ""
     lines = [f"Backtest: {test['origins']:,} origins from {test['from']} to {test['to']}{again}"]
     lines += table(metric_rows(verdict))
     if by == "step":

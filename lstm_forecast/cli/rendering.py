@@ -35,7 +35,7 @@ def train_text(result: TrainResult, runs_dir: Path | None) -> str:
     lines += interval_lines(intervals_document(result.judged.test, result.judged.bounds))
     lines.append(f"Verdict: {result.verdict.sentence}")
     if result.refitted:
-        lines.append("Forecast: by the same network trained again on all rows, the test rows included.")
+        lines.append("Forecast: by the network trained again on all rows, the test rows included.")
     path = os.path.relpath(result.run.path)
     lines.append(
         f"Run: {result.run.handle} in {path if len(path) < len(str(result.run.path)) else result.run.path}"
@@ -90,7 +90,7 @@ def plan_document(plan: Plan, folder: Path) -> dict[str, Any]:
 def plan_text(plan: Plan, folder: Path) -> str:
     """What a dry run of ``train`` into ``folder`` found."""
     if plan.shortfall:
-        return f"Would train no network: {plan.shortfall}; {folder} would get a baseline's forecast\n"
+        return f"Would train no network: {plan.shortfall.message}; {folder} would get a baseline's forecast\n"
     window = plan.config.window
     return (
         f"Would train {quoted(folder.name)} on {len(plan.prepared.train):,} windows of"

@@ -78,17 +78,25 @@ def _shown(found: Run, about: dict[str, Any], metrics: dict[str, Any]) -> list[s
     lines = [
         f"run:      {found.handle}{' (current)' if found.current else ''}",
         f"path:     {found.path}",
-        f"created:  {about['created']}, {about['elapsed_s']:.0f} s on {about['device']}",
+        f"created:  {about['created']}, {about['elapsed_s']:.0f} s"
+        + ("" if about["device"] == "none" else f" on {about['device']}"),
         f"data:     {data['path']}: {data['rows']:,} rows, {data['series']} series",
         f"          {data['from']} to {data['to']}",
         f"versions: lstm-forecast {about['lstm_forecast']}, torch {about['torch']}, Python {about['python']}",
-        f"epochs:   {metrics['epochs']}, best {metrics['best_epoch']}, stopped by {metrics['stopped']}",
+        *_training_line(metrics),
         f"verdict:  {metrics['sentence']}",
     ]
+    rows = [["", *(METRIC_NAMES[name] for name in SHOWN)]]
     for model, row in metrics["metrics"].items():
-        shown = ", ".join(f"{METRIC_NAMES[name]} {number(row[name])}" for name in SHOWN)
-        lines.append(f"  {model.replace('_', ' ')}: {shown}")
+        rows.append([model.replace("_", " "), *(number(row[name]) for name in SHOWN)])
+    lines += table(rows) if len(rows) > 1 else []
     return lines
+
+
+def _training_line(metrics: dict[str, Any]) -> list[str]:
+    if metrics.get("network") is False:
+        return []
+    return [f"epochs:   {metrics['epochs']}, best {metrics['best_epoch']}, stopped by {metrics['stopped']}"]
 
 
 @app.command("verify")

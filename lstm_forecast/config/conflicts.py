@@ -93,7 +93,7 @@ def _head_conflicts(loaded: Loaded) -> Iterator[Problem]:
     head, loss, method = config.model.head, config.training.loss, config.forecast.intervals.method
     own_loss = "the quantile head has its own loss, pinball"
     if head == "quantile" and loss != "pinball":
-        remedy = "remove training.loss, or write model.head: point"
+        remedy = "write training.loss: pinball, or model.head: point"
         yield from _if_set(loaded, ("model.head", "training.loss"), own_loss, remedy)
     if head == "point" and loss == "pinball":
         reason = "pinball is the loss of the quantile head"

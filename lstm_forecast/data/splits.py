@@ -101,18 +101,12 @@ def check_lengths(
     """Refuses a panel in which no series is long enough to train and validate.
 
     Raises:
-        DataInvalid: with the arithmetic, and the lookback that would train.
+        DataInvalid: with the arithmetic, and the flags that would train.
     """
     longest = int(panel.lengths.max(initial=0))
     need = rows_needed(lookback=lookback, horizon=horizon, validation=validation, test=test, at_least=longest)
     if longest == need:
         return
-    shorter = [
-        length
-        for length in range(lookback - 1, 0, -1)
-        if _trains(longest, lookback=length, horizon=horizon, validation=validation, test=test)
-    ]
-    hint = f"--lookback {shorter[0]} would train" if shorter else "give more rows, or a smaller --horizon"
     raise DataInvalid(
         "data.too_short",
         f"need at least {need:,} rows, got {longest:,}",
@@ -121,8 +115,24 @@ def check_lengths(
             f"lookback {lookback} + horizon {horizon} = {lookback + horizon} rows to train on,",
             f"then validation {validation} and test {test}, each at least one horizon",
         ],
-        hint=hint,
+        hint=_advice(longest, lookback=lookback, horizon=horizon, validation=validation, test=test),
     )
+
+
+def _advice(rows: int, *, lookback: int, horizon: int, validation: Share, test: Share) -> str:
+    """Flags with which so many rows would train: a shorter lookback, else a shorter horizon too.
+
+    A lookback that leaves at least as many training windows as it has steps goes before a longer one.
+    """
+    for ahead in range(horizon, 0, -1):
+        left = rows - _taken(rows, test, ahead) - _taken(rows, validation, ahead)
+        roomy, longest = (left - ahead + 1) // 2, left - ahead
+        wanted = longest if ahead == horizon and roomy < ahead else roomy
+        length = min(wanted, lookback - 1)
+        if length >= (1 if ahead == horizon else ahead):
+            shorter = f"--horizon {ahead} " if ahead < horizon else ""
+            return f"{shorter}--lookback {length} would train"
+    return "give more rows"
 
 
 def rows_needed(*, lookback: int, horizon: int, validation: Share, test: Share, at_least: int = 0) -> int:

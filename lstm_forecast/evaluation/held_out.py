@@ -122,21 +122,28 @@ def hold_out(
 
 
 def hold_out_far(
-    forecaster: Forecaster, panel: Panel, rows: Rows, series: Rows, *, end: Rows, steps: int, every: int
+    forecaster: Forecaster,
+    panel: Panel,
+    rows: Rows,
+    series: Rows,
+    *,
+    end: Rows,
+    steps: tuple[int, int],
+    every: int,
 ) -> HeldOut:
-    """The same, with the steps beyond the trained horizon forecast from every ``every``-th cutoff alone.
+    """The same for ``steps[0]`` steps, and from every ``every``-th cutoff for ``steps[1]``.
 
-    Those steps take a pass through the networks per block, and neighbouring cutoffs tell nearly the same of
-    them, their targets being nearly the same. Elsewhere they are NaN, in forecast and actual value.
+    Where the further steps were not forecast they are NaN, in forecast and actual value.
     """
-    near = hold_out(forecaster, panel, rows, series, end=end, steps=min(steps, forecaster.horizon))
-    if steps <= forecaster.horizon or len(rows) == 0:
+    (near_steps, far_steps) = steps
+    near = hold_out(forecaster, panel, rows, series, end=end, steps=near_steps)
+    if far_steps <= near_steps or len(rows) == 0:
         return near
     chosen = np.flatnonzero((end[series] - 2 - rows) % every == 0)
-    far = hold_out(forecaster, panel, rows[chosen], series[chosen], end=end, steps=steps)
+    far = hold_out(forecaster, panel, rows[chosen], series[chosen], end=end, steps=far_steps)
 
     def wide(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-        filled = np.full((len(rows), steps, *part.shape[2:]), np.nan)
+        filled = np.full((len(rows), far_steps, *part.shape[2:]), np.nan)
         filled[:, : part.shape[1]] = part
         filled[chosen] = whole
         return filled

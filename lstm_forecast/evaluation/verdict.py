@@ -227,11 +227,13 @@ def _sentence(
     shown = f"p = {p_value:.2g}" if p_value >= 0.001 else "p < 0.001"
     if word == "beats":
         return f"Beats {name} by {size} ({shown})."
+    if word == "loses" and skill < -1:
+        return f"Worse than {name}: {1 - skill:.1f} times its error ({shown}): do not use."
     if word == "loses":
         return f"Worse than {name} by {size} ({shown}): do not use."
     if p_value < _LEVEL:
         return f"No better than {name} can be shown: {found}, but not on most series ({shown})."
-    return f"No better than {name}: {found}, which chance explains ({shown})."
+    return f"No better than {name}: {found}, which chance could explain ({shown})."
 
 
 def _same_sentence(baseline: str) -> str:

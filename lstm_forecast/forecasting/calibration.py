@@ -107,6 +107,16 @@ class Calibration:
         """Calibration windows whose value was observed, over all series: [K]."""
         return _known(self.scores[:, :, 0])
 
+    def windows_behind(self, series: Counts) -> Counts:
+        """Calibration windows that the intervals of each of these series rest on: [S', K]."""
+        counts = np.tile(self.windows(), (len(series), 1))
+        many = np.bincount(self.series, minlength=len(self.floor)) >= OWN_SCORES
+        for place, one in enumerate(series.tolist()):
+            if many[one]:
+                own = _known(self.scores[self.series == one, :, 0])
+                counts[place] = np.where(own >= OWN_SCORES, own, counts[place])
+        return counts
+
     def possible(self, level: float) -> NDArray[np.bool_]:
         """Whether there is an interval of this level, by step: [K]."""
         counts = self.windows()

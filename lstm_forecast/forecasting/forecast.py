@@ -6,6 +6,8 @@ backtest and ``predict``.
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +22,9 @@ from lstm_forecast.model.reglstm import RegLSTM
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
-CHUNK = 1024  # windows forecast at once
+# Windows forecast at once. On the CPU small parts go to one thread per core; the parts do not depend on the
+# number of cores, so neither do the bits. Many windows take larger parts, and so does another device.
+SMALL, LARGE, MANY = 32, 1024, 16_384
 
 
 @dataclass(frozen=True)
@@ -74,10 +78,16 @@ class Forecaster:
 
         Nothing after a row is looked at.
         """
-        parts = [
-            self.after(self._windows(panel, rows[i : i + CHUNK]), series[i : i + CHUNK], horizon=horizon)
-            for i in range(0, len(rows), CHUNK)
-        ]
+        device = next(self.networks[0].parameters()).device
+        size = SMALL if device.type == "cpu" and len(rows) <= MANY else LARGE
+
+        def forecast(first: int) -> Outlook:
+            mine = slice(first, first + size)
+            return self.after(self._windows(panel, rows[mine]), series[mine], horizon=horizon)
+
+        workers = (os.cpu_count() or 1) if device.type == "cpu" else 1
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            parts = list(pool.map(forecast, range(0, len(rows), size)))
         if not parts:
             quantiles = np.empty((0, horizon, len(self.levels))) if self.levels else None
             return Outlook(np.empty((0, horizon)), quantiles)
@@ -118,8 +128,8 @@ class Forecaster:
     def outside(self, panel: Panel, rows: Rows, series: Rows) -> tuple[int, int]:
         """Of the numbers the network receives at ``rows`` [W]: (those outside its trained range, all)."""
         found = 0
-        for i in range(0, len(rows), CHUNK):
-            window, mine = self._windows(panel, rows[i : i + CHUNK]), series[i : i + CHUNK]
+        for i in range(0, len(rows), LARGE):
+            window, mine = self._windows(panel, rows[i : i + LARGE]), series[i : i + LARGE]
             found += int(outside_range(network_inputs(window, self.scaling, mine), self.scaling, mine).sum())
         return found, len(rows) * self.lookback * panel.values.shape[1]
 
@@ -133,7 +143,7 @@ class Forecaster:
         inputs = torch.from_numpy(network_inputs(window, self.scaling, series)).to(torch.float32).to(device)
         with torch.inference_mode():
             answers = [
-                torch.cat([network.final(part) for part in torch.split(inputs, CHUNK)])
+                torch.cat([network.final(part) for part in torch.split(inputs, LARGE)])
                 for network in self.networks
             ]
         answer = torch.stack(answers).to("cpu", torch.float64).mean(dim=0).numpy()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Cli, Tiny, run_cli
+from tests.training.jobs import days, momentum, trained, write_csv
 
 SIGNATURES = {"png": b"\x89PNG\r\n\x1a\n", "svg": b"<?xml", "pdf": b"%PDF-"}
 
@@ -18,7 +19,11 @@ def plot(cli: Cli, tiny: Tiny) -> Cli:
     return lambda *words: cli("plot", "tiny", "--runs-dir", tiny.runs, *words)
 
 
-@pytest.mark.parametrize("kind", ["forecast", "test", "loss"])
+KINDS = ["forecast", "test", "loss", "error", "residuals", "backtest", "gates"]
+HELD_OUT = ["error", "residuals", "backtest"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_drawn_into_the_run_and_its_path_printed(kind: str, plot: Cli, tiny: Tiny) -> None:
     result = plot("--kind", kind)
     path = tiny.run.path / "plots" / f"{kind}.png"
@@ -74,6 +79,55 @@ def test_an_unknown_series_and_an_unknown_kind_are_2(plot: Cli) -> None:
     result = plot("--kind", "los")
     assert (result.code, result.out) == (2, "")
     assert "--kind" in result.err
+
+
+@pytest.mark.parametrize("kind", HELD_OUT)
+def test_after_an_evaluation_its_forecasts_are_drawn(kind: str, plot: Cli, cli: Cli, tiny: Tiny) -> None:
+    assert plot("--kind", kind, "--output", "test_rows.png").code == 0
+    words = ["--runs-dir", tiny.runs, "-q", "--origins", "4"]
+    assert cli("evaluate", "tiny", *words).code == 0
+    assert plot("--kind", kind, "--output", "evaluated.png").code == 0
+    assert Path("evaluated.png").read_bytes() != Path("test_rows.png").read_bytes()
+    assert plot("--kind", kind, "--output", "again.png").code == 0
+    assert Path("evaluated.png").read_bytes() == Path("again.png").read_bytes()
+
+
+@pytest.mark.parametrize("kind", HELD_OUT)
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("backtest.safetensors", b""),
+        ("backtest.safetensors", b"\0" * 64),
+        ("backtest.json", b"{}"),
+        ("backtest.json", b'{"by_step": {"model": {"mae": [1]}}}'),
+    ],
+)
+def test_a_damaged_evaluation_is_13_without_a_traceback(
+    kind: str, name: str, data: bytes, plot: Cli, cli: Cli, tiny: Tiny
+) -> None:
+    assert cli("evaluate", "tiny", "--runs-dir", tiny.runs, "-q").code == 0
+    (tiny.run.path / "predictions" / name).write_bytes(data)
+    result = plot("--kind", kind)
+    assert (result.code, result.out) == (13, "")
+    assert result.err.startswith("error[artifact.")
+    assert f"{tiny.run.path}/predictions/{name}: " in result.err
+    assert "Traceback" not in result.err
+    assert plot("--kind", "test").code == 0  # what rests on the run's own files is still drawn
+    assert cli("evaluate", "tiny", "--runs-dir", tiny.runs, "-q").code == 0
+    assert plot("--kind", kind).code == 0  # a new evaluation mends it
+
+
+def test_what_a_run_cannot_show_is_2(cli: Cli, tmp_path: Path) -> None:
+    csv = write_csv(tmp_path / "a.csv", {"date": days(100), "value": momentum(100)})
+    changes = {"model.cell": "rnn", "split.test": "0", "run.name": "plain"}
+    runs = trained(csv, changes).run.path.parent.parent
+    gates = cli("plot", "plain", "--runs-dir", runs, "--kind", "gates")
+    assert (gates.code, gates.out) == (2, "")
+    assert "a plain recurrent cell has no gates" in gates.err
+    for kind in (*HELD_OUT, "test"):
+        result = cli("plot", "plain", "--runs-dir", runs, "--kind", kind)
+        assert (result.code, result.out) == (2, "")
+        assert f"error[plot.no_test]: --kind {kind}: the run has no test forecasts" in result.err
 
 
 def test_row_39_a_hostile_environment_changes_no_picture(plot: Cli, tiny: Tiny) -> None:

@@ -370,3 +370,17 @@ def test_a_series_that_stands_still_is_noted_and_one_of_a_single_value_too() -> 
 def test_the_transform_comes_back_from_json() -> None:
     scaling = fit(random_walks(20), transform="log1p")
     assert Scaling.from_json(json.loads(json.dumps(scaling.to_json()))).transform == "log1p"
+
+
+@pytest.mark.parametrize(("normalize", "transform"), [("diff", "none"), ("none", "diff"), ("diff", "log")])
+def test_the_missing_change_of_a_windows_first_step_is_within_the_range(
+    normalize: Normalize, transform: Transform
+) -> None:
+    """Of a series that only rises no change is 0, and every window begins with one."""
+    panel = panel_of(np.cumsum([1.0, 2.0, 1.5, 1.2, 1.9, 1.0, 1.4]))
+    scaling = fit(panel, normalize=normalize, transform=transform)
+    (seen,) = slow_inputs(panel, scaling, 3)[0]
+    assert scaling.input_low[0, 0] == pytest.approx(min(seen), abs=1e-12)
+    window = panel.values[None, 2:5]
+    only = np.array([0])
+    assert not outside_range(network_inputs(window, scaling, only), scaling, only).any()

@@ -153,7 +153,7 @@ def test_far_steps_are_forecast_from_some_cutoffs_and_are_unknown_elsewhere(ever
     first, end = borders(panel, (12, 12), (30, 22))
     rows, series = cutoffs(panel, first, end, least=L)
     whole = hold_out(made, panel, rows, series, end=end, steps=5)
-    held = hold_out_far(made, panel, rows, series, end=end, steps=5, every=every)
+    held = hold_out_far(made, panel, rows, series, end=end, steps=(H, 5), every=every)
     chosen, _ = cutoffs(panel, first, end, least=L, every=every)
     far = np.isin(rows, chosen)
     assert 0 < far.sum() <= len(rows)
@@ -172,10 +172,10 @@ def test_without_far_steps_all_cutoffs_are_alike() -> None:
     panel = random_walks(30)
     made, end = forecaster(panel), np.array([30])
     rows, series = cutoffs(panel, np.array([12]), end, least=L)
-    held = hold_out_far(made, panel, rows, series, end=end, steps=H, every=7)
+    held = hold_out_far(made, panel, rows, series, end=end, steps=(H, H), every=7)
     assert np.array_equal(held.forecast, hold_out(made, panel, rows, series, end=end, steps=H).forecast)
     none = np.empty(0, dtype=np.int64)
-    assert hold_out_far(made, panel, none, none, end=end, steps=9, every=7).forecast.shape[0] == 0
+    assert hold_out_far(made, panel, none, none, end=end, steps=(H, 9), every=7).forecast.shape[0] == 0
 
 
 def some(count: int = 5) -> HeldOut:

@@ -299,13 +299,28 @@ def test_portions_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, series = every_row(panel)
     whole = made.at(panel, rows, series, horizon=2 * H)
     outside = made.outside(panel, rows, series)
-    monkeypatch.setattr(forecasting, "CHUNK", 7)
-    parts = made.at(panel, rows, series, horizon=2 * H)
     assert whole.quantiles is not None
-    assert parts.quantiles is not None
-    np.testing.assert_allclose(parts.point, whole.point, rtol=1e-6)
-    np.testing.assert_allclose(parts.quantiles, whole.quantiles, rtol=1e-6)
-    assert made.outside(panel, rows, series) == outside
+    for many in (16, 1000):  # the few windows of a processor, and the many
+        monkeypatch.setattr(forecasting, "MANY", many)
+        monkeypatch.setattr(forecasting, "SMALL", 7)
+        monkeypatch.setattr(forecasting, "LARGE", 11)
+        parts = made.at(panel, rows, series, horizon=2 * H)
+        assert parts.quantiles is not None
+        np.testing.assert_allclose(parts.point, whole.point, rtol=1e-6)
+        np.testing.assert_allclose(parts.quantiles, whole.quantiles, rtol=1e-6)
+        assert made.outside(panel, rows, series) == outside
+
+
+def test_the_number_of_cores_changes_no_bit_and_no_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    panel = random_walks(150)
+    made = forecaster(network(), panel, anchored=True)
+    rows, series = every_row(panel)
+    threads, found = torch.get_num_threads(), []
+    for cores in (1, 2, 5):
+        monkeypatch.setattr(forecasting.os, "cpu_count", lambda cores=cores: cores)
+        found.append(made.at(panel, rows, series, horizon=3 * H).point.tobytes())
+    assert found[0] == found[1] == found[2]
+    assert torch.get_num_threads() == threads
 
 
 @pytest.mark.parametrize("quantiles", [0, 3])

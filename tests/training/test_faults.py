@@ -37,7 +37,7 @@ def check_metrics(verdict: Verdict) -> None:
 def test_row_18_a_constant_series_is_forecast_as_that_constant(value: float, tmp_path: Path) -> None:
     events = Events()
     result = trained(prices(tmp_path, np.full(60, value)), events=events)
-    few = "no interval of 95 %: 6 validation windows are too few; the highest possible level is 85 %"
+    few = "no interval of 95 %: 6 calibration windows are too few; the highest possible level is 85 %"
     assert events.warnings == [
         ("intervals.level", few),
         ("data.constant", "the training values never change, so their last value is the forecast: price"),
