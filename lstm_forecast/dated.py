@@ -53,10 +53,7 @@ class Interval:
     @property
     def line(self) -> str:
         """The same in words."""
-        windows = (
-            f"{self.windows:,}" if self.fewest == self.windows else f"{self.fewest:,} to {self.windows:,}"
-        )
-        behind = f"{self.level:g} %: from {windows} calibration windows"
+        behind = f"{self.level:g} %: from {self.windows_text} calibration windows"
         if self.coverage is None:
             return f"{behind}; not tested"
         return f"{behind}; held {100 * self.coverage:.1f} % of {self.tested:,} test values"

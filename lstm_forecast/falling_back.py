@@ -35,7 +35,8 @@ def fall_back(plan: Plan, events: Events) -> Trained:
     forecaster = networks.forecaster_of(config, _untrained(plan), scaling)
     best, calibration = _best(plan, floor=scaling.error_unit)
     words = best.replace("_", " ")
-    said = f"No network was trained: {plan.shortfall.message}; {plan.shortfall.advice}. The forecast is the {words} one."
+    why = f"{plan.shortfall.message}; {plan.shortfall.advice}"
+    said = f"No network was trained: {why}. The forecast is the {words} one."
     events.say([f"forecast: the {words} one, the best of {len(_simple(config))} on the later rows"])
     verdict = replace(no_verdict(), baseline=best, sentence=said)
     judged = Judged(verdict, calibration, _nothing(config.window.horizon), {})

@@ -62,7 +62,7 @@ def rows_of(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def tested_rows(run: Run) -> list[dict[str, str]]:
+def held_out_rows(run: Run) -> list[dict[str, str]]:
     return rows_of((run.path / "predictions" / "test.csv").read_text())
 
 
@@ -87,7 +87,7 @@ def shops(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_errors_are_those_of_the_test_rows_or_of_the_last_evaluation(
     evaluated: bool, given: Given, tiny: Tiny
 ) -> None:
-    rows = keep(tiny.run, Backtest(6, 1, None)) if evaluated else tested_rows(tiny.run)
+    rows = keep(tiny.run, Backtest(6, 1, None)) if evaluated else held_out_rows(tiny.run)
     assert draw(tiny.run, "error").startswith(b"\x89PNG")
     (steps, errors), named = given["plot_error"]
     assert steps == [1, 2]
@@ -102,7 +102,7 @@ def test_errors_are_those_of_the_test_rows_or_of_the_last_evaluation(
 
 @pytest.mark.parametrize("evaluated", [False, True])
 def test_residuals_are_forecast_less_actual_one_step_ahead(evaluated: bool, given: Given, tiny: Tiny) -> None:
-    rows = keep(tiny.run, Backtest(6, 1, None)) if evaluated else tested_rows(tiny.run)
+    rows = keep(tiny.run, Backtest(6, 1, None)) if evaluated else held_out_rows(tiny.run)
     draw(tiny.run, "residuals")
     ((plots,), named) = given["plot_residuals"]
     (plot,) = plots
@@ -121,7 +121,7 @@ def test_a_backtest_has_every_origin_with_its_lowest_interval(
     data = write_csv(tmp_path / "a.csv", {"date": days(160), "value": momentum(160)})
     changes = {"split.validation": "30", "forecast.intervals.levels": "[95, 80]"}
     run = trained(data, changes).run
-    rows = keep(run, Backtest(None, 3, None)) if evaluated else tested_rows(run)
+    rows = keep(run, Backtest(None, 3, None)) if evaluated else held_out_rows(run)
     draw(run, "backtest")
     (actual, origins), _ = given["plot_backtest"]
     assert len(origins) == len(rows) / 2 == (5 if evaluated else 15)
@@ -161,7 +161,7 @@ def test_of_a_panel_residuals_show_all_and_a_backtest_the_first_or_the_one_asked
         draw(shops, "backtest", asked)
         (actual, origins), named = given["plot_backtest"]
         assert named["title"] == f"p: forecasts from past cutoffs, {expected}"
-        rows = [row for row in tested_rows(shops) if row["series"] == expected]
+        rows = [row for row in held_out_rows(shops) if row["series"] == expected]
         assert [origin.forecast[0] for origin in origins] == column(rows[0::2], "forecast").tolist()
         assert actual[1].tolist() == momentum(120, seed=0 if expected == "b" else 1).tolist()
     draw(shops, "residuals", "a")
@@ -249,7 +249,7 @@ def test_forecast_and_test_are_given_what_predict_and_the_test_say(given: Given,
     assert part.future.tolist() == [row.forecast for row in rows]
     (band,) = part.bands
     assert list(zip(band.lower.tolist(), band.upper.tolist(), strict=True)) == [row.bounds[0] for row in rows]
-    first = [row for row in tested_rows(tiny.run) if row["step"] == "1"]
+    first = [row for row in held_out_rows(tiny.run) if row["step"] == "1"]
     draw(tiny.run, "test")
     ((parts,), _) = given["plot_test"]
     for one in (part, parts[0]):

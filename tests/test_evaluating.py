@@ -231,6 +231,21 @@ def test_no_forecast_and_no_bound_depends_on_a_later_row(
             assert (changed.held.forecast[after] != usual.held.forecast[after]).all()
 
 
+def test_statistical_baselines_are_fitted_without_the_rows_they_are_tested_on(tmp_path: Path) -> None:
+    """Their parameters rest on the rows up to the end of validation, also where the file has many more."""
+    changes = {"evaluation.baselines": "[naive, ets, theta]", **SIMPLE}
+    run = trained(one_series(tmp_path / "a.csv", prices()), changes).run.path
+    usual = evaluated(run).evaluation
+    values = prices(200)
+    values[151:] *= 3
+    changed = evaluated(run, data=one_series(tmp_path / "b.csv", values)).evaluation
+    by_then = usual.held.rows <= 150
+    for name in ("ets", "theta"):
+        ours = changed.held.baselines[name][changed.held.rows <= 150]
+        assert ours.tobytes() == usual.held.baselines[name][by_then].tobytes()
+        assert not (usual.held.baselines[name] == usual.held.baselines["naive"]).all()
+
+
 def covering(scores: list[float], level: float) -> float:
     """The score that covers: the ⌈(n + 1) · level⌉-th smallest, counted out."""
     wanted = math.ceil(round((len(scores) + 1) * level, 9) / 100)

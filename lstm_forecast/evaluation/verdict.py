@@ -218,10 +218,11 @@ def _sentence(
     size = f"{abs(skill):.1%}".replace("%", " %")
     found = f"MAE {size} {'lower' if skill > 0 else 'higher'}"
     if len(differences) < _fewest(horizon):
-        return (
-            f"No better than {name} can be shown: {found}, but {len(differences)} forecast origins"
-            f" are too few for a test (it needs {_fewest(horizon)})."
+        count = (
+            "1 forecast origin is" if len(differences) == 1 else f"{len(differences)} forecast origins are"
         )
+        need = f"too few for a test (it needs {_fewest(horizon)})"
+        return f"No better than {name} can be shown: {found}, but {count} {need}."
     if p_value is None:
         return f"No better than {name} can be shown: {found}, and the differences allow no test."
     shown = f"p = {p_value:.2g}" if p_value >= 0.001 else "p < 0.001"
