@@ -21,7 +21,10 @@ from tests.conftest import Cli
 from tests.training.jobs import days, write_csv
 
 Floats = NDArray[np.float64]
-SENTENCE = "No network was trained: need at least 96 rows, got 36. The forecast is the seasonal naive one."
+SENTENCE = (
+    "No network was trained: need at least 96 rows, got 36; --horizon 7 --lookback 8 would train."
+    " The forecast is the seasonal naive one."
+)
 NAMES = ("naive", "seasonal_naive", "drift", "mean")
 
 
@@ -224,7 +227,7 @@ def test_a_lookback_that_was_asked_for_is_not_given_up(tmp_path: Path) -> None:
 def test_a_lookback_that_would_train_is_named(tmp_path: Path) -> None:
     csv = write_csv(tmp_path / "v.csv", {"value": yearly(10)})
     sentence = bare(csv).verdict.sentence
-    assert "; --lookback 7 would train." in sentence  # 10 rows less 1 to test, 1 to validate, 1 ahead
+    assert "; --lookback 4 would train." in sentence  # 8 rows to train on: 4 windows of 4 steps and 1 ahead
     assert bare(csv, {"window.lookback": "7", "training.epochs": "1"}).verdict.word == "ties"
     with pytest.raises(DataInvalid):
         bare(csv, {"window.lookback": "8"})

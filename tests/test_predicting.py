@@ -177,7 +177,7 @@ def test_quantile_intervals_have_the_levels_of_their_pairs_and_no_other(folder: 
     assert forecast.bound_names == ["lo_80", "hi_80"]
     with pytest.raises(UsageError) as caught:
         predict(folder, "quantiles", levels=[50])
-    assert caught.value.message == "no quantiles of 50 % were trained; expected 95, 80"
+    assert caught.value.message == "no quantiles of 50 % were trained; expected 80, 95"
     chosen = opened(pipeline.find_reference("quantiles", folder / "runs"))
     outlook = chosen.forecaster.at(chosen.context, np.array([ROWS - 1]), np.array([0]), horizon=2)
     assert [row.forecast for row in forecast.rows] == outlook.point[0].tolist()

@@ -55,7 +55,7 @@ def test_output_dash_is_the_same_csv_and_a_terminal_gets_a_table(
     assert shown[0].split() == ["date", "step", "forecast", "lo_80", "hi_80", "source"]
     assert shown[1].split()[:2] == ["2024-06-09", "1"]
     # 16 validation rows and as many of the test, forecast 1 and 2 steps ahead
-    assert shown[3].startswith("80 %: from 16 validation windows; held ")
+    assert shown[3].startswith("80 %: from 15 to 16 calibration windows; held ")
     assert shown[3].endswith(" of 31 test values")
     assert predict("--output", "-").out == piped.out
 
@@ -69,8 +69,9 @@ def test_json_is_one_document_with_the_promised_fields(predict: Cli, tiny: Tiny,
     assert document["input"] == str(trained_once.csv)
     assert list(document["rows"][0]) == ["series", "time", "step", "forecast", "lo_80", "hi_80", "source"]
     (interval,) = document["intervals"]
-    assert set(interval) == {"level", "windows", "coverage", "tested"}
-    assert (interval["level"], interval["windows"], interval["tested"]) == (80, 16, 31)
+    assert set(interval) == {"level", "windows", "fewest", "coverage", "tested"}
+    assert (interval["level"], interval["windows"], interval["fewest"]) == (80, 16, 15)
+    assert interval["tested"] == 31
     assert 0 <= interval["coverage"] <= 1
     # the file moves more in its last 8 rows than in the 128 training rows
     steps = np.diff(momentum(160))

@@ -47,7 +47,7 @@ def test_stdout_is_the_verdict_and_the_next_command(train: Cli, tiny: Tiny) -> N
     assert lines[8].startswith("Intervals: 80 % held ")
     assert lines[8].endswith(" % of the test values")
     assert lines[-4].startswith("Verdict: ")
-    assert lines[-3] == ("Forecast: by the same network trained again on all rows, the test rows included.")
+    assert lines[-3] == ("Forecast: by the network trained again on all rows, the test rows included.")
     assert lines[-2].startswith("Run: new@")
     assert lines[-1] == f"Next: lstm-forecast predict new --runs-dir {tiny.runs}"
     assert f"{tiny.csv}: 160 rows" in result.err

@@ -254,12 +254,12 @@ CONFLICTS = [  # keys that were set; the message's beginning; the hint
             "model.head: quantile and training.loss: mse do not go together: "
             "the quantile head has its own loss, pinball"
         ),
-        "remove training.loss, or write model.head: point",
+        "write training.loss: pinball, or model.head: point",
     ),
     (
         ["model.head=quantile", "forecast.intervals.method=quantile", "training.loss=mse"],
         "model.head: quantile and training.loss: mse do not go together",
-        "remove training.loss, or write model.head: point",
+        "write training.loss: pinball, or model.head: point",
     ),
     (
         ["model.head=point", "training.loss=pinball"],

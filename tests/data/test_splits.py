@@ -189,20 +189,33 @@ def test_too_few_rows_are_refused_with_the_arithmetic_and_a_lookback_that_trains
         check_lengths(
             panel_of(flat(36)), lookback=60, horizon=1, validation=0.1, test=0.1, where="prices.csv"
         )
-    # 77 - 8 - 8 = 61 = 60 + 1; and 36 - 4 - 4 = 28 = 27 + 1
+    # 77 - 8 - 8 = 61 = 60 + 1; and 36 - 4 - 4 = 28 rows have 14 windows of 14 steps and 1 ahead
     assert str(caught.value) == (
         "error[data.too_short]: prices.csv: need at least 77 rows, got 36\n"
         "  lookback 60 + horizon 1 = 61 rows to train on,\n"
         "  then validation 0.1 and test 0.1, each at least one horizon\n"
-        "  hint: --lookback 27 would train"
+        "  hint: --lookback 14 would train"
     )
     assert caught.value.code == 11
 
 
-def test_rows_too_few_for_any_lookback_are_said_to_be() -> None:
+@pytest.mark.parametrize(
+    ("rows", "horizon", "hint"),
+    [
+        (36, 12, "--horizon 7 --lookback 8 would train"),  # 36 - 7 - 7 = 22: 8 windows of 8 + 7
+        (17, 4, "--lookback 5 would train"),  # 17 - 4 - 4 = 9: 1 window of 5 + 4; roomier is shorter than 4
+        (5, 4, "--horizon 1 --lookback 1 would train"),
+        (3, 1, "give more rows"),
+    ],
+)
+def test_the_advice_is_the_longest_horizon_with_a_lookback_that_leaves_room(
+    rows: int, horizon: int, hint: str
+) -> None:
     with pytest.raises(DataInvalid) as caught:
-        check_lengths(panel_of(flat(5)), lookback=60, horizon=4, validation=0.1, test=0.1, where="a.csv")
-    assert caught.value.hint == "give more rows, or a smaller --horizon"
+        check_lengths(
+            panel_of(flat(rows)), lookback=60, horizon=horizon, validation=0.1, test=0.1, where="a.csv"
+        )
+    assert caught.value.hint == hint
 
 
 def test_one_long_series_is_enough() -> None:

@@ -252,7 +252,7 @@ def test_a_difference_that_chance_explains_is_a_tie() -> None:
     assert verdict.p_value == pytest.approx(p_value)
     assert (
         verdict.sentence
-        == f"No better than naive: MAE 10.0 % lower, which chance explains (p = {p_value:.2g})."
+        == f"No better than naive: MAE 10.0 % lower, which chance could explain (p = {p_value:.2g})."
     )
     assert f"{p_value:.2g}" == "0.39"
 
