@@ -115,7 +115,7 @@ def with_possible_levels(
     highest = highest_level(count)
     most = f"the highest possible level is {highest:g} %" if highest else "no level is possible"
     named = " and ".join(f"{level:g} %" for level in left_out)
-    message = f"no interval of {named}: {count} calibration windows are too few; {most}"
+    message = f"no interval of {named}: {counted(count, 'calibration window')} too few; {most}"
     if asked:
         raise DataInvalid(
             "intervals.level",
@@ -126,6 +126,11 @@ def with_possible_levels(
     changed = {"levels": fine} if fine else {"method": "none"}
     forecast = config.forecast.model_copy(update={"intervals": intervals.model_copy(update=changed)})
     return config.model_copy(update={"forecast": forecast}), message
+
+
+def counted(count: int, thing: str) -> str:
+    """``1 window is``, ``2 windows are``."""
+    return f"{count:,} {thing} is" if count == 1 else f"{count:,} {thing}s are"
 
 
 def _calibration_windows(prepared: Prepared) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -84,30 +83,32 @@ def evaluate(
             fail_if_worse=fail_if_worse,
             events=events,
         )
-        document = dict(result.document)
-        if result.audit is not None:
-            document["audit"] = result.audit.to_document()
         if dry_run:
             events.say([f"would write {result.evaluation.held.forecast.size:,} rows"])
+        elif output is None:
+            events.say([f"wrote {_keep(result)}"])
         else:
-            if output is not None:
-                _write(result, document, Path(output), overwrite=overwrite)
-            events.say([f"wrote {_keep(result) if output is None else output}"])
+            events.say([f"wrote {_write(result, Path(output), overwrite=overwrite)}"])
     if json:
-        put_json(document | {"warnings": warning_list(events)})
+        put_json(_document(result) | {"warnings": warning_list(events)})
     elif not quiet:
         put(evaluation_text(result, by))
     finish(events, fail_on_warning)
     _refuse(result)
 
 
-def _write(
-    result: pipeline.EvaluateResult, document: Mapping[str, Any], output: Path, *, overwrite: bool
-) -> None:
-    """Writes the table or the summary where the user wants it."""
+def _document(result: pipeline.EvaluateResult) -> dict[str, Any]:
+    """Everything measured, and the audit where there was one."""
+    audit = {} if result.audit is None else {"audit": result.audit.to_document()}
+    return {**result.document, **audit}
+
+
+def _write(result: pipeline.EvaluateResult, output: Path, *, overwrite: bool) -> Path:
+    """Leaves the table or the summary where the user wants it."""
     as_json = output.suffix.lower() == ".json"
-    data = json_bytes(document) if as_json else result.files["backtest.csv"]
+    data = json_bytes(_document(result)) if as_json else result.files["backtest.csv"]
     write_new(output, data, overwrite=overwrite)
+    return output
 
 
 def _keep(result: pipeline.EvaluateResult) -> Path:

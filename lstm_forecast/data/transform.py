@@ -74,7 +74,8 @@ def check_transform(panel: Panel, transform: Transform, *, where: str) -> None:
     count = int(np.sum(panel.values[:, 0] <= lowest))
     raise DataInvalid(
         "data.transform",
-        f"{count:,} values of the target have no {transform}; the lowest is {panel.values[row, 0]:g}",
+        f"{count:,} of the target's values {'has' if count == 1 else 'have'} no {transform};"
+        f" the lowest is {panel.values[row, 0]:g}",
         where=where + (f", series {series}" if len(panel) > 1 else ""),
         details=[f"expected: every value above {lowest:g}"],
         hint="set data.transform: log1p, or none" if transform == "log" else "set data.transform: none",
