@@ -91,7 +91,7 @@ def test_a_value_without_a_logarithm_is_refused_and_the_hint_is_not_to_change_th
     with pytest.raises(DataInvalid) as caught:
         read_for_run(shops, str(file), Events())
     assert caught.value.id == "data.transform"
-    assert caught.value.message == "1 values of the target have no log; the lowest is -1"
+    assert caught.value.message == "1 of the target's values has no log; the lowest is -1"
     assert caught.value.where == f"{file}, series b"
     assert caught.value.hint.startswith("mend the file, or train again with another key: ")
 

@@ -58,7 +58,7 @@ class Share:
     @property
     def missed(self) -> bool:
         """Whether the share lies further from the level than it may."""
-        return self.bound is not None and abs(self.share - self.level / 100) > self.bound
+        return self.bound is not None and not abs(self.share - self.level / 100) <= self.bound
 
 
 def jobs(*, quick: bool) -> list[Job]:
@@ -73,7 +73,7 @@ def jobs(*, quick: bool) -> list[Job]:
 
 
 def measure(job: Job) -> list[Share]:
-    """Trains on a series and measures the three kinds of intervals: six shares."""
+    """Trains on a series and measures the three kinds of intervals at two levels: six shares."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path = _file(job, folder)
@@ -84,6 +84,7 @@ def measure(job: Job) -> list[Share]:
         whole = Backtest(origins=None, every=1, refit_every=None)
         again = evaluate(str(trained.run.path), backtest=whole, runs_dir=folder).evaluation
     assert chosen.calibration is not None
+    assert list(plain.bounds) == list(trained.judged.bounds) == list(again.bounds) == [80, 95]
     windows = int(chosen.calibration.windows()[0])
     found = []
     for kind, held, bounds in (

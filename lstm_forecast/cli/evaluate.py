@@ -16,33 +16,34 @@ if TYPE_CHECKING:
     from lstm_forecast import pipeline
 
 
+Data = Annotated[
+    str | None, typer.Option("--data", metavar="CSV", help="Rows to test on (default: the trained file).")
+]
+Origins = Annotated[
+    int | None,
+    typer.Option("--origins", metavar="N", min=1, help="Newest so many origins (default: the test split)."),
+]
+Every = Annotated[int, typer.Option("--every", metavar="N", min=1, help="Rows from one origin to the next.")]
+RefitEvery = Annotated[
+    int | None,
+    typer.Option("--refit-every", metavar="N", min=1, help="Train again after so many, on what was known."),
+]
+By = Annotated[
+    Literal["step", "series"] | None, typer.Option("--by", help="Also show the errors by step or series.")
+]
+AuditToo = Annotated[
+    bool, typer.Option("--audit", help="Prove that nothing later reached the training; exit 19 if not.")
+]
+
+
 def evaluate(
     run: options.RunArgument,
-    data: Annotated[
-        str | None,
-        typer.Option("--data", metavar="CSV", help="Rows to test on (default: the trained file)."),
-    ] = None,
-    origins: Annotated[
-        int | None,
-        typer.Option(
-            "--origins", metavar="N", min=1, help="Newest so many origins (default: the test split)."
-        ),
-    ] = None,
-    every: Annotated[
-        int, typer.Option("--every", metavar="N", min=1, help="Rows from one origin to the next.")
-    ] = 1,
-    refit_every: Annotated[
-        int | None,
-        typer.Option(
-            "--refit-every", metavar="N", min=1, help="Train again after so many origins, on what was known."
-        ),
-    ] = None,
-    by: Annotated[
-        Literal["step", "series"] | None, typer.Option("--by", help="Also show the errors by step or series.")
-    ] = None,
-    audit: Annotated[
-        bool, typer.Option("--audit", help="Prove that nothing later reached the training; exit 19 if not.")
-    ] = False,
+    data: Data = None,
+    origins: Origins = None,
+    every: Every = 1,
+    refit_every: RefitEvery = None,
+    by: By = None,
+    audit: AuditToo = False,
     fail_if_worse: options.FailIfWorse = False,
     output: Annotated[
         str | None,

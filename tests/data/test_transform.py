@@ -97,7 +97,7 @@ def test_values_without_a_logarithm_are_refused_by_name() -> None:
     with pytest.raises(DataInvalid) as caught:
         check_transform(panel, "log", where="a.csv")
     assert str(caught.value) == (
-        "error[data.transform]: a.csv, series s1: 2 values of the target have no log; the lowest is -0.5\n"
+        "error[data.transform]: a.csv, series s1: 2 of the target's values have no log; the lowest is -0.5\n"
         "  expected: every value above 0\n"
         "  hint: set data.transform: log1p, or none"
     )
