@@ -176,8 +176,8 @@ def test_the_keys_of_the_run_act_as_the_flags_and_flags_come_first(tmp_path: Pat
     run = trained(one_series(tmp_path / "a.csv", prices()), changes).run.path
     usual = evaluated(run)
     assert (cutoffs(usual), usual.evaluation.refits) == (OWN_CUTOFFS[-6:], 2)
-    flagged = evaluated(run, Backtest(4, 1, 3))
-    assert (cutoffs(flagged), flagged.evaluation.refits) == (OWN_CUTOFFS[-4:], 1)
+    flagged = evaluated(run, Backtest(4, 1, 1))
+    assert (cutoffs(flagged), flagged.evaluation.refits) == (OWN_CUTOFFS[-4:], 3)
 
 
 def test_the_first_block_is_forecast_by_the_own_networks_and_others_by_later_ones(run: Path) -> None:
@@ -252,27 +252,36 @@ def covering(scores: list[float], level: float) -> float:
     return sorted(scores)[wanted - 1] if wanted <= len(scores) else math.nan
 
 
-def test_bounds_are_the_scores_known_at_each_origin(tmp_path: Path) -> None:
+def movement(values: Floats, floor: float) -> float:
+    """The mean change of the last 200 rows, half as heavy every 20 rows."""
+    changes = np.abs(np.diff(values))[::-1][:200]
+    weights = 2.0 ** (-np.arange(len(changes)) / 20)
+    return max(float((weights * changes).sum() / weights.sum()), floor / 10)
+
+
+@pytest.mark.parametrize("scale", ["none", "volatility"])
+def test_bounds_are_the_scores_known_at_each_origin(scale: str, tmp_path: Path) -> None:
     """Against a loop that looks at every validation and backtest score and asks when it was known."""
-    changes = {"split.validation": "30", "forecast.intervals.scale": "none", "forecast.minimum": "null"}
-    run = trained(one_series(tmp_path / "a.csv", prices()), changes).run
-    data = one_series(tmp_path / "b.csv", prices(400))
-    found, calibration = evaluated(run.path, data=data).evaluation, opened(run).calibration
+    changes = {"split.validation": "30", "forecast.intervals.scale": scale, "forecast.minimum": "null"}
+    run = trained(one_series(tmp_path / "a.csv", prices()), {**changes, **SIMPLE}).run
+    values = prices(400)
+    found = evaluated(run.path, data=one_series(tmp_path / "b.csv", values)).evaluation
+    held, calibration = found.held, opened(run).calibration
     assert calibration is not None
-    held, values = found.held, prices(400)
+    floor = float(np.abs(np.diff(values[:114])).mean())  # 160 rows less 16 to test and 30 to validate
+    rows = held.rows.tolist()
+    units = [movement(values[: row + 1], floor) if scale == "volatility" else floor for row in rows]
     assert len(held) > 250  # more than are looked back at
     assert list(found.bounds) == [80.0, 95.0]
     for level, (lower, upper) in found.bounds.items():
         for step in (1, 2):
-            before = calibration.scores[:, step - 1, 0] * calibration.floor[0]
-            known = [score for score in before.tolist() if not math.isnan(score)]
-            ours = [
-                (int(row) + step, abs(values[row + step] - held.forecast[place, step - 1]))
-                for place, row in enumerate(held.rows)
-            ]
-            for place, row in enumerate(held.rows.tolist()):
+            before = calibration.scores[:, step - 1, 0].tolist()
+            known = [score for score in before if not math.isnan(score)]
+            missed = [abs(values[row + step] - held.forecast[n, step - 1]) for n, row in enumerate(rows)]
+            ours = [(row + step, one / unit) for row, one, unit in zip(rows, missed, units, strict=True)]
+            for place, row in enumerate(rows):
                 pool = known + [score for when, score in ours if when <= row]
-                margin = covering(pool[-250:], level)
+                margin = covering(pool[-250:], level) * units[place]
                 middle = held.forecast[place, step - 1]
                 expected = (middle - margin, middle + margin)
                 assert (lower[place, step - 1], upper[place, step - 1]) == pytest.approx(expected, rel=1e-12)
@@ -339,6 +348,8 @@ def test_without_the_file_there_is_nothing_to_test_on(tmp_path: Path) -> None:
 def test_a_run_from_standard_input_asks_for_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = one_series(tmp_path / "a.csv", prices())
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
+    monkeypatch.chdir(tmp_path)
+    Path("-").write_bytes(path.read_bytes())  # a file of that name is not what was read
     run = trained(path, {"data.path": "-", "data.target": "value"}).run.path
     with pytest.raises(DataMissing, match="standard input") as caught:
         evaluated(run)
