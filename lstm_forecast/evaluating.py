@@ -25,7 +25,7 @@ from lstm_forecast.forecasting.intervals import backtest_scores, interval_bounds
 from lstm_forecast.forecasting.recalibration import rolling_margins
 from lstm_forecast.forecasting.volatility import interval_units
 from lstm_forecast.judging import Bounds, baselines_at
-from lstm_forecast.latest import read_for_run
+from lstm_forecast.latest import borders_in, read_for_run
 from lstm_forecast.opening import Opened
 from lstm_forecast.runs.storage import parse_json
 
@@ -96,7 +96,7 @@ def evaluate_run(opened: Opened, plan: Backtest, *, data: str | None, events: Ev
             hint="train again with more rows",
         )
     panel, path = read_for_run(opened, data if data is not None else original_path(opened), events)
-    borders = _borders(opened, panel)
+    borders = borders_in(opened, panel)
     rows, series = _origins(opened, panel, borders, plan, where=path, events=events)
     parts, refits = [], 0
     with networks.network_threads(opened.config):
@@ -140,25 +140,6 @@ def original_path(opened: Opened) -> str:
             hint=f"to test the run on it as it is now: --data {path}",
         )
     return path
-
-
-def _borders(opened: Opened, panel: Panel) -> Splits:
-    """Where the run's training and validation rows end in this panel, by time."""
-    context = opened.context
-    ends = []
-    for flat in (opened.splits.train_end, opened.splits.validation_end):
-        rows = []
-        for s in range(len(panel)):
-            mine, known = panel.rows(s), context.times[context.rows(s)]
-            before = int(flat[s] - context.offsets[s])
-            found = 0
-            if before > 0:
-                found = int(np.searchsorted(panel.times[mine], known[before - 1], side="right"))
-            elif len(known):  # the run keeps none of the rows before the border, but the first one after it
-                found = int(np.searchsorted(panel.times[mine], known[0], side="left"))
-            rows.append(mine.start + found)
-        ends.append(np.array(rows, dtype=np.int64))
-    return Splits(*ends)
 
 
 def _origins(

@@ -9,6 +9,7 @@ import numpy as np
 
 from lstm_forecast import stages
 from lstm_forecast.data.panel import Panel, fill_missing
+from lstm_forecast.data.splits import Splits
 from lstm_forecast.data.transform import check_transform
 from lstm_forecast.errors import DataInvalid
 from lstm_forecast.events import Events
@@ -49,14 +50,35 @@ def read_for_run(opened: Opened, path: str, events: Events) -> tuple[Panel, str]
     _check_columns(opened, table.columns, table.source.path)
     try:
         panel, notes = stages.clean_panel(opened.config, table, opened.preprocess.frequency)
-        # After the training rows nothing may look ahead, so interpolation has no room here: filled forward.
-        panel, filled = fill_missing(panel, opened.config.data.missing, train_end=panel.offsets[:-1])
+        panel = _in_run_order(panel, opened, table.source.path)
+        # As in training: after the training rows nothing may look ahead, so there cells are filled forward.
+        ends = borders_in(opened, panel).train_end
+        panel, filled = fill_missing(panel, opened.config.data.missing, train_end=ends)
         check_transform(panel, opened.config.data.transform, where=table.source.path)
     except DataInvalid as error:  # the keys are those of the run: they cannot be changed here
         error.hint = f"mend the file, or train again with another key: {error.hint}"
         raise
     events.say([f"input: {table.source.path}", *notes, *filled])
-    return _in_run_order(panel, opened, table.source.path), table.source.path
+    return panel, table.source.path
+
+
+def borders_in(opened: Opened, panel: Panel) -> Splits:
+    """Where the run's training and validation rows end in this panel, by time."""
+    context = opened.context
+    ends = []
+    for flat in (opened.splits.train_end, opened.splits.validation_end):
+        rows = []
+        for s in range(len(panel)):
+            mine, known = panel.rows(s), context.times[context.rows(s)]
+            before = int(flat[s] - context.offsets[s])
+            found = 0
+            if before > 0:
+                found = int(np.searchsorted(panel.times[mine], known[before - 1], side="right"))
+            elif len(known):  # the run keeps none of the rows before the border, but the first one after it
+                found = int(np.searchsorted(panel.times[mine], known[0], side="left"))
+            rows.append(mine.start + found)
+        ends.append(np.array(rows, dtype=np.int64))
+    return Splits(*ends)
 
 
 def _check_length(opened: Opened, panel: Panel, where: str) -> None:

@@ -233,7 +233,9 @@ def _warn_uncalibrated(opened: Opened, ahead: Ahead, modelled: list[int], events
     steps, window = len(ahead.values[0]), opened.config.window
     reached = max(window.horizon, opened.config.forecast.horizon or 0)
     named = ", ".join(f"{level:g} % from step {step} on" for level, step in empty)
-    if min(step for _, step in empty) <= reached:
+    if not opened.trained:
+        remedy = "more rows would give them"
+    elif min(step for _, step in empty) <= reached:
         remedy = "a larger split.validation gives them more rows"
     elif len(opened.preprocess.columns) > 1:
         remedy = f"train with window.horizon: {steps} for bounds there"

@@ -126,7 +126,8 @@ def test_the_result_is_one_line_and_a_document(trained_once: Tiny) -> None:
     found = audited(run)
     assert found.ok
     assert found.line == (
-        "Audit: 6 checks passed: nothing after the training rows reached units, season or weights"
+        "Audit: 6 checks passed: the test rows reached neither the network nor its intervals,"
+        " and the validation rows neither units nor season"
     )
     document = json.loads(json.dumps(found.to_document(), allow_nan=False))
     assert (document["v"], document["ok"]) == (1, True)

@@ -165,12 +165,16 @@ def test_only_the_named_baselines_take_part(tmp_path: Path) -> None:
     assert "forecast: the mean one, the best of 2 on the later rows" in said
 
 
-def test_newer_rows_are_continued(short: pipeline.TrainResult, tmp_path: Path) -> None:
-    values = yearly(50)
+@pytest.mark.parametrize("count", [50, 120])
+def test_newer_rows_are_continued_however_many_they_are(
+    count: int, short: pipeline.TrainResult, tmp_path: Path
+) -> None:
+    """120 rows would fill the lookback: the network is there, but nobody trained it."""
+    values = yearly(count)
     events = Events()
     forecast = pipeline.predict(short.run.path, data=str(monthly(tmp_path / "n.csv", values)), events=events)
-    assert [row.forecast for row in forecast.rows] == values[38:].tolist()
-    assert [row.time for row in forecast.rows] == months(62)[50:]
+    assert [row.forecast for row in forecast.rows] == values[-12:].tolist()
+    assert [row.time for row in forecast.rows] == months(count + 12)[count:]
     assert {row.source for row in forecast.rows} == {"seasonal_naive"}
     assert events.warnings == []
     _, _, margins = expected(yearly(), 12, 12, 80)
@@ -275,6 +279,16 @@ def test_no_setting_of_the_network_that_was_not_trained_matters(
     usual, found = pipeline.predict(short.run.path), pipeline.predict(result.run.path)
     assert [(row.forecast, row.bounds) for row in found.rows] == [(r.forecast, r.bounds) for r in usual.rows]
     assert pipeline.plot(result.run.path).startswith(b"\x89PNG")
+
+
+def test_intervals_reach_as_far_as_the_forecast(tmp_path: Path) -> None:
+    changes = {"window.horizon": "3", "forecast.horizon": "6", "data.season": "12"}
+    result = bare(monthly(tmp_path / "m.csv", yearly()), changes)
+    best, point, margins = expected(yearly(), 12, 6, 80)
+    rows = pipeline.predict(result.run.path).rows
+    assert (best, len(rows)) == ("seasonal_naive", 6)
+    for row, middle, margin in zip(rows, point, margins, strict=True):
+        assert row.bounds == (pytest.approx((middle - margin, middle + margin), rel=1e-12),)
 
 
 def test_without_intervals_there_are_none(tmp_path: Path) -> None:

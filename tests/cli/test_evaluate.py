@@ -109,6 +109,13 @@ def test_the_document_on_stdout_is_that_of_the_file(evaluate: Cli, tiny: Tiny) -
     assert written == kept
 
 
+def test_origins_are_as_far_apart_as_asked(evaluate: Cli) -> None:
+    document = json.loads(evaluate("--every", "4", "--json").out)
+    assert document["test"] == {"windows": 4, "origins": 4, "from": "2024-05-25", "to": "2024-06-06"}
+    document = json.loads(evaluate("--every", "4", "--origins", "2", "--json").out)
+    assert document["test"] == {"windows": 2, "origins": 2, "from": "2024-06-02", "to": "2024-06-06"}
+
+
 def test_refits_are_counted_in_words(evaluate: Cli) -> None:
     result = evaluate("--origins", "7", "--refit-every", "3")
     assert result.out.splitlines()[0].endswith(", trained again 2 times")
@@ -169,10 +176,11 @@ def test_a_dry_run_writes_nothing(evaluate: Cli, tiny: Tiny) -> None:
     assert snapshot(tiny.csv.parent) == before
 
 
-def test_outputs_are_refused_as_for_a_forecast(evaluate: Cli) -> None:
+def test_outputs_are_refused_as_for_a_forecast(evaluate: Cli, cli: Cli) -> None:
     Path("b.csv").write_text("mine")
     result = evaluate("--output", "b.csv")
     assert (result.code, result.out, Path("b.csv").read_text()) == (18, "", "mine")
+    assert cli("evaluate", "nobody", "--output", "b.csv").code == 18  # before any work is done
     assert evaluate("--output", "b.csv", "--overwrite").code == 0
     assert Path("b.csv").read_text().startswith("series,cutoff,")
     assert evaluate("--output", "none/b.csv").code == 15

@@ -92,14 +92,13 @@ def test_after_an_evaluation_its_forecasts_are_drawn(kind: str, plot: Cli, cli: 
     assert Path("evaluated.png").read_bytes() == Path("again.png").read_bytes()
 
 
-@pytest.mark.parametrize("kind", HELD_OUT)
 @pytest.mark.parametrize(
-    ("name", "data"),
+    ("kind", "name", "data"),
     [
-        ("backtest.safetensors", b""),
-        ("backtest.safetensors", b"\0" * 64),
-        ("backtest.json", b"{}"),
-        ("backtest.json", b'{"by_step": {"model": {"mae": [1]}}}'),
+        ("error", "backtest.safetensors", b""),
+        ("residuals", "backtest.safetensors", b"\0" * 64),
+        ("backtest", "backtest.json", b"{}"),
+        ("error", "backtest.json", b'{"by_step": {"model": {"mae": [1]}}}'),
     ],
 )
 def test_a_damaged_evaluation_is_13_without_a_traceback(
@@ -112,7 +111,7 @@ def test_a_damaged_evaluation_is_13_without_a_traceback(
     assert result.err.startswith("error[artifact.")
     assert f"{tiny.run.path}/predictions/{name}: " in result.err
     assert "Traceback" not in result.err
-    assert plot("--kind", "test").code == 0  # what rests on the run's own files is still drawn
+    assert plot("--kind", "loss").code == 0  # what rests on the run's own files is still drawn
     assert cli("evaluate", "tiny", "--runs-dir", tiny.runs, "-q").code == 0
     assert plot("--kind", kind).code == 0  # a new evaluation mends it
 
