@@ -14,7 +14,7 @@ from lstm_forecast import networks
 from lstm_forecast.config import Config
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.scaling import Scaling
-from lstm_forecast.evaluation.held_out import HeldOut, all_forecasts, complete, cutoffs, hold_out_far
+from lstm_forecast.evaluation.held_out import HeldOut, all_forecasts, complete, cutoffs, hold_out_tiers
 from lstm_forecast.evaluation.verdict import Verdict, best_baseline, judge, no_verdict
 from lstm_forecast.events import Events
 from lstm_forecast.fitting import Learned, Plan, course_line, epoch_fields, learn, learn_again
@@ -33,10 +33,10 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Bounds = Mapping[float, tuple[Floats, Floats]]  # lower and upper, each [W, K], by level in percent
 CALIBRATED_STEPS = 30  # intervals reach at least so far, where validation rows do
-# Steps beyond those that predict usually gives are calibrated, and tested, from so many cutoffs a series:
-# each block of them takes a pass through the networks, and neighbouring cutoffs tell nearly the same. A 95 %
-# interval needs 19.
-FAR_CALIBRATED, FAR_TESTED = 40, 20
+# Steps beyond the trained horizon take a pass through the networks per block, and neighbouring cutoffs tell
+# nearly the same of them: those that predict usually gives are measured from about so many cutoffs a series,
+# further ones from fewer. A 95 % interval needs 19. Measured: see benchmarks/honesty, cost.
+USUAL_CUTOFFS, FAR_CALIBRATED, FAR_TESTED = 160, 45, 20
 
 
 @dataclass(frozen=True)
@@ -251,9 +251,14 @@ def _held_out(
     usable = forecaster.scaling.trained
     rows, series = cutoffs(panel, np.where(usable, first, end), end, least=forecaster.lookback)
     steps = calibrated_steps(config, prepared, columns=len(panel.columns))
-    near = min(steps, max(config.window.horizon, config.forecast.horizon or 0))
-    every = max(1, int((end - first).max(initial=1)) // far)
-    return hold_out_far(forecaster, panel, rows, series, end=end, steps=(near, steps), every=every)
+    longest = int((end - first).max(initial=1))
+    usual = min(steps, max(config.window.horizon, config.forecast.horizon or 0))
+    tiers = (
+        (config.window.horizon, 1),
+        (usual, max(1, longest // USUAL_CUTOFFS)),
+        (steps, max(1, longest // far)),
+    )
+    return hold_out_tiers(forecaster, panel, rows, series, end=end, tiers=tiers)
 
 
 def calibrated_steps(config: Config, prepared: Prepared, *, columns: int) -> int:

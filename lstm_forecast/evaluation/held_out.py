@@ -121,41 +121,53 @@ def hold_out(
     )
 
 
-def hold_out_far(
+def hold_out_tiers(
     forecaster: Forecaster,
     panel: Panel,
     rows: Rows,
     series: Rows,
     *,
     end: Rows,
-    steps: tuple[int, int],
-    every: int,
+    tiers: Sequence[tuple[int, int]],
 ) -> HeldOut:
-    """The same for ``steps[0]`` steps, and from every ``every``-th cutoff for ``steps[1]``.
+    """The same, farther ahead from fewer cutoffs.
 
-    Where the further steps were not forecast they are NaN, in forecast and actual value.
+    Args:
+        forecaster: as for :func:`hold_out`.
+        panel: the same.
+        rows: the same.
+        series: the same.
+        end: the same.
+        tiers: (steps, every): so many steps from every ``every``-th cutoff of a series, its last one among
+            them; steps rise, and the first tier's ``every`` is 1. What was not forecast is NaN, in forecast
+            and actual value.
     """
-    (near_steps, far_steps) = steps
-    near = hold_out(forecaster, panel, rows, series, end=end, steps=near_steps)
-    if far_steps <= near_steps or len(rows) == 0:
-        return near
-    chosen = np.flatnonzero((end[series] - 2 - rows) % every == 0)
-    far = hold_out(forecaster, panel, rows[chosen], series[chosen], end=end, steps=far_steps)
+    steps = np.zeros(len(rows), dtype=np.int64)
+    for ahead, every in tiers:
+        steps[(end[series] - 2 - rows) % every == 0] = ahead
+    furthest = tiers[-1][0]
+    parts = []
+    for ahead in sorted({ahead for ahead, _ in tiers}):
+        mine = steps == ahead
+        part = hold_out(forecaster, panel, rows[mine], series[mine], end=end, steps=ahead)
+        parts.append(_widened(part, furthest))
+    return joined(parts)
 
-    def wide(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-        filled = np.full((len(rows), far_steps, *part.shape[2:]), np.nan)
-        filled[:, : part.shape[1]] = part
-        filled[chosen] = whole
+
+def _widened(held: HeldOut, steps: int) -> HeldOut:
+    """The same with NaN in the further steps up to so many."""
+
+    def wide(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        filled = np.full((len(values), steps, *values.shape[2:]), np.nan)
+        filled[:, : values.shape[1]] = values
         return filled
 
     return replace(
-        near,
-        actual=wide(near.actual, far.actual),
-        forecast=wide(near.forecast, far.forecast),
-        quantiles=None
-        if near.quantiles is None or far.quantiles is None
-        else wide(near.quantiles, far.quantiles),
-        members=tuple(wide(a, b) for a, b in zip(near.members, far.members, strict=True)),
+        held,
+        actual=wide(held.actual),
+        forecast=wide(held.forecast),
+        quantiles=None if held.quantiles is None else wide(held.quantiles),
+        members=tuple(wide(member) for member in held.members),
     )
 
 

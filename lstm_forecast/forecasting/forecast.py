@@ -79,7 +79,9 @@ class Forecaster:
         Nothing after a row is looked at.
         """
         device = next(self.networks[0].parameters()).device
-        size = SMALL if device.type == "cpu" and len(rows) <= MANY else LARGE
+        size = LARGE
+        if device.type == "cpu" and len(rows) <= MANY:
+            size = max(SMALL // 2, min(SMALL, -(-len(rows) // 2)))
 
         def forecast(first: int) -> Outlook:
             mine = slice(first, first + size)

@@ -21,7 +21,7 @@ from lstm_forecast.evaluation.held_out import (
     complete,
     cutoffs,
     hold_out,
-    hold_out_far,
+    hold_out_tiers,
     joined,
 )
 from lstm_forecast.forecasting.forecast import Forecaster
@@ -153,7 +153,7 @@ def test_far_steps_are_forecast_from_some_cutoffs_and_are_unknown_elsewhere(ever
     first, end = borders(panel, (12, 12), (30, 22))
     rows, series = cutoffs(panel, first, end, least=L)
     whole = hold_out(made, panel, rows, series, end=end, steps=5)
-    held = hold_out_far(made, panel, rows, series, end=end, steps=(H, 5), every=every)
+    held = hold_out_tiers(made, panel, rows, series, end=end, tiers=((H, 1), (5, every)))
     chosen, _ = cutoffs(panel, first, end, least=L, every=every)
     far = np.isin(rows, chosen)
     assert 0 < far.sum() <= len(rows)
@@ -172,10 +172,21 @@ def test_without_far_steps_all_cutoffs_are_alike() -> None:
     panel = random_walks(30)
     made, end = forecaster(panel), np.array([30])
     rows, series = cutoffs(panel, np.array([12]), end, least=L)
-    held = hold_out_far(made, panel, rows, series, end=end, steps=(H, H), every=7)
+    held = hold_out_tiers(made, panel, rows, series, end=end, tiers=((H, 1), (H, 7)))
     assert np.array_equal(held.forecast, hold_out(made, panel, rows, series, end=end, steps=H).forecast)
     none = np.empty(0, dtype=np.int64)
-    assert hold_out_far(made, panel, none, none, end=end, steps=(H, 9), every=7).forecast.shape[0] == 0
+    assert hold_out_tiers(made, panel, none, none, end=end, tiers=((H, 1), (9, 7))).forecast.shape[0] == 0
+
+
+def test_a_cutoff_of_several_tiers_is_forecast_as_far_as_the_farthest() -> None:
+    panel = random_walks(40)
+    made, end = forecaster(panel), np.array([40])
+    rows, series = cutoffs(panel, np.array([10]), end, least=L)  # 9 … 38
+    held = hold_out_tiers(made, panel, rows, series, end=end, tiers=((H, 1), (4, 2), (6, 3)))
+    far, near = (38 - rows) % 3 == 0, (38 - rows) % 2 == 0
+    expected = np.where(far, 6, np.where(near, 4, H))
+    assert np.array_equal((~np.isnan(held.forecast)).sum(axis=1), expected)
+    assert np.array_equal(held.rows, rows)
 
 
 def some(count: int = 5) -> HeldOut:
