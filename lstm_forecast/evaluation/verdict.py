@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_forecast.evaluation.measures import Truth, measure
+from lstm_forecast.evaluation.measures import Measures, Truth, measure
 from lstm_forecast.evaluation.metrics import mae
 
 Floats = NDArray[np.float64]
@@ -120,6 +120,7 @@ def judge(
     said = _sentence(word, skill, p_value, differences, horizon=horizon, name=_WORDS.get(baseline, baseline))
     if np.array_equal(model, rival) and skill is not None:
         said = _same_sentence(baseline)
+    sentences = [said, *_better_ones(word, measured), *([_seeds_sentence(seeds, theirs)] if seeds else [])]
     return Verdict(
         word,
         skill,
@@ -127,7 +128,7 @@ def judge(
         p_value,
         metrics={name: found.values for name, found in measured.items()},
         reasons={name: found.reasons for name, found in measured.items()},
-        sentence=f"{said} {_seeds_sentence(seeds, theirs)}" if seeds else said,
+        sentence=" ".join(sentences),
         seeds=seeds,
     )
 
@@ -235,6 +236,19 @@ def _sentence(
     if p_value < _LEVEL:
         return f"No better than {name} can be shown: {found}, but not on most series ({shown})."
     return f"No better than {name}: {found}, which chance could explain ({shown})."
+
+
+def _better_ones(word: Word, measured: Mapping[str, Measures]) -> list[str]:
+    """Says where another forecast did better on these rows than a model that beats its baseline.
+
+    The baseline was chosen on validation: the one that does best on the test may be another.
+    """
+    ours = measured["model"].values["mae"]
+    better = [name for name, found in measured.items() if found.values["mae"] < ours]
+    if word != "beats" or not better:
+        return []
+    best = min(better, key=lambda name: measured[name].values["mae"])
+    return [f"But {_WORDS.get(best, best)} has a lower error still on these rows."]
 
 
 def _same_sentence(baseline: str) -> str:

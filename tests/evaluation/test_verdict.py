@@ -411,6 +411,20 @@ def test_the_model_is_compared_with_the_named_baseline_and_all_are_measured() ->
     assert "owa" not in verdict.metrics["model"]
 
 
+def test_a_forecast_that_does_better_still_is_named_beside_a_win() -> None:
+    draw = np.random.default_rng(0)
+    sizes = {"model": 1.0, "naive": 3.0, "drift": 2.0, "seasonal_naive": 0.5, "mean": 0.25}
+    errors = {name: size * (1 + 0.1 * draw.random((40, 1))) for name, size in sizes.items()}
+    truth = truth_of(np.zeros((40, 1)))
+    losing = {"seasonal_naive", "mean"}
+    alone = judge(truth, {n: e for n, e in errors.items() if n not in losing}, baseline="naive")
+    assert (alone.word, "But" in alone.sentence) == ("beats", False)
+    beside = judge(truth, errors, baseline="naive")
+    assert beside.sentence == f"{alone.sentence} But the mean has a lower error still on these rows."
+    lost = judge(truth, errors, baseline="mean")
+    assert (lost.word, "But" in lost.sentence) == ("loses", False)
+
+
 def test_owa_is_relative_to_the_reference_which_is_not_listed() -> None:
     actual, forecast, reference = np.random.default_rng(10).normal(size=(3, 40, 2))
     truth = truth_of(actual)
