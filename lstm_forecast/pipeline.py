@@ -115,6 +115,8 @@ def train(
         recording.write_rejects(run, plan)
         if config.run.plots:
             _draw(run, events)
+        if not failed:
+            recording.remove_older(run, config.run.keep, events)
     test = recording.test_document(plan.table, trained.judged.test)
     elapsed_s = time.monotonic() - start
     return TrainResult(run, run.current, trained.judged, test, trained.refitted, failed, elapsed_s)

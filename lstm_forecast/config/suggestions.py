@@ -8,7 +8,6 @@ from lstm_forecast.errors import nearest
 
 PLANNED_SECTIONS = ("tune",)
 PLANNED_KEYS = (
-    "run.keep",
     "data.future_covariates",
     "data.future_path",
     "data.static_covariates",
