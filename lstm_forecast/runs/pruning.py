@@ -142,7 +142,7 @@ def _sorted_out(folder: Path, keep: Keep, now: datetime) -> list[Pruned]:
 def _by_skill(runs: Sequence[Run]) -> list[Run]:
     """The runs whose skill is known, highest first; of two alike the newer."""
     known = [(skill, run) for run in runs if (skill := _skill(run)) is not None]
-    return [run for _, run in sorted(known, key=lambda pair: (pair[0], pair[1].id), reverse=True)]
+    return [run for _, run in sorted(known, key=lambda pair: pair[0], reverse=True)]
 
 
 def _skill(run: Run) -> float | None:
