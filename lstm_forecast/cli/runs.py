@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lstm_forecast.cli import options
+from lstm_forecast.cli.compare import compare_runs
 from lstm_forecast.cli.prune import pin_run, prune_runs
 from lstm_forecast.cli.rendering import METRIC_NAMES, SHOWN, number, table
 from lstm_forecast.cli.terminal import put, put_json
@@ -16,6 +17,7 @@ from lstm_forecast.runs.run import Run, all_runs, find_run, no_such_run, promote
 from lstm_forecast.runs.verifying import verify_run
 
 app = typer.Typer(help="What was trained, with what, and how good it is.", rich_markup_mode=None)
+app.command("compare")(compare_runs)
 app.command("prune")(prune_runs)
 app.command("pin")(pin_run)
 OptionalRun = Annotated[

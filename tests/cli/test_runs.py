@@ -189,3 +189,59 @@ def test_a_pinned_run_survives_until_it_is_unpinned(listing: Cli, tiny: Tiny, ol
     listing(*rule)
     assert not older.path.exists()
     assert listing("pin", older.handle).code == 12
+
+
+def test_compare_shows_each_run_and_what_differs(listing: Cli, tiny: Tiny, older: Run) -> None:
+    result = listing("compare", "tiny", older.handle)
+    assert (result.code, result.err) == (0, "")
+    header, first, second, last = result.out.splitlines()
+    assert header.split() == [
+        "run",
+        "verdict",
+        "skill",
+        "over",
+        "MAE",
+        "RMSE",
+        "sMAPE",
+        "%",
+        "MASE",
+        "tested",
+        "on",
+    ]
+    assert first.split()[:2] == ["1", tiny.run.handle]
+    assert second.split()[:2] == ["2", older.handle]
+    assert first.split()[2:] == second.split()[2:]
+    assert last == "Settings: all alike"
+    text = (older.path / "config.yaml").read_text()
+    (older.path / "config.yaml").write_text(text.replace("lr: 0.001", "lr: 0.02"))
+    lines = listing("compare", "tiny", older.handle).out.splitlines()
+    assert [line.split() for line in lines[3:]] == [
+        ["Settings", "that", "differ:"],
+        ["1", "2"],
+        ["training.lr", "0.001", "0.02"],
+    ]
+
+
+def test_compare_says_when_the_test_windows_differ(listing: Cli, tiny: Tiny, older: Run) -> None:
+    metrics = json.loads((older.path / "metrics.json").read_text())
+    metrics["test"]["windows"] = 1234
+    (older.path / "metrics.json").write_text(json.dumps(metrics))
+    words = ["compare", "tiny", older.handle]
+    result = listing(*words)
+    assert result.code == 0
+    said = "these errors cannot be compared: the test windows differ"
+    assert result.err == f"warning[runs.not_comparable]: {said}\n"
+    assert "1,234 windows, " in result.out
+    assert listing(*words, "--fail-on-warning", "runs.not_comparable").code == 19
+    document = json.loads(listing(*words, "--json").out)
+    assert (document["comparable"], document["obstacles"]) == (False, ["the test windows differ"])
+    assert document["warnings"] == [{"id": "runs.not_comparable", "message": said}]
+    assert [row["run"] for row in document["runs"]] == [tiny.run.handle, older.handle]
+    assert document["runs"][1]["test"]["windows"] == 1234
+
+
+def test_compare_needs_two_runs_that_exist(listing: Cli, tiny: Tiny) -> None:
+    result = listing("compare", "tiny")
+    assert (result.code, result.out) == (2, "")
+    assert "got 1 run, expected at least two" in result.err
+    assert listing("compare", "tiny", "tinny").code == 12

@@ -14,7 +14,7 @@ from tests.conftest import CRON, ROOT, Tiny, run_cli
 HEAVY = ("torch", "pandas", "sklearn", "scipy", "matplotlib", "statsmodels", "tensorboardX")
 COMMANDS = ["train", "predict", "evaluate", "plot", "check", "help", "config", "runs"]
 SUBCOMMANDS = ["config show", "config schema", "runs list", "runs show", "runs verify", "runs promote"]
-SUBCOMMANDS += ["runs prune", "runs pin"]
+SUBCOMMANDS += ["runs prune", "runs pin", "runs compare"]
 # Runs the program, then says on stderr which of the heavy packages were imported, and how it left.
 PROBE = """
 import json, sys
@@ -54,6 +54,7 @@ def test_config_and_runs_import_no_heavy_package(tiny: Tiny) -> None:
     jobs = [["config", "show", str(ROOT / "configs/stock.yaml")], ["config", "schema"]]
     jobs += [["runs", "list", *runs], ["runs", "show", "tiny", *runs], ["runs", "verify", *runs]]
     jobs += [["runs", "promote", tiny.run.handle, *runs]]
+    jobs += [["runs", "compare", "tiny", tiny.run.handle, *runs]]
     jobs += [["runs", "pin", tiny.run.handle, *runs], ["runs", "prune", *runs]]
     assert probed(jobs, tiny.runs.parent) == [(job, 0, []) for job in jobs]
 
