@@ -15,7 +15,6 @@ PLANNED_KEYS = (
     "data.resample",
     "data.bad_series",
     "data.until",
-    "data.max_input_age",
     "data.calendar",
     "data.calendar_features",
     "data.holidays",

@@ -42,7 +42,7 @@ LR = "expected number above 0 and at most 1000000"
 LATER = {
     "data": (
         "future_covariates future_path static_covariates timezone resample bad_series until "
-        "max_input_age calendar calendar_features holidays"
+        "calendar calendar_features holidays"
     ),
     "model": "segment linear_skip",
     "training": "steps_per_epoch schedule warmup_steps precision threads compile checkpoint_every",

@@ -107,6 +107,7 @@ ROWS: dict[str, Row] = {
     "data.strict": Row("true", "error", "unsorted"),
     "data.max_bytes": Row("1KiB", "error"),
     "data.season": Row("3", "metrics"),
+    "data.max_input_age": Row("30d", "error"),
     "data.transform": Row("log1p", "weights"),
     "data.frequency": Row("W", "frequency", shared={"data.gaps": "keep"}),
     "split.validation": Row("0.3", "windows"),
@@ -274,6 +275,7 @@ def test_the_expected_errors_are_those_of_the_key(tmp_path: Path) -> None:
         "data.max_bad_rows": ("data.bad_rows", None),
         "data.strict": (None, "data.unsorted"),
         "data.max_bytes": (None, "data.limit"),
+        "data.max_input_age": (None, "data.too_old"),
     }
     assert set(expected) == {key for key, row in ROWS.items() if row.seen == "error"}
     found = {}

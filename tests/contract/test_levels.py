@@ -15,6 +15,7 @@ STAGES_IN_ORDER = (
     "stages",
     "choices",
     "networks",
+    "ages",
     "fitting",
     "judging",
     "falling_back",
