@@ -52,6 +52,10 @@ Promote = Annotated[
     Literal["always", "if_better"] | None,
     typer.Option("--promote", help="Whether the name then means this run (run.promote)."),
 ]
+IfChanged = Annotated[
+    bool,
+    typer.Option("--if-changed", help="Do nothing if input and configuration are those of the current run."),
+]
 FailIfWorse = Annotated[
     bool, typer.Option("--fail-if-worse", help="Exit 20 if worse than the best simple baseline.")
 ]
