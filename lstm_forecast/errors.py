@@ -7,7 +7,7 @@ The tree, with the exit code each class gives::
     │   └── ConfigError   2   several problems of one configuration, reported together
     ├── DataMissing      10   no such input
     ├── DataInvalid      11   the input is there and cannot be used
-    ├── RunMissing       12   no such run, or an incomplete one
+    ├── RunMissing       12   no such run, an incomplete one, or one that is too old
     ├── ArtifactRejected 13   a run's file is damaged, foreign or unsafe
     ├── Diverged         14   the loss is not finite
     ├── StorageError     15   no space, read-only, input/output error
@@ -41,7 +41,7 @@ EXIT_CODES: tuple[ExitCode, ...] = (
     ExitCode(2, "usage", "flags, environment or configuration wrong; nothing was written", "no"),
     ExitCode(10, "data missing", "the input does not exist or cannot be opened", "no"),
     ExitCode(11, "data invalid", "the input cannot be used as it is", "no"),
-    ExitCode(12, "run missing", "no such run, or an incomplete one", "no"),
+    ExitCode(12, "run missing", "no such run, an incomplete one, or one older than --max-model-age", "no"),
     ExitCode(13, "artifact rejected", "a file of the run is damaged, foreign or unsafe", "no"),
     ExitCode(14, "diverged", "the loss is not finite; no run was made current", "no"),
     ExitCode(15, "storage", "no space, read-only, input/output error, stdout not writable", "later"),
@@ -136,7 +136,7 @@ class DataInvalid(ForecastError):
 
 
 class RunMissing(ForecastError):
-    """No such run, or an incomplete one."""
+    """No such run, an incomplete one, or one that is too old."""
 
     code = 12
 

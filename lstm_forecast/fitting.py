@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_forecast import choices, networks, stages
+from lstm_forecast.ages import require_fresh_input
 from lstm_forecast.config import Config, Loaded, settle
 from lstm_forecast.data.calendars import Frequency
 from lstm_forecast.data.panel import Panel
@@ -76,7 +78,17 @@ def plan_training(loaded: Loaded, events: Events) -> Plan:
     Raises:
         ForecastError: the configuration or the data cannot be used; nothing was written.
     """
-    return plan_table(loaded, stages.read_input(loaded.config, loaded.config.data.path), events)
+    table = stages.read_input(loaded.config, loaded.config.data.path)
+    if loaded.config.data.max_input_age is not None:
+        require_fresh_input(
+            int(table.times.max()),
+            table.time_format,
+            most_s=loaded.config.data.max_input_age,
+            now=datetime.now(UTC),
+            where=table.source.path,
+            remedy="data.max_input_age (--set data.max_input_age=null)",
+        )
+    return plan_table(loaded, table, events)
 
 
 def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:

@@ -50,11 +50,12 @@ class Opened:
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """``metrics.json``."""
-        where = str(self.run.path / "metrics.json")
-        found = parse_json(self.files["metrics.json"], where=where)
-        if not isinstance(found, dict):
-            raise ArtifactRejected("artifact.json", "is not a JSON object", where=where)
-        return found
+        return self._document("metrics.json")
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """``run.json``: when, with what and on which file it was trained."""
+        return self._document("run.json")
 
     @property
     def trained(self) -> bool:
@@ -86,6 +87,13 @@ class Opened:
             return Calibration.from_parts(self.scores, fields, series_count=count)
         except (ValueError, TypeError, KeyError) as error:
             raise ArtifactRejected("artifact.calibration", str(error), where=where) from error
+
+    def _document(self, name: str) -> dict[str, Any]:
+        where = str(self.run.path / name)
+        found = parse_json(self.files[name], where=where)
+        if not isinstance(found, dict):
+            raise ArtifactRejected("artifact.json", "is not a JSON object", where=where)
+        return found
 
     @cached_property
     def _networks(self) -> tuple[tuple[RegLSTM, ...], tuple[RegLSTM, ...]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from lstm_forecast import backtests, recording
+from lstm_forecast.ages import ANY_AGE, MostAge, require_fresh_input, require_fresh_run
 from lstm_forecast.boards import finish_boards, open_boards, require_extras
 from lstm_forecast.choices import with_name
 from lstm_forecast.config import Loaded, load_config
@@ -25,7 +26,7 @@ from lstm_forecast.events import Events
 from lstm_forecast.falling_back import fall_back
 from lstm_forecast.fitting import Plan, plan_training
 from lstm_forecast.judging import Judged, Trained, fit_and_test
-from lstm_forecast.latest import latest_panel
+from lstm_forecast.latest import CONTEXT, latest_panel
 from lstm_forecast.networks import network_threads
 from lstm_forecast.opening import Opened, opened
 from lstm_forecast.predicting import chosen_levels, dated_rows, interval_list
@@ -38,6 +39,8 @@ from lstm_forecast.runs.run import (
     name_from,
     promote,
     publish,
+    read_status,
+    sorted_runs,
 )
 from lstm_forecast.runs.storage import json_bytes
 
@@ -115,6 +118,8 @@ def train(
         recording.write_rejects(run, plan)
         if config.run.plots:
             _draw(run, events)
+        if not failed:
+            recording.remove_older(run, config.run.keep, events)
     test = recording.test_document(plan.table, trained.judged.test)
     elapsed_s = time.monotonic() - start
     return TrainResult(run, run.current, trained.judged, test, trained.refitted, failed, elapsed_s)
@@ -133,6 +138,7 @@ def predict(
     horizon: int | None = None,
     series: str | None = None,
     levels: Sequence[float] | None = None,
+    most_age: MostAge = ANY_AGE,
     events: Events | None = None,
 ) -> Forecast:
     """The next dated steps after the newest rows there are, in original units.
@@ -144,13 +150,15 @@ def predict(
         horizon: steps ahead; None: ``forecast.horizon``, else the trained one.
         series: only this series.
         levels: of the intervals, in percent; None: those the run was trained with.
+        most_age: of the newest row and of the run.
         events: told of everything that happens.
 
     Raises:
         ForecastError: of the class that says what is wrong.
     """
-    events = events or Events()
+    events, now = events or Events(), datetime.now(UTC)
     chosen = open_reference(run, runs_dir, events)
+    require_fresh_run(chosen.about, most_s=most_age.model_s, now=now, where=str(chosen.run.path))
     usual = chosen.config.forecast.horizon or chosen.config.window.horizon
     steps = usual if horizon is None else horizon
     if not 1 <= steps <= MOST_STEPS:
@@ -158,6 +166,9 @@ def predict(
     panel, source = latest_panel(chosen, data, events)
     write = chosen.preprocess.time_format.format
     newest, trained = panel.times.max(), chosen.context.times.max()
+    form, most_s = chosen.preprocess.time_format, most_age.input_s or chosen.config.data.max_input_age
+    where = str(chosen.run.path) if source == CONTEXT else source
+    require_fresh_input(int(newest), form, most_s=most_s, now=now, where=where, remedy="--max-input-age 30d")
     as_of, known = write(np.array([newest, trained]))
     if newest <= trained:
         events.warn(
@@ -287,8 +298,8 @@ def plan(loaded: Loaded, *, runs_dir: Path | None = None, events: Events | None 
 def open_reference(reference: str | Path, runs_dir: Path | None, events: Events) -> Opened:
     """Opens the run that a name, ``name@id-prefix``, path or configuration means."""
     run = find_reference(str(reference), runs_dir)
-    newer = [other for other in _siblings(run) if other.id > run.id and not other.complete]
-    failed = [other for other in newer if _status(other) in ("failed", "interrupted", "died")]
+    newer = [other for other in sorted_runs(run.path.parent) if other.id > run.id and not other.complete]
+    failed = [other for other in newer if read_status(other) in ("failed", "interrupted", "died")]
     if failed:
         events.warn("run.newer_failed", f"a newer training of {run.name} ended badly: {failed[0].id}")
     return opened(run)
@@ -330,15 +341,3 @@ def _draw(run: Run, events: Events) -> None:
     chosen = opened(run)
     with network_threads(chosen.config):
         draw_all(chosen, events)
-
-
-def _siblings(run: Run) -> list[Run]:
-    from lstm_forecast.runs.run import sorted_runs
-
-    return sorted_runs(run.path.parent)
-
-
-def _status(run: Run) -> str:
-    from lstm_forecast.runs.run import read_status
-
-    return read_status(run)

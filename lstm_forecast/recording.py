@@ -18,14 +18,15 @@ import numpy as np
 from lstm_forecast.config import dump_config
 from lstm_forecast.data.reader import Table
 from lstm_forecast.documents import intervals_document, parts_document, tidy_csv, verdict_document
-from lstm_forecast.errors import ForecastError
+from lstm_forecast.errors import Busy, ForecastError, StorageError
 from lstm_forecast.evaluation.held_out import HeldOut
 from lstm_forecast.events import Event, Events
 from lstm_forecast.fitting import Plan
 from lstm_forecast.forecasting.trained import Preprocess, pack_context, pack_weights
 from lstm_forecast.judging import Trained
-from lstm_forecast.runs.run import FORMAT_VERSION, Run, write_status
-from lstm_forecast.runs.storage import append_line, json_bytes, make_directory, write_atomic
+from lstm_forecast.runs.pruning import Keep, prune
+from lstm_forecast.runs.run import FORMAT_VERSION, LOCK_TIMEOUT_S, Run, write_status
+from lstm_forecast.runs.storage import append_line, held_lock, json_bytes, make_directory, write_atomic
 from lstm_forecast.version import __version__
 
 if TYPE_CHECKING:
@@ -160,6 +161,25 @@ def write_rejects(run: Run, plan: Plan) -> None:
     """``rejects.jsonl``: one line per row that ``data.bad_rows: skip`` left out."""
     for reject in plan.table.rejects:
         append_line(run.path / "rejects.jsonl", Event("reject", "warning", reject, 0.0, "").to_line())
+
+
+def remove_older(run: Run, keep: int | None, events: Events) -> None:
+    """Leaves only the newest ``keep`` complete runs of the name, beside the current and the pinned ones.
+
+    A run that cannot be removed is a warning: the training is done.
+    """
+    if keep is None:
+        return
+    folder = run.path.parent
+    try:
+        with held_lock(folder.parent / ".locks" / f"{run.name}.lock", timeout_s=LOCK_TIMEOUT_S):
+            found = prune(folder, Keep(keep, 0, 0.0), now=datetime.now(UTC), dry_run=False)
+    except (Busy, StorageError) as error:
+        events.warn("runs.not_pruned", f"older runs of {run.name} were not removed: {error.message}")
+        return
+    gone = [item for item in found if not item.why]
+    if gone:
+        events.say([f"removed {len(gone)} older runs of {run.name} (run.keep: {keep})"])
 
 
 def _run_document(

@@ -12,6 +12,7 @@ import typer
 
 from lstm_forecast.cli import config, runs
 from lstm_forecast.cli.check import check
+from lstm_forecast.cli.doctor import doctor
 from lstm_forecast.cli.evaluate import evaluate
 from lstm_forecast.cli.plot import plot
 from lstm_forecast.cli.predict import predict
@@ -31,6 +32,7 @@ app.command()(predict)
 app.command()(plot)
 app.command()(evaluate)
 app.command()(check)
+app.command()(doctor)
 app.add_typer(config.app, name="config")
 app.add_typer(runs.app, name="runs")
 

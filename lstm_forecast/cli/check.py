@@ -72,10 +72,10 @@ def _findings(
     from lstm_forecast import pipeline
 
     plan = pipeline.plan(loaded, runs_dir=runs_dir, events=events)
-    problems = _disk_problems(pipeline.runs_folder(runs_dir, loaded))
+    problems = disk_problems(pipeline.runs_folder(runs_dir, loaded))
     if plan.shortfall:
         message = f"{plan.shortfall.message}; train would give a baseline's forecast"
-        problems.append(_problem("data.too_short", message, plan.table.source.path, plan.shortfall.advice))
+        problems.append(problem_row("data.too_short", message, plan.table.source.path, plan.shortfall.advice))
     panel, prepared, source = plan.prepared.panel, plan.prepared, plan.table.source
     write = plan.table.time_format.format
     return {
@@ -99,7 +99,7 @@ def _findings(
     }
 
 
-def _disk_problems(folder: Path) -> list[dict[str, str]]:
+def disk_problems(folder: Path) -> list[dict[str, str]]:
     """Whether a run could be written; asks the nearest folder that exists, and writes nothing."""
     import os
 
@@ -107,22 +107,23 @@ def _disk_problems(folder: Path) -> list[dict[str, str]]:
     where = str(folder)
     if not existing.is_dir():
         hint = "choose another folder with --runs-dir"
-        return [_problem("storage.io", f"{existing} is a file, not a folder", where, hint)]
+        return [problem_row("storage.io", f"{existing} is a file, not a folder", where, hint)]
     if not os.access(existing, os.W_OK):
         hint = "choose another folder with --runs-dir"
-        return [_problem("storage.readonly", f"{existing} cannot be written", where, hint)]
+        return [problem_row("storage.readonly", f"{existing} cannot be written", where, hint)]
     free = shutil.disk_usage(existing).free
     if free < LEAST_FREE_BYTES:
         message = f"{free:,} bytes free, expected at least {LEAST_FREE_BYTES:,}"
-        return [_problem("storage.full", message, where, "free some space")]
+        return [problem_row("storage.full", message, where, "free some space")]
     return []
 
 
-def _problem(id: str, message: str, where: str, hint: str) -> dict[str, str]:
+def problem_row(id: str, message: str, where: str, hint: str) -> dict[str, str]:
+    """One problem as it stands in a JSON document."""
     return {"id": id, "message": message, "where": where, "hint": hint}
 
 
 def _failed(error: ForecastError) -> dict[str, Any]:
     found = error.problems if isinstance(error, ConfigError) else [error]
-    problems = [_problem(p.id, p.message, p.where, p.hint) for p in found]
+    problems = [problem_row(p.id, p.message, p.where, p.hint) for p in found]
     return {"ok": False, "problems": problems, "data": None, "windows": None}

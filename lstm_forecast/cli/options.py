@@ -52,12 +52,49 @@ Promote = Annotated[
     Literal["always", "if_better"] | None,
     typer.Option("--promote", help="Whether the name then means this run (run.promote)."),
 ]
+IfChanged = Annotated[
+    bool,
+    typer.Option("--if-changed", help="Do nothing if input and configuration are those of the current run."),
+]
 FailIfWorse = Annotated[
     bool, typer.Option("--fail-if-worse", help="Exit 20 if worse than the best simple baseline.")
 ]
 Levels = Annotated[
     str | None, typer.Option("--levels", metavar="LIST", help="Levels of the intervals: 80,95 (percent).")
 ]
+
+
+MaxInputAge = Annotated[
+    str | None,
+    typer.Option(
+        "--max-input-age",
+        metavar="TIME",
+        help="Exit 11 if the newest row is older: 3d (default: the run's).",
+    ),
+]
+MaxModelAge = Annotated[
+    str | None,
+    typer.Option("--max-model-age", metavar="TIME", help="Exit 12 if the run was trained longer ago: 7d."),
+]
+
+
+def parsed_age(text: str | None, flag: str) -> float | None:
+    """The seconds of a length of time such as 3d; None where there is none.
+
+    Raises:
+        UsageError: it is none, or not above zero.
+    """
+    if text is None:
+        return None
+    from pydantic import TypeAdapter, ValidationError
+
+    from lstm_forecast.config.kinds import Age
+
+    try:
+        return TypeAdapter(Age).validate_python(text)
+    except ValidationError:
+        message = f"got {text!r}; expected a time from 1s to 36600d such as 12h or 3d"
+        raise UsageError("predict.age", message, where=flag, hint=f"{flag} 3d") from None
 
 
 def parsed_levels(text: str | None) -> tuple[float, ...] | None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lstm_forecast.cli import options
 from lstm_forecast.cli.terminal import finish, is_terminal, listening, put, put_json, warning_list
 from lstm_forecast.errors import UsageError
+from lstm_forecast.events import Events
 from lstm_forecast.runs.storage import require_new, write_new
+
+if TYPE_CHECKING:
+    from lstm_forecast.dated import Forecast
 
 
 def predict(
@@ -29,6 +33,8 @@ def predict(
         str | None,
         typer.Option("--output", metavar="FILE", help="A .csv or .json file; - for CSV on stdout."),
     ] = None,
+    max_input_age: options.MaxInputAge = None,
+    max_model_age: options.MaxModelAge = None,
     overwrite: options.Overwrite = False,
     runs_dir: options.RunsDir = None,
     dry_run: options.DryRun = False,
@@ -46,10 +52,14 @@ def predict(
       lstm-forecast predict stock
       lstm-forecast predict stock --data new.csv --horizon 10 --output forecast.csv
       lstm-forecast predict stock --levels 50,90
+      lstm-forecast predict stock --max-input-age 3d --max-model-age 7d --output forecast.csv
     """
     _check_output(output, overwrite=overwrite)
     wanted = options.parsed_levels(levels)
+    input_s = options.parsed_age(max_input_age, "--max-input-age")
+    model_s = options.parsed_age(max_model_age, "--max-model-age")
     from lstm_forecast import pipeline
+    from lstm_forecast.ages import MostAge
     from lstm_forecast.cli.rendering import forecast_text
 
     with listening(quiet=quiet, log_format=log_format) as events:
@@ -60,6 +70,7 @@ def predict(
             horizon=horizon,
             series=series,
             levels=wanted,
+            most_age=MostAge(input_s, model_s),
             events=events,
         )
         events.say([f"as of {forecast.as_of}, run {forecast.run}"])
@@ -67,17 +78,9 @@ def predict(
             events.say([interval.line for interval in forecast.intervals])
         finish(events, fail_on_warning)
         if output is not None and output != "-":
-            text = (
-                forecast.to_json(warning_list(events))
-                if output.lower().endswith(".json")
-                else forecast.to_csv()
-            )
-            if dry_run:
-                events.say([f"would write {len(forecast.rows)} rows to {output}"])
-            else:
-                _refuse_input(Path(output), forecast.input)
-                write_new(Path(output), text.encode(), overwrite=overwrite)
-                events.say([f"wrote {len(forecast.rows)} rows to {output}"])
+            if not dry_run:
+                _write(forecast, Path(output), events, overwrite=overwrite)
+            events.say([f"{'would write' if dry_run else 'wrote'} {len(forecast.rows)} rows to {output}"])
     if json:
         put_json(forecast.to_document(warning_list(events)))
     elif output == "-" or (output is None and not is_terminal(sys.stdout)):
@@ -97,6 +100,14 @@ def _check_output(output: str | None, *, overwrite: bool) -> None:
             hint="--output forecast.csv",
         )
     require_new(Path(output), overwrite=overwrite)
+
+
+def _write(forecast: Forecast, output: Path, events: Events, *, overwrite: bool) -> None:
+    """The forecast as a file, in the form that its name ends in."""
+    _refuse_input(output, forecast.input)
+    as_json = output.suffix.lower() == ".json"
+    text = forecast.to_json(warning_list(events)) if as_json else forecast.to_csv()
+    write_new(output, text.encode(), overwrite=overwrite)
 
 
 def _refuse_input(output: Path, read: str) -> None:

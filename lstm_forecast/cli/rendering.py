@@ -68,6 +68,7 @@ def train_document(result: TrainResult) -> dict[str, Any]:
         "test": dict(result.test),
         "intervals": intervals_document(result.judged.test, result.judged.bounds),
         "refitted": result.refitted,
+        "trained": True,
         "elapsed_s": round(result.elapsed_s, 3),
     }
 

@@ -1,4 +1,4 @@
-"""``lstm-forecast runs list|show|verify|promote``."""
+"""``lstm-forecast runs list|show|verify|promote``; the others stand in files of their own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from lstm_forecast.cli import options
+from lstm_forecast.cli.compare import compare_runs
+from lstm_forecast.cli.prune import pin_run, prune_runs
 from lstm_forecast.cli.rendering import METRIC_NAMES, SHOWN, number, table
 from lstm_forecast.cli.terminal import put, put_json
 from lstm_forecast.errors import ArtifactRejected, CheckFailed, visible
@@ -15,6 +17,9 @@ from lstm_forecast.runs.run import Run, all_runs, find_run, no_such_run, promote
 from lstm_forecast.runs.verifying import verify_run
 
 app = typer.Typer(help="What was trained, with what, and how good it is.", rich_markup_mode=None)
+app.command("compare")(compare_runs)
+app.command("prune")(prune_runs)
+app.command("pin")(pin_run)
 OptionalRun = Annotated[
     str | None, typer.Argument(metavar="RUN", help="A run's name, name@id or path; none: all runs.")
 ]

@@ -3,10 +3,31 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lstm_forecast.cli import options
 from lstm_forecast.cli.inputs import load_input
 from lstm_forecast.cli.terminal import finish, listening, put, put_json, warning_list
+from lstm_forecast.events import Events
+from lstm_forecast.runs.run import Run, read_json
+
+if TYPE_CHECKING:
+    from lstm_forecast.fitting import Plan
+
+RESULT_FIELDS = (  # of a run's metrics.json: the ones that the JSON result of train has too
+    "verdict",
+    "skill",
+    "baseline",
+    "p_value",
+    "sentence",
+    "metrics",
+    "undefined",
+    "seeds",
+    "test",
+    "intervals",
+    "refitted",
+)
 
 
 def train(
@@ -22,6 +43,7 @@ def train(
     name: options.Name = None,
     promote: options.Promote = None,
     fail_if_worse: options.FailIfWorse = False,
+    if_changed: options.IfChanged = False,
     sets: options.Set = None,
     runs_dir: options.RunsDir = None,
     dry_run: options.DryRun = False,
@@ -37,6 +59,7 @@ def train(
       lstm-forecast train configs/stock.yaml
       lstm-forecast train prices.csv --target Close --horizon 5
       lstm-forecast train configs/stock.yaml --set training.epochs=5 --name trial
+      lstm-forecast train configs/stock.yaml --if-changed --quiet
       lstm-forecast train configs/stock.yaml --fail-if-worse --promote if_better
     """
     flags = {
@@ -54,17 +77,18 @@ def train(
     }
     loaded = load_input(given, sets=sets, flags=flags)
     from lstm_forecast import pipeline
-    from lstm_forecast.cli.rendering import plan_document, plan_text, train_document, train_text
+    from lstm_forecast.cli.rendering import train_document, train_text
+    from lstm_forecast.skipping import unchanged
 
+    if if_changed and (same := unchanged(loaded, runs_dir=runs_dir)) is not None:
+        _nothing_to_do(same, json=json, quiet=quiet)
+        return
     with listening(quiet=quiet, log_format=log_format) as events:
         if dry_run:
             plan = pipeline.plan(loaded, runs_dir=runs_dir, events=events)
             finish(events, fail_on_warning)
             folder = pipeline.runs_folder(runs_dir, loaded) / pipeline.run_name(loaded)
-            if json:
-                put_json(plan_document(plan, folder) | {"warnings": warning_list(events)})
-            elif not quiet:
-                put(plan_text(plan, folder))
+            _put_plan(plan, folder, events, json=json, quiet=quiet)
             return
         result = pipeline.train(loaded, runs_dir=runs_dir, events=events, argv=sys.argv)
     if json:
@@ -74,3 +98,26 @@ def train(
     finish(events, fail_on_warning)
     if result.failed:
         raise options.worse(result.verdict.sentence, str(result.run.path))
+
+
+def _put_plan(plan: Plan, folder: Path, events: Events, *, json: bool, quiet: bool) -> None:
+    """What a dry run found."""
+    from lstm_forecast.cli.rendering import plan_document, plan_text
+
+    if json:
+        put_json(plan_document(plan, folder) | {"warnings": warning_list(events)})
+    elif not quiet:
+        put(plan_text(plan, folder))
+
+
+def _nothing_to_do(run: Run, *, json: bool, quiet: bool) -> None:
+    """Says that the current run is the one that training would give, and how good that is."""
+    if json:
+        metrics = read_json(run, "metrics.json")
+        kept = {name: metrics.get(name) for name in RESULT_FIELDS}
+        put_json(
+            {"run": run.handle, "path": str(run.path), "current": True, **kept}
+            | {"trained": False, "elapsed_s": 0.0, "warnings": []}
+        )
+    elif not quiet:
+        put(f"Nothing to do: the input and the configuration are those of {run.handle}\n")

@@ -70,6 +70,8 @@ def _text_reading(key: str, node: Node | None) -> str:
 def _number_remedy(key: str, value: object, node: Node | None) -> str:
     wanted = kinds(key)
     number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST_WHOLE
+    if number and key == "data.max_input_age":
+        return f"give the unit: {shown(value)}d for days, {shown(value)}h for hours"
     if number and key == "training.max_time":
         return f"give the unit: {shown(value)}s for seconds, {shown(value)}m for minutes"
     if (

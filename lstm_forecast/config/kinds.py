@@ -209,6 +209,13 @@ Seconds = Annotated[
     PlainSerializer(duration_text),
     Says("duration such as 90s, 30m or 2h, from 1s to 366d"),
 ]
+Age = Annotated[
+    float,
+    BeforeValidator(parse_duration, json_schema_input_type=str),
+    Field(ge=1, le=36_600 * 86400),
+    PlainSerializer(duration_text),
+    Says("duration such as 12h or 3d, from 1s to 36600d"),
+]
 RunName = Annotated[
     str,
     Field(min_length=1, max_length=100),

@@ -37,6 +37,11 @@ class RunConfig(BaseModel):
         description="Folder that holds the runs; null takes --runs-dir, LSTM_FORECAST_RUNS_DIR, "
         "else runs under the working directory.",
     )
+    keep: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        None,
+        description="Number of complete runs of the name that stay after a successful training; "
+        "null keeps all.",
+    )
     plots: bool = Field(True, description="Whether forecast, test and loss pictures are drawn into the run.")
     promote: Literal["always", "if_better"] = Field(
         "always",

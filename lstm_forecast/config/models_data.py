@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from lstm_forecast.config.kinds import (
+    Age,
     ColumnName,
     ColumnNames,
     Count,
@@ -86,6 +87,11 @@ class DataConfig(BaseModel):
     max_bytes: SizeBytes = Field(8 * 2**30, description="Largest input read, counted after decompression.")
     season: Steps | None = Field(
         None, description="Number of steps in one season; null infers it from the training rows."
+    )
+    max_input_age: Age | None = Field(
+        None,
+        description="Age of the newest row above which the input is refused, by train, check and predict; "
+        "null has no limit.",
     )
     frequency: Frequency | None = Field(
         None, description="Distance between the rows as a pandas offset; null infers it from the times."

@@ -8,7 +8,6 @@ from lstm_forecast.errors import nearest
 
 PLANNED_SECTIONS = ("tune",)
 PLANNED_KEYS = (
-    "run.keep",
     "data.future_covariates",
     "data.future_path",
     "data.static_covariates",
@@ -16,7 +15,6 @@ PLANNED_KEYS = (
     "data.resample",
     "data.bad_series",
     "data.until",
-    "data.max_input_age",
     "data.calendar",
     "data.calendar_features",
     "data.holidays",

@@ -118,6 +118,30 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def is_held(path: Path) -> bool | None:
+    """Whether somebody holds the kernel lock on this file; None where the system cannot be asked.
+
+    The question holds a shared lock for some microseconds, and never waits.
+    """
+    try:
+        import fcntl
+    except ImportError:  # not POSIX
+        return None
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return None
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def read_file(path: Path, *, limit: int) -> bytes:
     """The bytes of a regular file of a run, no link followed and never more than ``limit``.
 

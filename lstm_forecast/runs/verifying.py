@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from lstm_forecast.errors import ArtifactRejected
-from lstm_forecast.runs.run import FILES, FORMAT_VERSION, LIMITS, MANIFEST, SMALL, Run, read_json
+from lstm_forecast.runs.run import FILES, FORMAT_VERSION, LIMITS, MANIFEST, SMALL, Run, current_id, read_json
 from lstm_forecast.runs.storage import read_file, sha256_of
 
 
@@ -32,6 +33,23 @@ def verify_run(run: Run) -> list[ArtifactRejected]:
         except ArtifactRejected as error:
             faults.append(error)
     return faults
+
+
+def same_training(folder: Path, config: bytes, data_sha256: str) -> Run | None:
+    """The current run of a name if it is whole and came from this configuration and this input.
+
+    Args:
+        folder: RUNS/NAME.
+        config: the resolved configuration as ``config.yaml`` has it.
+        data_sha256: of the input's bytes.
+    """
+    identity = current_id(folder)
+    run = Run(folder / identity) if identity is not None else None
+    if run is None or not run.complete or verify_run(run):
+        return None
+    data = read_json(run, "run.json").get("data")
+    alike = isinstance(data, dict) and data.get("sha256") == data_sha256
+    return run if alike and read_file(run.path / "config.yaml", limit=SMALL) == config else None
 
 
 def _manifest(run: Run) -> dict[str, tuple[int, str]]:

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -399,3 +400,55 @@ def test_row_36_a_last_row_beside_the_rhythm_is_11_and_never_a_hang(cli: Cli, ti
     result = cli("predict", "hours", "--data", "late.csv", "--runs-dir", tiny.runs)
     assert (result.code, result.out) == (11, "")
     assert "error[data.frequency]: no time after the last row falls on the rhythm of the run" in result.err
+
+
+def test_an_input_that_is_too_old_gives_11_and_nothing_else(cli: Cli, tiny: Tiny) -> None:
+    words = ["predict", "tiny", "--runs-dir", tiny.runs, "--output", "out.csv"]  # rows of 2024
+    result = cli(*words, "--max-input-age", "3d")
+    assert (result.code, result.out) == (11, "")
+    assert "the newest row is " in result.err
+    assert "hint: bring the file up to date, or allow more: --max-input-age" in result.err
+    assert "newest row: 2024-06-08 00:00:00 local time" in result.err
+    assert not (tiny.csv.parent / "out.csv").exists()
+    assert cli(*words, "--max-input-age", "36600d").code == 0
+
+
+def test_the_runs_own_limit_holds_until_the_flag_allows_more(cli: Cli, tiny: Tiny) -> None:
+    begin = datetime.now() - timedelta(days=170)  # noqa: DTZ005 - the file's times are local
+    days = [(begin + timedelta(days=n)).date().isoformat() for n in range(160)]
+    old = tiny.csv.read_text().splitlines()
+    fresh = [old[0], *(f"{day},{line.split(',')[1]}" for day, line in zip(days, old[1:], strict=True))]
+    tiny.csv.write_text("\n".join(fresh) + "\n")
+    limit, runs = ["--set", "data.max_input_age=20d"], ["--runs-dir", tiny.runs]
+    assert cli("train", tiny.csv, *SMALL, *limit, "--name", "aged", *runs).code == 0
+    assert cli("predict", "aged", *runs).code == 0
+    assert cli("predict", "aged", *runs, "--max-input-age", "5d").code == 11
+    tiny.csv.write_text("\n".join([old[0], *old[1:]]) + "\n")
+    assert cli("predict", "aged", *runs).code == 11
+    assert cli("predict", "aged", *runs, "--max-input-age", "36600d").code == 0
+    refused = cli("train", tiny.csv, *SMALL, *limit, "--name", "aged", *runs)
+    assert refused.code == cli("check", tiny.csv, *limit, "--name", "c").code == 11
+    assert "--set data.max_input_age=null" in refused.err
+    tiny.csv.unlink()  # the run's own rows are ten days old
+    assert cli("predict", "aged", *runs).code == 0
+    result = cli("predict", "aged", *runs, "--max-input-age", "9d")
+    assert result.code == 11
+    assert str(tiny.runs / "aged") in result.err
+
+
+def test_a_run_that_is_too_old_gives_12(cli: Cli, tiny: Tiny) -> None:
+    words = ["predict", "tiny", "--runs-dir", tiny.runs]
+    assert cli(*words, "--max-model-age", "1d").code == 0
+    time.sleep(2.1)  # the creation time has whole seconds
+    result = cli(*words, "--max-model-age", "1s")
+    assert (result.code, result.out) == (12, "")
+    assert "error[run.too_old]" in result.err
+    assert "--max-model-age 30d" in result.err
+
+
+@pytest.mark.parametrize("text", ["3", "soon", "-3d", "0s", "0.5s", "nan", "40000d", ""])
+def test_a_limit_that_is_no_time_gives_2(text: str, cli: Cli, tiny: Tiny) -> None:
+    for flag in ("--max-input-age", "--max-model-age"):
+        result = cli("predict", "tiny", "--runs-dir", tiny.runs, flag, text)
+        assert (result.code, result.out) == (2, "")
+        assert f"{flag}: got {text!r}; expected a time" in result.err

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lstm_forecast.cli.terminal import EVERY_S
+from lstm_forecast.runs.run import promote, sorted_runs
 from tests.conftest import SMALL, Cli, Tiny, run_cli
 from tests.training.jobs import days, momentum, write_csv
 
@@ -70,6 +71,7 @@ def test_json_is_one_document_with_the_promised_fields(train: Cli, tiny: Tiny) -
         "test",
         "intervals",
         "refitted",
+        "trained",
         "elapsed_s",
     }
     assert set(document) == fields | {"warnings"}
@@ -340,3 +342,79 @@ def test_the_resolved_configuration_trains_the_same_run_again(train: Cli, cli: C
     assert second.parent == first.parent  # the same name
     for part in ("model.safetensors", "preprocess.json", "config.yaml"):
         assert (second / part).read_bytes() == (first / part).read_bytes()
+
+
+def trainings(tiny: Tiny, name: str = "new") -> int:
+    """How many runs a name has, unfinished ones too."""
+    return len(sorted_runs(tiny.runs / name))
+
+
+def test_if_changed_trains_once_and_then_has_nothing_to_do(train: Cli, tiny: Tiny) -> None:
+    assert train("--if-changed", "-q").code == 0
+    assert trainings(tiny) == 1
+    files = {path: path.read_bytes() for path in tiny.runs.rglob("*") if path.is_file()}
+    result = train("--if-changed")
+    (run,) = sorted_runs(tiny.runs / "new")
+    said = f"Nothing to do: the input and the configuration are those of {run.handle}\n"
+    assert (result.code, result.out, result.err) == (0, said, "")
+    assert train("--if-changed", "-q").out == ""
+    assert train("--if-changed", "--dry-run").out == said
+    assert {path: path.read_bytes() for path in tiny.runs.rglob("*") if path.is_file()} == files
+    assert train("-q").code == 0  # without the flag it always trains
+    assert trainings(tiny) == 2
+
+
+def test_if_changed_gives_the_same_document_but_for_trained(train: Cli, tiny: Tiny) -> None:
+    first = json.loads(train("--if-changed", "--json").out)
+    second = json.loads(train("--if-changed", "--json").out)
+    assert (first["trained"], second["trained"], second["elapsed_s"]) == (True, False, 0.0)
+    for document in (first, second):
+        del document["trained"], document["elapsed_s"], document["warnings"]
+    assert first == second
+
+
+def test_if_changed_trains_where_anything_differs(train: Cli, tiny: Tiny) -> None:
+    train("-q")
+    rows = tiny.csv.read_text()
+    tiny.csv.write_text(rows.replace("\n", "\r\n"))  # the same values from other bytes
+    assert train("--if-changed", "-q").code == 0
+    assert trainings(tiny) == 2
+    assert train("--if-changed", "-q", "--set", "training.lr=0.002").code == 0
+    assert trainings(tiny) == 3
+    assert train("--if-changed", "-q", "--set", "training.lr=0.002").code == 0
+    assert trainings(tiny) == 3
+    current = (tiny.runs / "new" / "CURRENT").read_text().strip()
+    (tiny.runs / "new" / current / "history.csv").write_text("")  # a damaged run is no reason to do nothing
+    assert train("--if-changed", "-q", "--set", "training.lr=0.002").code == 0
+    assert trainings(tiny) == 4
+
+
+def test_if_changed_compares_with_the_current_run_not_with_the_newest(train: Cli, tiny: Tiny) -> None:
+    train("-q")
+    (first,) = sorted_runs(tiny.runs / "new")
+    train("-q", "--seed", "7")
+    promote(first)
+    assert train("--if-changed", "-q").code == 0
+    assert trainings(tiny) == 2
+    assert train("--if-changed", "-q", "--seed", "7").code == 0
+    assert trainings(tiny) == 3
+    (tiny.runs / "new" / "CURRENT").unlink()
+    assert train("--if-changed", "-q", "--seed", "7").code == 0
+    assert trainings(tiny) == 4
+
+
+def test_if_changed_reports_what_train_would(train: Cli, cli: Cli, tiny: Tiny) -> None:
+    train("-q")
+    tiny.csv.write_text("date,value\n2024-01-01,1\n2024-01-02,1,2\n")
+    assert train("--if-changed").code == 11
+    tiny.csv.unlink()
+    assert train("--if-changed").code == 10
+    result = cli("train", "-", "--if-changed", "--runs-dir", tiny.runs)
+    assert (result.code, result.out) == (2, "")
+    assert "--if-changed: standard input can be read only once" in result.err
+
+
+def test_if_changed_knows_a_run_whose_name_came_from_the_file(cli: Cli, tiny: Tiny) -> None:
+    csv = tiny.csv.rename(tiny.csv.with_name("sales.csv"))
+    words = ["train", csv, *SMALL, "--set", "run.plots=false", "--runs-dir", tiny.runs, "-q", "--if-changed"]
+    assert [cli(*words).code, cli(*words).code, trainings(tiny, "sales")] == [0, 0, 1]

@@ -40,10 +40,9 @@ CONTRACT = {
 INTERVALS = "LSTM_FORECAST_FORECAST__INTERVALS"
 LR = "expected number above 0 and at most 1000000"
 LATER = {
-    "run": "keep",
     "data": (
         "future_covariates future_path static_covariates timezone resample bad_series until "
-        "max_input_age calendar calendar_features holidays"
+        "calendar calendar_features holidays"
     ),
     "model": "segment linear_skip",
     "training": "steps_per_epoch schedule warmup_steps precision threads compile checkpoint_every",

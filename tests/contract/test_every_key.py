@@ -14,6 +14,7 @@ from lstm_forecast import pipeline
 from lstm_forecast.config import KEYS
 from lstm_forecast.errors import ForecastError
 from lstm_forecast.evaluating import Backtest
+from lstm_forecast.runs.run import sorted_runs
 from tests.training.jobs import days, job, momentum
 
 VALUES = [f"{value:.3f}" for value in momentum(100)]
@@ -76,6 +77,7 @@ ROWS: dict[str, Row] = {
     "schema_version": Row("2", "error"),
     "run.name": Row("other", "name"),
     "run.dir": Row("there", "folder", first="here"),
+    "run.keep": Row("1", "runs"),
     "run.plots": Row("true", "pictures"),
     "run.promote": Row("if_better", "current", shared=WORSE),
     "data.path": Row("other.csv", "rows"),
@@ -105,6 +107,7 @@ ROWS: dict[str, Row] = {
     "data.strict": Row("true", "error", "unsorted"),
     "data.max_bytes": Row("1KiB", "error"),
     "data.season": Row("3", "metrics"),
+    "data.max_input_age": Row("30d", "error"),
     "data.transform": Row("log1p", "weights"),
     "data.frequency": Row("W", "frequency", shared={"data.gaps": "keep"}),
     "split.validation": Row("0.3", "windows"),
@@ -190,6 +193,7 @@ def ran(loaded: object, runs: Path | None, *, tested_again: bool) -> dict[str, o
     return {
         "error": None,
         "name": result.run.name,
+        "runs": len(sorted_runs(path.parent)),
         "folder": path.parent.parent.name,
         "current": result.current,
         "exit_code": json.loads((path / "status.json").read_text())["exit_code"],
@@ -223,6 +227,9 @@ def observed(row: Row, folder: Path, changes: Mapping[str, str]) -> object:
         settings["run.dir"] = str(folder / settings["run.dir"])
     try:
         loaded = job(folder / f"{row.file}.csv", settings)
+        if row.seen == "runs":  # an older one, which may go or stay
+            older = pipeline.train(loaded, runs_dir=folder).run
+            older.path.rename(older.path.with_name("20200101T000000Z-abcdef"))
         if row.seen in PLANNED or row.seen == "error":
             return planned(loaded, folder)[row.seen]
         runs = None if row.seen == "folder" else folder
@@ -268,6 +275,7 @@ def test_the_expected_errors_are_those_of_the_key(tmp_path: Path) -> None:
         "data.max_bad_rows": ("data.bad_rows", None),
         "data.strict": (None, "data.unsorted"),
         "data.max_bytes": (None, "data.limit"),
+        "data.max_input_age": (None, "data.too_old"),
     }
     assert set(expected) == {key for key, row in ROWS.items() if row.seen == "error"}
     found = {}

@@ -64,6 +64,7 @@ ALLOWED = {
     ("runs/run.py", "socket"): "gethostname, which asks the system and not the network",
     ("recording.py", "socket"): "gethostname",
     ("cli/app.py", "importlib"): "importlib.metadata.version of a fixed few packages, for --version --json",
+    ("cli/doctor.py", "importlib"): "importlib.metadata.version of a fixed few packages",
     ("cli/plot.py", "typer.launch"): "plot --open shows a picture that was just written",
 }
 

@@ -15,6 +15,7 @@ STAGES_IN_ORDER = (
     "stages",
     "choices",
     "networks",
+    "ages",
     "fitting",
     "judging",
     "falling_back",
@@ -30,6 +31,7 @@ STAGES_IN_ORDER = (
     "recording",
     "drawing",
     "pipeline",
+    "skipping",
 )
 LEVELS = {
     "__init__": 7,  # the public names, each imported from its home on first use

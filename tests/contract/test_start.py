@@ -12,8 +12,9 @@ import pytest
 from tests.conftest import CRON, ROOT, Tiny, run_cli
 
 HEAVY = ("torch", "pandas", "sklearn", "scipy", "matplotlib", "statsmodels", "tensorboardX")
-COMMANDS = ["train", "predict", "evaluate", "plot", "check", "help", "config", "runs"]
+COMMANDS = ["train", "predict", "evaluate", "plot", "check", "doctor", "help", "config", "runs"]
 SUBCOMMANDS = ["config show", "config schema", "runs list", "runs show", "runs verify", "runs promote"]
+SUBCOMMANDS += ["runs prune", "runs pin", "runs compare"]
 # Runs the program, then says on stderr which of the heavy packages were imported, and how it left.
 PROBE = """
 import json, sys
@@ -53,6 +54,8 @@ def test_config_and_runs_import_no_heavy_package(tiny: Tiny) -> None:
     jobs = [["config", "show", str(ROOT / "configs/stock.yaml")], ["config", "schema"]]
     jobs += [["runs", "list", *runs], ["runs", "show", "tiny", *runs], ["runs", "verify", *runs]]
     jobs += [["runs", "promote", tiny.run.handle, *runs]]
+    jobs += [["runs", "compare", "tiny", tiny.run.handle, *runs]]
+    jobs += [["runs", "pin", tiny.run.handle, *runs], ["runs", "prune", *runs]]
     assert probed(jobs, tiny.runs.parent) == [(job, 0, []) for job in jobs]
 
 
@@ -61,6 +64,12 @@ def test_check_never_imports_torch(tmp_path: Path) -> None:
     assert code == 0
     assert "torch" not in heavy
     assert "matplotlib" not in heavy
+
+
+def test_doctor_imports_torch_only_where_the_device_is_wanted(tmp_path: Path) -> None:
+    (first, second) = probed([["doctor", "--no-torch"], ["doctor"]], tmp_path)
+    assert first == (["doctor", "--no-torch"], 0, [])
+    assert second == (["doctor"], 0, ["torch"])
 
 
 def test_check_on_the_main_example_is_done_in_ten_seconds(tmp_path: Path) -> None:

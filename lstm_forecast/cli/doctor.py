@@ -1,0 +1,182 @@
+"""``lstm-forecast doctor``: what the program finds on this machine, and what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lstm_forecast.cli import options
+from lstm_forecast.cli.check import disk_problems, problem_row
+from lstm_forecast.cli.terminal import put, put_json
+from lstm_forecast.errors import CheckFailed, visible
+from lstm_forecast.version import __version__
+
+PACKAGES = ("torch", "numpy", "pandas", "scikit-learn", "safetensors", "pydantic", "matplotlib", "filelock")
+EXTRAS = {"baselines": "statsmodels", "tensorboard": "tensorboardX"}
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+NoTorch = Annotated[
+    bool, typer.Option("--no-torch", help="Leave out device and threads: quicker, torch is not imported.")
+]
+
+
+def doctor(
+    no_torch: NoTorch = False,
+    runs_dir: options.RunsDir = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Versions, device, threads, runs folder, disk, locks and optional packages; exit 19 if one is wrong.
+
+    Imports torch, to name the device; writes nothing.
+
+    \b
+    Examples:
+      lstm-forecast doctor
+      lstm-forecast doctor --no-torch --json
+    """
+    from lstm_forecast.pipeline import runs_folder
+
+    folder = runs_folder(runs_dir)
+    found = {
+        "versions": _versions(),
+        "cores": _cores(),
+        "environment": {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
+        "torch": None if no_torch else _torch(),
+        "runs": _place(folder),
+        "locks": _locks(folder),
+        "extras": _extras(),
+    }
+    problems = _problems(found, folder)
+    if json:
+        put_json({"ok": not problems, "problems": problems, **found, "warnings": []})
+    elif not quiet:
+        put("\n".join(visible(line) for line in _lines(found)) + "\n")
+    if problems:
+        first, others = problems[0], problems[1:]
+        details = [f"{problem['where']}: {problem['message']}" for problem in others]
+        raise CheckFailed(
+            first["id"], first["message"], where=first["where"], details=details, hint=first["hint"]
+        )
+    if not json and not quiet:
+        put("ok: nothing is wrong\n")
+
+
+def _versions() -> dict[str, str | None]:
+    own = {"lstm-forecast": __version__, "python": platform.python_version()}
+    return {**own, **{name: _version(name) for name in PACKAGES}}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _cores() -> dict[str, int]:
+    """Processor cores of the machine, and those this process may use."""
+    there = os.cpu_count() or 1
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else there
+    return {"machine": there, "usable": usable}
+
+
+def _torch() -> dict[str, Any]:
+    """Device that ``auto`` takes, and torch's threads; ``failed`` where torch or a GPU does not work."""
+    try:
+        import torch
+
+        from lstm_forecast.model.devices import choose_device
+
+        _, line = choose_device("auto")
+        about = line.removeprefix("device: ")
+        return {"device": about, "threads": torch.get_num_threads(), "failed": "failed" in about}
+    except (ImportError, OSError, RuntimeError) as error:  # a library of torch's that is not there
+        return {"device": f"none: {error}", "threads": None, "failed": True}
+
+
+def _place(folder: Path) -> dict[str, Any]:
+    from lstm_forecast.runs.places import file_system
+    from lstm_forecast.runs.pruning import leftovers
+    from lstm_forecast.runs.run import all_runs
+
+    kind, local = file_system(folder)
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    runs = all_runs(folder)
+    names = {run.path.parent for run in runs}
+    return {
+        "path": str(folder),
+        "exists": folder.is_dir(),
+        "writable": existing.is_dir() and os.access(existing, os.W_OK),
+        "free_bytes": shutil.disk_usage(existing).free,
+        "file_system": kind,
+        "local": local,
+        "runs": len(runs),
+        "names": len(names),
+        "leftovers": sum(len(leftovers(name)) for name in names),
+    }
+
+
+def _locks(folder: Path) -> list[dict[str, Any]]:
+    from lstm_forecast.runs.places import name_locks
+
+    return [{"name": lock.name, "held": lock.held, "by": lock.by} for lock in name_locks(folder)]
+
+
+def _extras() -> list[dict[str, Any]]:
+    return [
+        {
+            "extra": extra,
+            "package": package,
+            "version": _version(package),
+            "install": f"pip install 'lstm-forecast[{extra}]'",
+        }
+        for extra, package in EXTRAS.items()
+    ]
+
+
+def _problems(found: dict[str, Any], folder: Path) -> list[dict[str, str]]:
+    problems = disk_problems(folder)
+    missing = [name for name in PACKAGES if found["versions"][name] is None]
+    if missing:
+        message = f"not installed: {', '.join(missing)}"
+        problems.append(problem_row("packages.missing", message, "Python", "pip install lstm-forecast"))
+    about = found["torch"]
+    if about is not None and about["failed"]:
+        hint = "mend the driver or install another torch; --device cpu trains meanwhile"
+        problems.append(problem_row("device.failed", about["device"], "torch", hint))
+    return problems
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    versions, cores, about = found["versions"], found["cores"], found["torch"]
+    own, place = ("lstm-forecast", "python"), found["runs"]
+    lines = [f"versions:  {', '.join(f'{name} {versions[name]}' for name in own)}"]
+    packages = ", ".join(f"{name} {versions[name] or 'missing'}" for name in PACKAGES)
+    lines += [f"packages:  {packages}"]
+    lines += [f"cores:     {cores['usable']} usable of {cores['machine']}"]
+    if about is not None:
+        lines += [f"device:    {about['device']}"]
+        settings = "".join(f"; {name}={value}" for name, value in found["environment"].items())
+        lines += [f"threads:   {about['threads']} (torch){settings}"]
+    lines += [f"runs:      {place['path']}: {_contents(place)}"]
+    where = {True: ", local", False: ", over the network", None: ""}[place["local"]]
+    lines += [f"disk:      {place['free_bytes'] / 1e9:,.1f} GB free on {place['file_system']}{where}"]
+    held = [f"{lock['name']} held by {lock['by']}" for lock in found["locks"] if lock["held"]]
+    lines += [f"locks:     {'; '.join(held) or 'none held'}"]
+    for extra in found["extras"]:
+        state = f"{extra['package']} {extra['version']}"
+        lines += [f"extra:     {extra['extra']}: {state if extra['version'] else extra['install']}"]
+    return lines
+
+
+def _contents(place: dict[str, Any]) -> str:
+    if not place["exists"]:
+        return "not there yet"
+    left = f", {place['leftovers']} removed but not yet deleted (runs prune)" if place["leftovers"] else ""
+    return f"{place['runs']:,} runs of {place['names']:,} names{left}"

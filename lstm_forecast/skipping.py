@@ -1,0 +1,26 @@
+"""Whether a training would only repeat the current run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lstm_forecast.choices import with_name
+from lstm_forecast.config import Loaded, dump_config
+from lstm_forecast.errors import UsageError
+from lstm_forecast.pipeline import plan, run_name, runs_folder
+from lstm_forecast.runs.run import Run
+from lstm_forecast.runs.verifying import same_training
+
+
+def unchanged(loaded: Loaded, *, runs_dir: Path | None = None) -> Run | None:
+    """The current run, if it came from the input as it is now and from this configuration; else None.
+
+    Raises:
+        ForecastError: what ``train`` would raise before its first epoch.
+    """
+    if loaded.config.data.path == "-":
+        message = "standard input can be read only once"
+        raise UsageError("train.if_changed", message, where="--if-changed", hint="train on a file")
+    found, name = plan(loaded, runs_dir=runs_dir), run_name(loaded)
+    config = dump_config(with_name(found.config, name)).encode()
+    return same_training(runs_folder(runs_dir, loaded) / name, config, found.table.source.sha256)
