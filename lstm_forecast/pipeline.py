@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lstm_forecast import backtests, recording
+from lstm_forecast import backtests, recording, tracking
 from lstm_forecast.boards import finish_boards, open_boards, require_extras
 from lstm_forecast.choices import with_name
 from lstm_forecast.config import Loaded, load_config
@@ -38,6 +38,8 @@ from lstm_forecast.runs.run import (
     name_from,
     promote,
     publish,
+    read_status,
+    sorted_runs,
 )
 from lstm_forecast.runs.storage import json_bytes
 
@@ -155,7 +157,7 @@ def predict(
     steps = usual if horizon is None else horizon
     if not 1 <= steps <= MOST_STEPS:
         raise UsageError("predict.horizon", f"got {steps}, expected 1 to {MOST_STEPS:,}", where="--horizon")
-    panel, source = latest_panel(chosen, data, events)
+    panel, source, sha256 = latest_panel(chosen, data, events)
     write = chosen.preprocess.time_format.format
     newest, trained = panel.times.max(), chosen.context.times.max()
     as_of, known = write(np.array([newest, trained]))
@@ -167,9 +169,10 @@ def predict(
     with network_threads(chosen.config):
         rows = dated_rows(chosen, panel, horizon=steps, series=series, levels=wanted, events=events)
     names = chosen.preprocess.series_name, chosen.preprocess.time_name
+    origin = chosen.run.path.parent.parent, chosen.preprocess.columns[0], as_of, source, sha256
     shown = sorted({chosen.preprocess.series_ids.index(row.series) for row in rows})
     behind = interval_list(chosen, wanted, steps, series=shown)
-    return Forecast(chosen.run.handle, as_of, source, *names, rows, behind)
+    return Forecast(chosen.run.handle, *origin, *names, rows, behind)
 
 
 @dataclass(frozen=True)
@@ -257,7 +260,7 @@ def plot(
         run: as for :func:`predict`.
         kind: ``forecast`` (history, test predictions, future), ``test`` (actual and predicted), ``loss``;
             ``error`` (by step), ``residuals`` and ``backtest`` of the last ``evaluate``, or of the test rows;
-            ``gates`` (what they do over the newest window).
+            ``gates`` (what they do over the newest window); ``track`` (the recorded forecasts, judged).
         form: kind of picture file.
         series: only this series.
         runs_dir: folder of all runs.
@@ -270,6 +273,9 @@ def plot(
 
     events = events or Events()
     chosen = open_reference(run, runs_dir, events)
+    if kind == "track":
+        only = tracking.one_run(run, chosen)
+        return tracking.track_picture(chosen, only=only, form=form, series=series, events=events)
     with network_threads(chosen.config):
         return picture(chosen, kind, form=form, series=series, events=events)
 
@@ -287,8 +293,8 @@ def plan(loaded: Loaded, *, runs_dir: Path | None = None, events: Events | None 
 def open_reference(reference: str | Path, runs_dir: Path | None, events: Events) -> Opened:
     """Opens the run that a name, ``name@id-prefix``, path or configuration means."""
     run = find_reference(str(reference), runs_dir)
-    newer = [other for other in _siblings(run) if other.id > run.id and not other.complete]
-    failed = [other for other in newer if _status(other) in ("failed", "interrupted", "died")]
+    newer = [one for one in sorted_runs(run.path.parent) if one.id > run.id and not one.complete]
+    failed = [other for other in newer if read_status(other) in ("failed", "interrupted", "died")]
     if failed:
         events.warn("run.newer_failed", f"a newer training of {run.name} ended badly: {failed[0].id}")
     return opened(run)
@@ -330,15 +336,3 @@ def _draw(run: Run, events: Events) -> None:
     chosen = opened(run)
     with network_threads(chosen.config):
         draw_all(chosen, events)
-
-
-def _siblings(run: Run) -> list[Run]:
-    from lstm_forecast.runs.run import sorted_runs
-
-    return sorted_runs(run.path.parent)
-
-
-def _status(run: Run) -> str:
-    from lstm_forecast.runs.run import read_status
-
-    return read_status(run)

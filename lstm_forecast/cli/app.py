@@ -16,6 +16,7 @@ from lstm_forecast.cli.evaluate import evaluate
 from lstm_forecast.cli.plot import plot
 from lstm_forecast.cli.predict import predict
 from lstm_forecast.cli.terminal import prepare_streams, put, show_error, stdout_error
+from lstm_forecast.cli.track import track
 from lstm_forecast.cli.train import train
 from lstm_forecast.errors import EXIT_CODES, ForecastError, ResourceError, StorageError, UsageError
 
@@ -30,6 +31,7 @@ app.command()(train)
 app.command()(predict)
 app.command()(plot)
 app.command()(evaluate)
+app.command()(track)
 app.command()(check)
 app.add_typer(config.app, name="config")
 app.add_typer(runs.app, name="runs")
