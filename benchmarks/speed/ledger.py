@@ -1,7 +1,7 @@
 """How long the track record of 1,000,000 recorded forecasts takes; it is to be at most 10 s.
 
-``python benchmarks/speed/ledger.py [ROWS]`` fills a ledger in a temporary folder with forecasts 20 steps ahead
-of 50 series, with bounds of two levels, and prints what recording, arriving and judging took.
+``python benchmarks/speed/ledger.py [ROWS]`` fills a ledger in a temporary folder with forecasts 20 steps
+ahead of 50 series, with bounds of two levels, and prints what recording, arriving and judging took.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ SAME = 1e-6  # relative: forecasts that differ by less differ by the rounding of
 _BLOCK = 50_000  # rows turned into arrays at once
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+_Number = TypeVar("_Number", int, float)
 
 
 @dataclass(frozen=True)
@@ -224,7 +225,9 @@ class Ledger:
             (np.int64, np.float64, np.float64, np.float64),
         )
         order = np.argsort(keys)
-        row = order[np.searchsorted(keys, found, sorter=order)] if len(keys) else found
+        if not np.isin(found, keys).all():
+            raise damaged(self._path, "bounds without a forecast")
+        row = order[np.searchsorted(keys, found, sorter=order)]
         bounds = {}
         for one in np.unique(level).tolist():
             ends = np.full((2, len(keys)), np.nan)
@@ -251,7 +254,17 @@ class Ledger:
                 tuple(fields.values()),
             )
             found = self._connection.execute(query, tuple(fields.values())).fetchone()
-        return int(found[0])
+        return self._checked(found[0], int)
+
+    def _checked(self, value: object, kind: type[_Number]) -> _Number:
+        """A cell of a damaged file may be of another kind, or empty.
+
+        Raises:
+            ArtifactRejected: it is.
+        """
+        if not isinstance(value, kind):
+            raise damaged(self._path, f"found {value!r} in place of a number")
+        return value
 
     def _series_keys(self, issue: Issue) -> dict[str, int]:
         common = {"run_name": issue.run_name, "target": issue.target}
@@ -274,7 +287,7 @@ class Ledger:
                 "SELECT step, key, forecast FROM forecasts WHERE series = ? AND run = ? AND as_of = ?",
                 (series, run, as_of),
             ):
-                found[series, as_of, step] = (key, value)
+                found[series, as_of, step] = (self._checked(key, int), self._checked(value, float))
         return found
 
     def _row_keys(

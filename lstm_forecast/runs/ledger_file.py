@@ -128,6 +128,8 @@ def known_errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _as_known(error, path) from error
+    except UnicodeDecodeError as error:  # of a message that quotes a damaged schema, or of a damaged cell
+        raise damaged(path, str(error)) from error
 
 
 def _as_known(error: sqlite3.Error, path: Path) -> ForecastError:
