@@ -43,8 +43,8 @@ def track(
 
     \b
     Examples:
-      lstm-forecast predict stock --record
       lstm-forecast track stock --data new.csv
+      lstm-forecast predict stock --record
       lstm-forecast plot stock --kind track
     """
     from lstm_forecast import pipeline, tracking

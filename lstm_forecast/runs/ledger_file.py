@@ -101,9 +101,10 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
     Raises:
         ArtifactRejected: another program's file, or a newer schema.
     """
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    application = int(connection.execute("PRAGMA application_id").fetchone()[0])
-    (count,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    version, application, count = connection.execute(  # at once: another process may be making the file
+        "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_master)"
+        " FROM pragma_user_version, pragma_application_id"
+    ).fetchone()
     if (version, application, count) != (0, 0, 0) and (application != _APPLICATION or version < 1):
         raise ArtifactRejected("ledger.foreign", "is not a forecast ledger", where=str(path), hint=_REMEDY)
     if version > len(MIGRATIONS):
@@ -113,7 +114,7 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
             where=str(path),
             hint="pip install --upgrade lstm-forecast",
         )
-    return version
+    return int(version)
 
 
 def damaged(path: Path, reason: str) -> ArtifactRejected:

@@ -56,7 +56,7 @@ def test_code_1_a_bug_gives_a_traceback(cli: Cli, tiny: Tiny, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["trian", "x.csv"], "No such command 'trian'. Did you mean 'train'?"),
+        (["trian", "x.csv"], "No such command 'trian'. Did you mean 'train'"),
         (["train", "x.csv", "--epoch", "3"], "No such option: --epoch"),
         (["train"], "Missing argument"),
         (["predict", "tiny", "--horizon", "soon"], "Invalid value for '--horizon'"),

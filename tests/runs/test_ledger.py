@@ -8,8 +8,10 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -302,6 +304,7 @@ def test_the_journal_suits_the_file_system(path: Path, monkeypatch: pytest.Monke
 WRITER = """
 import sys
 from pathlib import Path
+from threading import Barrier
 from tests.runs.test_ledger import issue, recorded
 path, run, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 for number in range(count):
@@ -355,3 +358,16 @@ def test_a_kill_at_any_time_leaves_whole_issues(path: Path) -> None:
         assert len(times) >= len(said) + 1  # what was reported as done is there
         assert rows(path, "PRAGMA integrity_check") == [("ok",)]
         assert len(rows(path, "SELECT * FROM bounds")) == 2 * len(rows(path, "SELECT 1 FROM forecasts")) / 3
+
+
+def test_many_that_make_the_file_at_the_same_moment_all_get_it(tmp_path: Path) -> None:
+    for turn in range(20):
+        path, ready = tmp_path / f"{turn}.sqlite", Barrier(8)
+
+        def first(number: int, path: Path = path, ready: Barrier = ready) -> list[Recorded]:
+            ready.wait()
+            return recorded(path, issue(number))
+
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(first, range(8))) == [[Recorded(3, 0, 0)]] * 8
+        assert len(read(path).times) == 24
