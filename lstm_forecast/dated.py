@@ -6,7 +6,23 @@ import csv
 import io
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What was known of one series when it was forecast; times as in a panel.
+
+    Attributes:
+        time: of its last row.
+        value: its last value, which is the naive forecast of every step.
+        trained: time of the last row of this series that the run was trained with.
+    """
+
+    time: int
+    value: float
+    trained: int
 
 
 @dataclass(frozen=True)
@@ -14,16 +30,21 @@ class ForecastRow:
     """One dated forecast in original units.
 
     Attributes:
+        time: in the input's form.
+        moment: the same as a number.
         bounds: lower and upper bound by level in percent; None where the step was not calibrated.
         source: what made it: ``model``, or the name of a baseline.
+        origin: what it continues.
     """
 
     series: str
     time: str
+    moment: int
     step: int
     forecast: float
     bounds: tuple[tuple[float | None, float | None], ...]
     source: str
+    origin: Origin
 
 
 @dataclass(frozen=True)
@@ -65,8 +86,11 @@ class Forecast:
 
     Attributes:
         run: ``name@id``.
+        runs_dir: folder of all runs.
+        target: header of the column that is forecast.
         as_of: the newest time read, in the input's form.
         input: path of the rows read, or ``context``.
+        sha256: hash of that file.
         series_name: the user's header of the id column.
         time_name: the user's header of the time column.
         rows: the forecast.
@@ -74,8 +98,11 @@ class Forecast:
     """
 
     run: str
+    runs_dir: Path
+    target: str
     as_of: str
     input: str
+    sha256: str
     series_name: str
     time_name: str
     rows: tuple[ForecastRow, ...]

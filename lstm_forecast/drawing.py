@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Array = NDArray[Any]
-Kind = Literal["forecast", "test", "loss", "residuals", "error", "backtest", "gates"]
+Kind = Literal["forecast", "test", "loss", "residuals", "error", "backtest", "gates", "track"]
 KINDS: tuple[Kind, ...] = ("forecast", "test", "loss")  # drawn after every training
 
 

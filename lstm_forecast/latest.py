@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,15 +15,27 @@ from lstm_forecast.data.transform import check_transform
 from lstm_forecast.errors import DataInvalid
 from lstm_forecast.events import Events
 from lstm_forecast.opening import Opened
+from lstm_forecast.runs.storage import sha256_of
 
 CONTEXT = "context"  # the run's own rows
 
 
-def latest_panel(opened: Opened, data: str | None, events: Events) -> tuple[Panel, str]:
-    """The newest rows there are: ``data``, else the recorded file as it is now, else the run's own rows.
+class Rows(NamedTuple):
+    """Rows for a run.
 
-    Returns:
-        The panel, its series in the run's order (those not in the file are empty), and where it came from.
+    Attributes:
+        panel: the series in the run's order; those not in the file are empty.
+        path: where they came from: a file, or ``context``.
+        sha256: hash of that file.
+    """
+
+    panel: Panel
+    path: str
+    sha256: str
+
+
+def latest_panel(opened: Opened, data: str | None, events: Events) -> Rows:
+    """The newest rows there are: ``data``, else the recorded file as it is now, else the run's own rows.
 
     Raises:
         DataInvalid: a column or series does not fit the run.
@@ -31,15 +44,14 @@ def latest_panel(opened: Opened, data: str | None, events: Events) -> tuple[Pane
     if data is None and (recorded == "-" or not Path(recorded).is_file()):
         missing = "standard input" if recorded == "-" else recorded
         events.say([f"input: the run's own rows ({missing} is not there to be read again)"])
-        return opened.context, CONTEXT
-    path = data if data is not None else recorded
-    panel, path = read_for_run(opened, path, events)
-    _check_length(opened, panel, path)
-    return panel, path
+        return Rows(opened.context, CONTEXT, sha256_of(opened.files["context.safetensors"]))
+    found = read_for_run(opened, data if data is not None else recorded, events)
+    _check_length(opened, found.panel, found.path)
+    return found
 
 
-def read_for_run(opened: Opened, path: str, events: Events) -> tuple[Panel, str]:
-    """A file read as the run's was, its series in the run's order (those not in it are empty), and its path.
+def read_for_run(opened: Opened, path: str, events: Events) -> Rows:
+    """A file read as the run's was.
 
     Raises:
         DataInvalid: a column or series does not fit the run.
@@ -59,7 +71,7 @@ def read_for_run(opened: Opened, path: str, events: Events) -> tuple[Panel, str]
         error.hint = f"mend the file, or train again with another key: {error.hint}"
         raise
     events.say([f"input: {table.source.path}", *notes, *filled])
-    return panel, table.source.path
+    return Rows(panel, table.source.path, table.source.sha256)
 
 
 def borders_in(opened: Opened, panel: Panel) -> Splits:

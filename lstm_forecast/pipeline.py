@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lstm_forecast import backtests, recording
+from lstm_forecast import backtests, recording, tracking
 from lstm_forecast.ages import ANY_AGE, MostAge, require_fresh_input, require_fresh_run
 from lstm_forecast.boards import finish_boards, open_boards, require_extras
 from lstm_forecast.choices import with_name
@@ -163,7 +163,7 @@ def predict(
     steps = usual if horizon is None else horizon
     if not 1 <= steps <= MOST_STEPS:
         raise UsageError("predict.horizon", f"got {steps}, expected 1 to {MOST_STEPS:,}", where="--horizon")
-    panel, source = latest_panel(chosen, data, events)
+    panel, source, sha256 = latest_panel(chosen, data, events)
     write = chosen.preprocess.time_format.format
     newest, trained = panel.times.max(), chosen.context.times.max()
     form, most_s = chosen.preprocess.time_format, most_age.input_s or chosen.config.data.max_input_age
@@ -178,9 +178,10 @@ def predict(
     with network_threads(chosen.config):
         rows = dated_rows(chosen, panel, horizon=steps, series=series, levels=wanted, events=events)
     names = chosen.preprocess.series_name, chosen.preprocess.time_name
+    origin = chosen.run.path.parent.parent, chosen.preprocess.columns[0], as_of, source, sha256
     shown = sorted({chosen.preprocess.series_ids.index(row.series) for row in rows})
     behind = interval_list(chosen, wanted, steps, series=shown)
-    return Forecast(chosen.run.handle, as_of, source, *names, rows, behind)
+    return Forecast(chosen.run.handle, *origin, *names, rows, behind)
 
 
 @dataclass(frozen=True)
@@ -268,7 +269,7 @@ def plot(
         run: as for :func:`predict`.
         kind: ``forecast`` (history, test predictions, future), ``test`` (actual and predicted), ``loss``;
             ``error`` (by step), ``residuals`` and ``backtest`` of the last ``evaluate``, or of the test rows;
-            ``gates`` (what they do over the newest window).
+            ``gates`` (what they do over the newest window); ``track`` (the recorded forecasts, judged).
         form: kind of picture file.
         series: only this series.
         runs_dir: folder of all runs.
@@ -281,6 +282,9 @@ def plot(
 
     events = events or Events()
     chosen = open_reference(run, runs_dir, events)
+    if kind == "track":
+        only = tracking.one_run(run, chosen)
+        return tracking.track_picture(chosen, only=only, form=form, series=series, events=events)
     with network_threads(chosen.config):
         return picture(chosen, kind, form=form, series=series, events=events)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lstm_forecast.data.calendars import next_times
 from lstm_forecast.data.panel import Panel
-from lstm_forecast.dated import ForecastRow, Interval
+from lstm_forecast.dated import ForecastRow, Interval, Origin
 from lstm_forecast.errors import DataInvalid, UsageError, nearest
 from lstm_forecast.events import Events
 from lstm_forecast.opening import Opened
@@ -197,12 +197,22 @@ def dated_rows(
     _warn_out_of_range(opened, panel, np.array(modelled, dtype=np.int64), events)
     rows = []
     for s in chosen:
-        texts = opened.preprocess.time_format.format(times[s])
+        texts, moments = opened.preprocess.time_format.format(times[s]), times[s].tolist()
+        origin = _origin(opened, panel, s)
         for step, (text, value) in enumerate(zip(texts, ahead.values[s].tolist(), strict=True)):
             pairs = [(low[s, step], high[s, step]) for low, high in ahead.bounds.values()]
             ends = tuple((_number(low), _number(high)) for low, high in pairs)
-            rows.append(ForecastRow(ids[s], text, step + 1, value, ends, ahead.sources[s]))
+            source = ahead.sources[s]
+            rows.append(ForecastRow(ids[s], text, moments[step], step + 1, value, ends, source, origin))
     return tuple(rows)
+
+
+def _origin(opened: Opened, panel: Panel, series: int) -> Origin:
+    """The last row of a series, and the last one that the run was trained with."""
+    last = panel.offsets[series + 1] - 1
+    trained = opened.context.times[opened.context.rows(series)]
+    newest = int(trained[-1]) if len(trained) else int(panel.times[last])
+    return Origin(int(panel.times[last]), float(panel.values[last, 0]), newest)
 
 
 def _number(value: float) -> float | None:

@@ -17,6 +17,7 @@ from lstm_forecast.cli.evaluate import evaluate
 from lstm_forecast.cli.plot import plot
 from lstm_forecast.cli.predict import predict
 from lstm_forecast.cli.terminal import prepare_streams, put, show_error, stdout_error
+from lstm_forecast.cli.track import track
 from lstm_forecast.cli.train import train
 from lstm_forecast.errors import EXIT_CODES, ForecastError, ResourceError, StorageError, UsageError
 
@@ -31,6 +32,7 @@ app.command()(train)
 app.command()(predict)
 app.command()(plot)
 app.command()(evaluate)
+app.command()(track)
 app.command()(check)
 app.command()(doctor)
 app.add_typer(config.app, name="config")

@@ -16,7 +16,7 @@ from lstm_forecast.runs.storage import make_directory, require_new, write_atomic
 def plot(
     run: options.RunArgument,
     kind: Annotated[
-        Literal["forecast", "test", "loss", "residuals", "error", "backtest", "gates"],
+        Literal["forecast", "test", "loss", "residuals", "error", "backtest", "gates", "track"],
         typer.Option("--kind", help="What to draw; see below."),
     ] = "forecast",
     series: options.Series = None,
@@ -43,6 +43,7 @@ def plot(
     residuals  errors over time, their histogram and autocorrelation
     backtest   forecasts from several past cutoffs over what came
     gates      what each gate and the cell state do over the newest window
+    track      live error of the recorded forecasts beside naive's, and what their intervals held
 
     error, residuals and backtest show the last evaluate, or else the test rows.
 

@@ -36,6 +36,10 @@ def predict(
     max_input_age: options.MaxInputAge = None,
     max_model_age: options.MaxModelAge = None,
     overwrite: options.Overwrite = False,
+    record: Annotated[
+        bool,
+        typer.Option("--record", help="Keep the forecast in the ledger, for track; exit 15 if it fails."),
+    ] = False,
     runs_dir: options.RunsDir = None,
     dry_run: options.DryRun = False,
     json: options.Json = False,
@@ -53,6 +57,7 @@ def predict(
       lstm-forecast predict stock --data new.csv --horizon 10 --output forecast.csv
       lstm-forecast predict stock --levels 50,90
       lstm-forecast predict stock --max-input-age 3d --max-model-age 7d --output forecast.csv
+      lstm-forecast predict stock --output forecast.csv --overwrite --record
     """
     _check_output(output, overwrite=overwrite)
     wanted = options.parsed_levels(levels)
@@ -78,15 +83,40 @@ def predict(
             events.say([interval.line for interval in forecast.intervals])
         finish(events, fail_on_warning)
         if output is not None and output != "-":
-            if not dry_run:
-                _write(forecast, Path(output), events, overwrite=overwrite)
-            events.say([f"{'would write' if dry_run else 'wrote'} {len(forecast.rows)} rows to {output}"])
-    if json:
-        put_json(forecast.to_document(warning_list(events)))
-    elif output == "-" or (output is None and not is_terminal(sys.stdout)):
-        put(forecast.to_csv())
-    elif output is None:
-        put(forecast_text(forecast))
+            _write(forecast, Path(output), overwrite=overwrite, dry_run=dry_run, events=events)
+        if json:
+            put_json(forecast.to_document(warning_list(events)))
+        elif output == "-" or (output is None and not is_terminal(sys.stdout)):
+            put(forecast.to_csv())
+        elif output is None:
+            put(forecast_text(forecast))
+        if record:
+            _record(forecast, dry_run=dry_run, events=events)
+            finish(events, fail_on_warning)
+
+
+def _write(forecast: Forecast, output: Path, *, overwrite: bool, dry_run: bool, events: Events) -> None:
+    """Leaves the forecast where the user wants it, in the form that the suffix says."""
+    if dry_run:
+        events.say([f"would write {len(forecast.rows)} rows to {output}"])
+        return
+    as_json = output.suffix.lower() == ".json"
+    text = forecast.to_json(warning_list(events)) if as_json else forecast.to_csv()
+    _refuse_input(output, forecast.input)
+    write_new(output, text.encode(), overwrite=overwrite)
+    events.say([f"wrote {len(forecast.rows)} rows to {output}"])
+
+
+def _record(forecast: Forecast, *, dry_run: bool, events: Events) -> None:
+    """Into the ledger, after the forecast was given out: what nobody received was not issued."""
+    from lstm_forecast import tracking
+
+    if dry_run:
+        events.say([f"would record {len(forecast.rows)} forecasts"])
+        return
+    done = tracking.record(forecast, events)
+    before = f", {done.same + done.different} were recorded before" if done.same or done.different else ""
+    events.say([f"recorded {done.new} forecasts{before}"])
 
 
 def _check_output(output: str | None, *, overwrite: bool) -> None:
@@ -100,14 +130,6 @@ def _check_output(output: str | None, *, overwrite: bool) -> None:
             hint="--output forecast.csv",
         )
     require_new(Path(output), overwrite=overwrite)
-
-
-def _write(forecast: Forecast, output: Path, events: Events, *, overwrite: bool) -> None:
-    """The forecast as a file, in the form that its name ends in."""
-    _refuse_input(output, forecast.input)
-    as_json = output.suffix.lower() == ".json"
-    text = forecast.to_json(warning_list(events)) if as_json else forecast.to_csv()
-    write_new(output, text.encode(), overwrite=overwrite)
 
 
 def _refuse_input(output: Path, read: str) -> None:

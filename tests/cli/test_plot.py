@@ -19,7 +19,7 @@ def plot(cli: Cli, tiny: Tiny) -> Cli:
     return lambda *words: cli("plot", "tiny", "--runs-dir", tiny.runs, *words)
 
 
-KINDS = ["forecast", "test", "loss", "error", "residuals", "backtest", "gates"]
+KINDS = ["forecast", "test", "loss", "error", "residuals", "backtest", "gates"]  # track: test_track.py
 HELD_OUT = ["error", "residuals", "backtest"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -55,7 +56,7 @@ def test_code_1_a_bug_gives_a_traceback(cli: Cli, tiny: Tiny, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["trian", "x.csv"], "No such command 'trian'. Did you mean 'train'?"),
+        (["trian", "x.csv"], "No such command 'trian'. Did you mean 'train'"),
         (["train", "x.csv", "--epoch", "3"], "No such option: --epoch"),
         (["train"], "Missing argument"),
         (["predict", "tiny", "--horizon", "soon"], "Invalid value for '--horizon'"),
@@ -101,6 +102,17 @@ def test_code_13_artifact_rejected(cli: Cli, tiny: Tiny) -> None:
         assert f"error[artifact.hash]: {path}" in result.err
 
 
+def test_code_13_a_ledger_of_a_newer_program(cli: Cli, tiny: Tiny) -> None:
+    assert cli("predict", "tiny", "--runs-dir", tiny.runs, "--record").code == 0
+    connection = sqlite3.connect(tiny.runs / "ledger.sqlite")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    for words in (["track", "tiny"], ["plot", "tiny", "--kind", "track"]):
+        result = cli(*words, "--runs-dir", tiny.runs)
+        assert (result.code, result.out) == (13, "")
+        assert "error[ledger.version]: " in result.err
+
+
 def test_code_14_diverged(cli: Cli, tiny: Tiny) -> None:
     settings = [
         "--set",
@@ -138,6 +150,15 @@ def test_code_15_runs_folder_that_cannot_be(cli: Cli, tiny: Tiny) -> None:
         assert "error[storage." in result.err
         assert "--runs-dir" in result.err
         assert "epoch" not in result.err  # before the first epoch
+
+
+def test_code_15_a_forecast_that_was_not_recorded(cli: Cli, tiny: Tiny) -> None:
+    (tiny.runs / "ledger.sqlite").mkdir()
+    words = ["predict", "tiny", "--runs-dir", tiny.runs, "--record", "--output", "out.csv"]
+    result = cli(*words)
+    assert (result.code, result.out) == (15, "")
+    assert "error[record.failed]: " in result.err
+    assert len((tiny.csv.parent / "out.csv").read_text().splitlines()) == 3  # the forecast itself stands
 
 
 @pytest.mark.parametrize("words", [["help", "exit-codes"], ["--help"], ["train", "--help"], ["runs", "list"]])

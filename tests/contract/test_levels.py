@@ -29,6 +29,7 @@ STAGES_IN_ORDER = (
     "evaluating",
     "auditing",
     "recording",
+    "tracking",
     "drawing",
     "pipeline",
     "skipping",

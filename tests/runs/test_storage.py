@@ -256,3 +256,41 @@ def test_row_37_an_output_that_is_a_link_is_written_where_it_points(tmp_path: Pa
     storage.write_new(tmp_path / "link.csv", b"new", overwrite=True)
     assert (tmp_path / "link.csv").is_symlink()
     assert (tmp_path / "target.csv").read_bytes() == b"new"
+
+
+MOUNTS = """\
+/dev/root / ext4 rw 0 0
+server:/home /home nfs4 rw 0 0
+tmpfs /home/me/fast tmpfs rw 0 0
+server:/x /mnt/two\\040words cifs rw 0 0
+/dev/sdb /data ext4 rw 0 0
+server:/data /data nfs rw 0 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/var/runs", "ext4"),
+        ("/home/you/runs", "nfs4"),
+        ("/homes/runs", "ext4"),
+        ("/home/me/fast/runs", "tmpfs"),
+        ("/mnt/two words/runs", "cifs"),
+        ("/data/runs", "nfs"),
+    ],
+)
+def test_the_file_system_is_that_of_the_nearest_mount(path: str, kind: str, tmp_path: Path) -> None:
+    (tmp_path / "mounts").write_text(MOUNTS)
+    assert storage.file_system(Path(path), tmp_path / "mounts") == kind
+
+
+def test_where_mounts_cannot_be_read_nothing_is_called_local(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert storage.file_system(tmp_path, tmp_path / "none") == ""
+    monkeypatch.setattr(storage, "file_system", lambda _: "")
+    assert not storage.is_local(tmp_path)
+    monkeypatch.setattr(storage, "file_system", lambda _: "nfs4")
+    assert not storage.is_local(tmp_path)
+    monkeypatch.setattr(storage, "file_system", lambda _: "xfs")
+    assert storage.is_local(tmp_path)
