@@ -29,15 +29,18 @@ from lstm_forecast.latest import latest_panel
 from lstm_forecast.networks import network_threads
 from lstm_forecast.opening import Opened, opened
 from lstm_forecast.predicting import chosen_levels, dated_rows, interval_list
+from lstm_forecast.resuming import locked_name
 from lstm_forecast.runs.run import (
     Run,
     check_name,
     claim_name,
     create_run,
     find_run,
+    make_current,
     name_from,
-    promote,
     publish,
+    read_status,
+    sorted_runs,
 )
 from lstm_forecast.runs.storage import json_bytes
 
@@ -77,7 +80,12 @@ class TrainResult:
 
 
 def train(
-    loaded: Loaded, *, runs_dir: Path | None = None, events: Events | None = None, argv: Sequence[str] = ()
+    loaded: Loaded,
+    *,
+    runs_dir: Path | None = None,
+    events: Events | None = None,
+    argv: Sequence[str] = (),
+    wait_s: float = 0.0,
 ) -> TrainResult:
     """Fits, evaluates on the test split, and writes a complete run that its name then means.
 
@@ -86,18 +94,25 @@ def train(
         runs_dir: folder of all runs; None: ``run.dir``, the environment, else ``runs``.
         events: told of everything that happens.
         argv: the command line, for the record.
+        wait_s: how long another training of this name is waited for.
 
     Raises:
         ForecastError: of the class that says what is wrong; the name then means what it meant before.
     """
-    began, start, events = datetime.now(UTC), time.monotonic(), events or Events()
+    events = events or Events()
     folder, name = runs_folder(runs_dir, loaded), run_name(loaded)
     claim_name(folder, name, loaded.config.data.path)
     plan = plan_training(loaded, events)
     plan = replace(plan, config=with_name(plan.config, name))
     require_extras(plan.config)
-    run = create_run(folder, name)
-    config = plan.config
+    with locked_name(folder, name, wait_s=wait_s, events=events):
+        claim_name(folder, name, loaded.config.data.path)  # whoever was waited for may have taken it
+        return _trained(plan, create_run(folder, name), events, argv)
+
+
+def _trained(plan: Plan, run: Run, events: Events, argv: Sequence[str]) -> TrainResult:
+    """The training itself, into a run whose name is locked."""
+    began, start, config = datetime.now(UTC), time.monotonic(), plan.config
     with recording.recorded(run, events, argv) as outcome:
         boards = [] if plan.shortfall else open_boards(config, run.path / "tensorboard")
         trained = fall_back(plan, events) if plan.shortfall else fit_and_test(plan, events, boards=boards)
@@ -108,9 +123,9 @@ def train(
         elapsed_s = time.monotonic() - start
         publish(run, recording.run_files(plan, trained, argv=argv, began=began, elapsed_s=elapsed_s))
         if failed or (worse and config.run.promote == "if_better"):
-            events.warn("run.not_promoted", f"{name} means what it meant before: {_why_not(trained)}")
+            events.warn("run.not_promoted", f"{run.name} means what it meant before: {_why_not(trained)}")
         else:
-            promote(run)
+            make_current(run)
         recording.write_predictions(run, plan, trained, events)
         recording.write_rejects(run, plan)
         if config.run.plots:
@@ -287,8 +302,8 @@ def plan(loaded: Loaded, *, runs_dir: Path | None = None, events: Events | None 
 def open_reference(reference: str | Path, runs_dir: Path | None, events: Events) -> Opened:
     """Opens the run that a name, ``name@id-prefix``, path or configuration means."""
     run = find_reference(str(reference), runs_dir)
-    newer = [other for other in _siblings(run) if other.id > run.id and not other.complete]
-    failed = [other for other in newer if _status(other) in ("failed", "interrupted", "died")]
+    newer = [other for other in sorted_runs(run.path.parent) if other.id > run.id and not other.complete]
+    failed = [other for other in newer if read_status(other) in ("failed", "interrupted", "died")]
     if failed:
         events.warn("run.newer_failed", f"a newer training of {run.name} ended badly: {failed[0].id}")
     return opened(run)
@@ -330,15 +345,3 @@ def _draw(run: Run, events: Events) -> None:
     chosen = opened(run)
     with network_threads(chosen.config):
         draw_all(chosen, events)
-
-
-def _siblings(run: Run) -> list[Run]:
-    from lstm_forecast.runs.run import sorted_runs
-
-    return sorted_runs(run.path.parent)
-
-
-def _status(run: Run) -> str:
-    from lstm_forecast.runs.run import read_status
-
-    return read_status(run)

@@ -143,6 +143,7 @@ class _Watcher:
             "account": self._account,
             "warning": self._warning,
             "epoch.end": self._epoch,
+            "lock.wait": self._wait,
         }
 
     def read(self, event: Event) -> None:
@@ -164,6 +165,10 @@ class _Watcher:
     def _warning(self, event: Event) -> None:
         self.stop()
         _say(visible(f"warning[{event.fields['id']}]: {event.fields['message']}"))
+
+    def _wait(self, event: Event) -> None:
+        name, holder = event.fields["name"], event.fields["holder"]
+        _say(visible(f"  waiting: {name} is held by {holder}"))
 
     def _epoch(self, event: Event) -> None:
         loss, best = event.fields["val_loss"], event.fields["best_epoch"]

@@ -24,6 +24,7 @@ def train(
     fail_if_worse: options.FailIfWorse = False,
     sets: options.Set = None,
     runs_dir: options.RunsDir = None,
+    wait: options.Wait = None,
     dry_run: options.DryRun = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -52,6 +53,7 @@ def train(
         "run.promote": ("--promote", promote),
         "evaluation.fail_if_worse": ("--fail-if-worse", True if fail_if_worse else None),
     }
+    wait_s = options.parsed_wait(wait)
     loaded = load_input(given, sets=sets, flags=flags)
     from lstm_forecast import pipeline
     from lstm_forecast.cli.rendering import plan_document, plan_text, train_document, train_text
@@ -66,7 +68,7 @@ def train(
             elif not quiet:
                 put(plan_text(plan, folder))
             return
-        result = pipeline.train(loaded, runs_dir=runs_dir, events=events, argv=sys.argv)
+        result = pipeline.train(loaded, runs_dir=runs_dir, events=events, argv=sys.argv, wait_s=wait_s)
     if json:
         put_json(train_document(result) | {"warnings": warning_list(events)})
     elif not quiet:

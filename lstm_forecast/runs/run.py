@@ -28,7 +28,7 @@ from lstm_forecast.runs.storage import (
 )
 
 FORMAT_VERSION = 1
-LOCK_TIMEOUT_S = 10.0  # a name is locked only while its CURRENT is replaced
+LOCK_TIMEOUT_S = 10.0  # how long a promotion waits for another one, or for a training
 MANIFEST = "MANIFEST.json"
 FILES = (  # in the order they are written
     "model.safetensors",
@@ -137,8 +137,18 @@ def promote(run: Run) -> None:
         RunMissing: it is not complete.
     """
     _require_complete(run)
-    with held_lock(run.path.parent.parent / ".locks" / f"{run.name}.lock", timeout_s=LOCK_TIMEOUT_S):
-        write_atomic(run.path.parent / "CURRENT", f"{run.id}\n".encode())
+    with held_lock(lock_path(run.path.parent.parent, run.name), timeout_s=LOCK_TIMEOUT_S):
+        make_current(run)
+
+
+def make_current(run: Run) -> None:
+    """Like :func:`promote`, for who holds the lock of the name and has written the run."""
+    write_atomic(run.path.parent / "CURRENT", f"{run.id}\n".encode())
+
+
+def lock_path(runs_dir: Path, name: str) -> Path:
+    """The lock of a name: held while it is trained, and while CURRENT is replaced."""
+    return runs_dir / ".locks" / f"{name}.lock"
 
 
 def claim_name(runs_dir: Path, name: str, data_path: str) -> None:

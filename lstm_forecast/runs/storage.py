@@ -9,11 +9,13 @@ import errno
 import hashlib
 import json
 import os
+import platform
 import secrets
 import shlex
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -160,8 +162,17 @@ def json_bytes(value: object) -> bytes:
 
 
 @contextmanager
-def held_lock(path: Path, *, timeout_s: float) -> Iterator[None]:
-    """Holds a kernel lock on a file while the block runs.
+def held_lock(
+    path: Path, *, timeout_s: float, on_wait: Callable[[str], None] | None = None
+) -> Iterator[None]:
+    """Holds a kernel lock on a file while the block runs; it ends with the process, however that ends.
+
+    Who holds it stands beside it, for messages only: nothing is decided by it.
+
+    Args:
+        path: the lock file; its folder is made.
+        timeout_s: how long somebody else may hold it.
+        on_wait: told who holds it, before a wait.
 
     Raises:
         Busy: somebody else holds it longer than ``timeout_s``.
@@ -170,17 +181,45 @@ def held_lock(path: Path, *, timeout_s: float) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     make_directory(path.parent)
-    lock = FileLock(path)
+    lock, about = FileLock(path), path.with_name(path.name + ".json")
     with storage_errors(path):
         try:
-            lock.acquire(timeout=timeout_s)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                if timeout_s <= 0:
+                    raise
+                if on_wait is not None:
+                    on_wait(_holder(about))
+                lock.acquire(timeout=timeout_s)
         except Timeout:  # before OSError, of which it is a kind
-            message = f"another process has held this for {timeout_s:g} s"
-            raise Busy("run.locked", message, where=str(path), hint="try again") from None
+            raise Busy(
+                "run.locked",
+                f"is held by {_holder(about)}; waited {timeout_s:g} s",
+                where=str(path),
+                hint="try again later; train waits with --wait 10m",
+            ) from None
     try:
+        write_atomic(about, json_bytes(_me()))
         yield
     finally:
+        with suppress(OSError):
+            about.unlink()
         lock.release()
+
+
+def _me() -> dict[str, object]:
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"pid": os.getpid(), "host": platform.node(), "since": since}
+
+
+def _holder(about: Path) -> str:
+    """Who holds a lock, in words; the file may be missing, old, or anything."""
+    try:
+        fields = parse_json(read_file(about, limit=10_000), where=str(about))
+        return f"process {fields['pid']} on {fields['host']} since {fields['since']}"
+    except (ArtifactRejected, KeyError, TypeError):
+        return "another process"
 
 
 @contextmanager

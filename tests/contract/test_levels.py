@@ -28,6 +28,7 @@ STAGES_IN_ORDER = (
     "evaluating",
     "auditing",
     "recording",
+    "resuming",
     "drawing",
     "pipeline",
 )
