@@ -54,8 +54,10 @@ EXIT_CODES: tuple[ExitCode, ...] = (
         20, "worse", "--fail-if-worse: worse than the best simple baseline; kept, not made current", "no"
     ),
     ExitCode(75, "busy", "locked, or the input changed while it was read", "yes"),
-    ExitCode(130, "interrupted", "stopped by Ctrl-C (SIGINT); no run was made current", "yes"),
+    ExitCode(129, "hangup", "stopped by SIGHUP; the last whole epoch is kept", "yes"),
+    ExitCode(130, "interrupted", "stopped by Ctrl-C (SIGINT); the last whole epoch is kept", "yes"),
     ExitCode(141, "closed pipe", "the reader of stdout went away (| head)", "no"),
+    ExitCode(143, "terminated", "stopped by SIGTERM; the last whole epoch is kept", "yes"),
 )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lstm_forecast import backtests, recording
+from lstm_forecast import backtests, recording, signals
 from lstm_forecast.boards import finish_boards, open_boards, require_extras
 from lstm_forecast.choices import with_name
 from lstm_forecast.config import Loaded, load_config
@@ -101,13 +101,14 @@ def train(
     """
     events = events or Events()
     folder, name = runs_folder(runs_dir, loaded), run_name(loaded)
-    claim_name(folder, name, loaded.config.data.path)
-    plan = plan_training(loaded, events)
-    plan = replace(plan, config=with_name(plan.config, name))
-    require_extras(plan.config)
-    with locked_name(folder, name, wait_s=wait_s, events=events):
-        claim_name(folder, name, loaded.config.data.path)  # whoever was waited for may have taken it
-        return _trained(plan, create_run(folder, name), events, argv)
+    with signals.caught(lambda number: events.emit("signal", {"signal": number}, level="warning")):
+        claim_name(folder, name, loaded.config.data.path)
+        plan = plan_training(loaded, events)
+        plan = replace(plan, config=with_name(plan.config, name))
+        require_extras(plan.config)
+        with locked_name(folder, name, wait_s=wait_s, events=events):
+            claim_name(folder, name, loaded.config.data.path)  # whoever was waited for may have taken it
+            return _trained(plan, create_run(folder, name), events, argv)
 
 
 def _trained(plan: Plan, run: Run, events: Events, argv: Sequence[str]) -> TrainResult:
@@ -121,11 +122,13 @@ def _trained(plan: Plan, run: Run, events: Events, argv: Sequence[str]) -> Train
         failed = worse and config.evaluation.fail_if_worse
         outcome.exit_code = Worse.code if failed else 0
         elapsed_s = time.monotonic() - start
-        publish(run, recording.run_files(plan, trained, argv=argv, began=began, elapsed_s=elapsed_s))
-        if failed or (worse and config.run.promote == "if_better"):
-            events.warn("run.not_promoted", f"{run.name} means what it meant before: {_why_not(trained)}")
-        else:
-            make_current(run)
+        files = recording.run_files(plan, trained, argv=argv, began=began, elapsed_s=elapsed_s)
+        with signals.deferred():  # complete and current, or neither
+            publish(run, files)
+            if failed or (worse and config.run.promote == "if_better"):
+                events.warn("run.not_promoted", f"{run.name} means what it meant before: {_why_not(trained)}")
+            else:
+                make_current(run)
         recording.write_predictions(run, plan, trained, events)
         recording.write_rejects(run, plan)
         if config.run.plots:

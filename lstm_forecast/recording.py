@@ -26,6 +26,7 @@ from lstm_forecast.forecasting.trained import Preprocess, pack_context, pack_wei
 from lstm_forecast.judging import Trained
 from lstm_forecast.runs.run import FORMAT_VERSION, Run, write_status
 from lstm_forecast.runs.storage import append_line, json_bytes, make_directory, write_atomic
+from lstm_forecast.signals import Stopped, leave
 from lstm_forecast.version import __version__
 
 if TYPE_CHECKING:
@@ -51,11 +52,12 @@ def recorded(run: Run, events: Events, argv: Sequence[str]) -> Iterator[Outcome]
     try:
         yield outcome
     except BaseException as error:
+        leave()
         code = _exit_code(error)
         if isinstance(error, ForecastError) and error.id == "train.diverged":
             events.emit("train.nonfinite", {"message": error.message}, level="error")
         events.emit("run.end", {"run": run.handle, "exit_code": code, "error": repr(error)}, level="error")
-        write_status(run, "interrupted" if code == 130 else "failed", exit_code=code)
+        write_status(run, "interrupted" if code > 128 else "failed", exit_code=code)
         raise
     else:
         write_status(run, "complete", exit_code=outcome.exit_code)
@@ -205,4 +207,6 @@ def _log_reader(path: Path) -> Any:
 def _exit_code(error: BaseException) -> int:
     if isinstance(error, ForecastError):
         return error.code
+    if isinstance(error, Stopped):
+        return int(error.code or 1)
     return 130 if isinstance(error, KeyboardInterrupt) else 1

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lstm_forecast.errors import ArtifactRejected, Busy, ExistsError, StorageError
+from lstm_forecast.signals import deferred
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
@@ -33,11 +34,13 @@ def sha256_of(data: bytes) -> str:
 def write_atomic(path: Path, data: bytes) -> None:
     """Writes a whole file or nothing: temporary file beside it, synced, then renamed over it.
 
+    A signal that ends the program waits until that is done.
+
     Raises:
         StorageError: with the system's reason; the old file, if there was one, is untouched.
     """
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
-    with storage_errors(path):
+    with deferred(), storage_errors(path):
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | _BINARY
         descriptor = os.open(temporary, flags, 0o666)
         try:

@@ -16,6 +16,7 @@ from lstm_forecast.data.windows import Windows, thin
 from lstm_forecast.errors import Diverged
 from lstm_forecast.model.losses import LossName, pinball_loss, point_loss
 from lstm_forecast.model.reglstm import RegLSTM
+from lstm_forecast.signals import deferred
 from lstm_forecast.training.gradients import GradientNorms
 from lstm_forecast.training.seeds import derive_seed, stream
 
@@ -178,7 +179,8 @@ def train_epoch(
 ) -> _Trained:
     """One pass over the windows of this epoch's phase, in a shuffled order.
 
-    Losses and gradient norms stay on the device until the epoch ends, so that a GPU is never waited for.
+    Losses and gradient norms stay on the device until the epoch ends, so that a GPU is never waited for. A
+    signal that ends the program waits for the end of a step.
 
     Raises:
         Diverged: naming the first step whose loss or gradient is not finite.
@@ -189,15 +191,17 @@ def train_epoch(
     batches = torch.split(order, recipe.batch_size)
     norms = GradientNorms(model)
     record = torch.zeros(len(batches), 1 + len(norms.names), device=device)
-    for step, start in enumerate(batches):
-        loss = _loss(model, tensors, start, recipe, epoch, step)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        record[step, 0] = loss.detach()
-        record[step, 1:] = norms.measure()
-        if recipe.clip_norm is not None:
-            norms.clip(recipe.clip_norm)
-        optimizer.step()
+    with deferred() as stop:
+        for step, start in enumerate(batches):
+            stop()
+            loss = _loss(model, tensors, start, recipe, epoch, step)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            record[step, 0] = loss.detach()
+            record[step, 1:] = norms.measure()
+            if recipe.clip_norm is not None:
+                norms.clip(recipe.clip_norm)
+            optimizer.step()
     return _summary(record, [len(batch) for batch in batches], norms.names, recipe, epoch)
 
 

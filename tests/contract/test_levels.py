@@ -37,6 +37,7 @@ LEVELS = {
     "__main__": 8,
     "errors": 0,
     "events": 1,
+    "signals": 1,
     "config": 1,
     "version": 1,
     "data": 2,
