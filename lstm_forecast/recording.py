@@ -54,6 +54,8 @@ def recorded(run: Run, events: Events, argv: Sequence[str]) -> Iterator[Outcome]
     except BaseException as error:
         leave()
         code = _exit_code(error)
+        if code > 128 and (run.path / "checkpoints" / "LAST").is_file():
+            events.say(["to go on where it stopped: repeat the command with --resume"])
         if isinstance(error, ForecastError) and error.id == "train.diverged":
             events.emit("train.nonfinite", {"message": error.message}, level="error")
         events.emit("run.end", {"run": run.handle, "exit_code": code, "error": repr(error)}, level="error")

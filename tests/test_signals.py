@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lstm_forecast import pipeline
+from lstm_forecast import pipeline, trainings
 from lstm_forecast.errors import StorageError
 from lstm_forecast.runs import storage
 from lstm_forecast.runs.run import Run, lock_path, sorted_runs
@@ -140,13 +141,13 @@ def test_row_57_in_the_publishing_a_run_becomes_complete_and_current(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     csv = write_csv(tmp_path / "a.csv", {"date": days(100), "value": momentum(100)})
-    true_publish = pipeline.publish
+    true_publish = trainings.publish
 
     def publish(run: Run, files: dict[str, bytes]) -> None:
         send("SIGTERM")
         true_publish(run, files)
 
-    monkeypatch.setattr(pipeline, "publish", publish)
+    monkeypatch.setattr(trainings, "publish", publish)
     result = cli("train", csv, *SMALL, "--runs-dir", tmp_path / "runs")
     assert result.code == 143
     (run,) = sorted_runs(tmp_path / "runs" / "a")
@@ -161,7 +162,7 @@ def test_row_57_before_the_publishing_nothing_is_complete(
     def judging(*arguments: object, **named: object) -> None:
         send("SIGHUP")
 
-    monkeypatch.setattr(pipeline, "fit_and_test", judging)
+    monkeypatch.setattr(trainings, "fit_and_test", judging)
     result = cli("train", tiny.csv, *SMALL, "--name", "b", "--runs-dir", tiny.runs)
     assert result.code == 129
     assert [run.complete for run in sorted_runs(tiny.runs / "b")] == [False]
@@ -181,6 +182,7 @@ def test_row_57_while_it_waits_for_another_one_nothing_was_begun(tiny: Tiny) -> 
             assert child.stderr is not None
             while "waiting:" not in (line := child.stderr.readline()):
                 assert line, "it ended"
+            time.sleep(0.3)  # it has said so, and now waits
             child.send_signal(signal.SIGTERM)
             out, err = child.communicate(timeout=8)
         finally:

@@ -55,6 +55,14 @@ Promote = Annotated[
 FailIfWorse = Annotated[
     bool, typer.Option("--fail-if-worse", help="Exit 20 if worse than the best simple baseline.")
 ]
+Resume = Annotated[
+    str | None,
+    typer.Option(
+        "--resume",
+        metavar="[=ID]",
+        help="Go on with the newest interrupted run of this name, or with the run ID.",
+    ),
+]
 Wait = Annotated[
     str | None,
     typer.Option("--wait", metavar="TIME", help="Wait so long (30s, 10m) while another trains this name."),

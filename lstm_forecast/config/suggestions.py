@@ -28,7 +28,6 @@ PLANNED_KEYS = (
     "training.precision",
     "training.threads",
     "training.compile",
-    "training.checkpoint_every",
     "evaluation.gate",
     "tune.trials",
     "tune.timeout",
@@ -203,6 +202,15 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     ),
     "training.patience": ("earlystopping", "earlystop", "earlystoppingpatience", "earlystoppatiencesteps"),
     "training.max_time": ("timelimit", "timeout", "maxseconds", "walltime"),
+    "training.checkpoint_every": (
+        "checkpoint",
+        "checkpoints",
+        "checkpointevery",
+        "checkpointinterval",
+        "saveevery",
+        "saveinterval",
+        "savesteps",
+    ),
     "training.seed": ("randomseed", "randomstate", "rng"),
     "training.refit": ("refitfull", "retrain", "finalfit", "trainonall", "refitonall"),
     "training.ensemble": (

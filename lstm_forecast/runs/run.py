@@ -212,16 +212,16 @@ def find_run(reference: str, runs_dir: Path) -> Run:
     if not runs:
         raise no_such_run(name, runs_dir)
     if prefix:
-        return _require_complete(_by_prefix(runs, prefix, reference))
+        return _require_complete(run_by_prefix(runs, prefix, reference))
     identity = current_id(folder)
     if identity is None:
-        newest = runs[0]
+        newest, promoting = runs[0], "lstm-forecast runs promote"
         complete = next((run for run in runs if run.complete), None)
         raise RunMissing(
             "run.incomplete" if not newest.complete else "run.not_current",
             f"{name} has no current run; the newest, {newest.id}, is {read_status(newest)}",
             where=str(folder),
-            hint="train again" + (f", or lstm-forecast runs promote '{complete.handle}'" if complete else ""),
+            hint=_again(newest) + (f", or {promoting} '{complete.handle}'" if complete else ""),
         )
     return _require_complete(Run(folder / identity))
 
@@ -252,12 +252,24 @@ def _require_complete(run: Run) -> Run:
             "run.incomplete",
             f"the run {run.handle} is not complete (status: {read_status(run)})",
             where=str(run.path),
-            hint="train again, or name another run: lstm-forecast runs list",
+            hint=f"{_again(run)}, or name another run: lstm-forecast runs list",
         )
     return run
 
 
-def _by_prefix(runs: list[Run], prefix: str, reference: str) -> Run:
+def _again(run: Run) -> str:
+    """What to type for a run that is not there or not complete."""
+    if run.complete or not (run.path / "checkpoints" / "LAST").is_file():
+        return "train again"
+    return f"lstm-forecast train … --resume={run.id} goes on with it"
+
+
+def run_by_prefix(runs: list[Run], prefix: str, reference: str) -> Run:
+    """The one run whose id, or the random part of it, begins so.
+
+    Raises:
+        RunMissing: none or several do.
+    """
     found = [run for run in runs if run.id.startswith(prefix) or run.id.split("-")[1].startswith(prefix)]
     if len(found) != 1:
         raise RunMissing(

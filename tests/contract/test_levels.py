@@ -30,6 +30,7 @@ STAGES_IN_ORDER = (
     "recording",
     "resuming",
     "drawing",
+    "trainings",
     "pipeline",
 )
 LEVELS = {
