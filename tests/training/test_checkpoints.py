@@ -15,9 +15,9 @@ from lstm_forecast.events import Event, Events
 from lstm_forecast.runs.storage import json_bytes, sha256_of
 from lstm_forecast.training import checkpoints as module
 from lstm_forecast.training.checkpoints import Checkpoints, Facts, newest_checkpoint
-from lstm_forecast.training.course import Epoch, State, take_up
-from lstm_forecast.training.loop import make_optimizer
-from tests.training.small import RECIPE, network
+from lstm_forecast.training.course import Epoch, Kept, State, take_up
+from lstm_forecast.training.loop import fit, make_optimizer
+from tests.training.small import RECIPE, network, problem, scores
 
 FACTS = Facts({"training.epochs": 3, "data.path": "größe.csv", "scaling.range": [0.0, 1.0]}, "abc", 1)
 HISTORY = (
@@ -222,3 +222,27 @@ def test_the_state_of_another_network_is_refused(wrong: dict[str, dict[str, torc
     take_up(good, model, optimizer)
     with pytest.raises(ArtifactRejected, match="another network"):
         take_up(replace(good, **wrong), model, optimizer)
+
+
+def test_the_time_before_an_interruption_counts() -> None:
+    states: list[State] = []
+    kept_once = Kept(None, lambda make: states.append(make()))
+    of, model = problem(), network()
+    score = scores(of, model, RECIPE)
+    fit(model, of.tensors, of.train, RECIPE, score=score, on_epoch=lambda *_: None, kept=kept_once)
+    first = states[0]
+    late = replace(first, history=tuple(replace(epoch, elapsed_s=100.0) for epoch in first.history))
+    for most, epochs, why in ((50.0, 1, "max_time"), (500.0, 3, "epochs")):
+        recipe = replace(RECIPE, max_time_s=most)
+        again = network()
+        ended = fit(
+            again,
+            of.tensors,
+            of.train,
+            recipe,
+            score=scores(of, again, recipe),
+            on_epoch=lambda *_: None,
+            kept=Kept(late, lambda _make: None),
+        )
+        assert (ended.history[-1].epoch, ended.stopped) == (epochs, why)
+        assert ended.history[-1].elapsed_s >= 100.0
