@@ -15,7 +15,8 @@ The tree, with the exit code each class gives::
     ├── ExistsError      18   refuses to overwrite, or a name that belongs to other data
     ├── CheckFailed      19   verify, audit or --fail-on-warning found problems
     ├── Worse            20   the model does not reach the best simple baseline
-    └── Busy             75   locked, or the input changed while it was read
+    ├── Busy             75   locked, or the input changed while it was read
+    └── AlreadyComplete   0   the run to resume was not interrupted: nothing to do
 """
 
 from __future__ import annotations
@@ -54,8 +55,10 @@ EXIT_CODES: tuple[ExitCode, ...] = (
         20, "worse", "--fail-if-worse: worse than the best simple baseline; kept, not made current", "no"
     ),
     ExitCode(75, "busy", "locked, or the input changed while it was read", "yes"),
-    ExitCode(130, "interrupted", "stopped by Ctrl-C (SIGINT); no run was made current", "yes"),
+    ExitCode(129, "hangup", "stopped by SIGHUP; the last whole epoch is kept", "yes"),
+    ExitCode(130, "interrupted", "stopped by Ctrl-C (SIGINT); the last whole epoch is kept", "yes"),
     ExitCode(141, "closed pipe", "the reader of stdout went away (| head)", "no"),
+    ExitCode(143, "terminated", "stopped by SIGTERM; the last whole epoch is kept", "yes"),
 )
 
 
@@ -200,6 +203,12 @@ class Busy(ForecastError):
     """Somebody else holds what is needed; trying again helps."""
 
     code = 75
+
+
+class AlreadyComplete(ForecastError):
+    """The run that was to be resumed is complete: nothing was done, and nothing is wrong."""
+
+    code = 0
 
 
 def visible(text: str) -> str:

@@ -31,9 +31,11 @@ if TYPE_CHECKING:
     from lstm_forecast.data.tensors import PanelTensors
     from lstm_forecast.forecasting.forecast import Forecaster
     from lstm_forecast.model.reglstm import RegLSTM
-    from lstm_forecast.training.loop import Epoch, Fitted, Recipe, Score
+    from lstm_forecast.training.course import Epoch, Kept
+    from lstm_forecast.training.loop import Fitted, Recipe, Score
 
 Floats = NDArray[np.float64]
+KeptFor = Callable[[str], "Kept"]  # how the training of a part, ``network.0`` or ``again.0``, is kept
 OnEpoch = Callable[[int, "Epoch", int], None]  # number of the network, its epoch, its best one so far
 
 
@@ -144,7 +146,14 @@ def _prepared(
     return prepared, notes, None
 
 
-def learn(config: Config, prepared: Prepared, *, device: torch.device, on_epoch: OnEpoch) -> Learned:
+def learn(
+    config: Config,
+    prepared: Prepared,
+    *,
+    device: torch.device,
+    on_epoch: OnEpoch,
+    keep: KeptFor | None = None,
+) -> Learned:
     """Fits the units on the training rows and trains the networks; no row after validation is handed on.
 
     Args:
@@ -152,20 +161,24 @@ def learn(config: Config, prepared: Prepared, *, device: torch.device, on_epoch:
         prepared: panel, splits and windows.
         device: where the networks run.
         on_epoch: told of each finished epoch.
+        keep: how each network's training is kept; None: it is not.
     """
     scaling = networks.fit_units(config, prepared.panel.until(prepared.splits.train_end))
     end = prepared.splits.validation_end
     known = prepared.panel.until(end)
     shift = prepared.panel.offsets[:-1] - known.offsets[:-1]
     train, validation = (_moved(w, shift) for w in (prepared.train, prepared.validation))
-    return _train_all(config, known, scaling, train, validation, device=device, on_epoch=on_epoch)
+    return _train_all(config, known, scaling, train, validation, device=device, on_epoch=on_epoch, keep=keep)
 
 
-def learn_again(config: Config, prepared: Prepared, learned: Learned) -> Forecaster:
+def learn_again(
+    config: Config, prepared: Prepared, learned: Learned, *, keep: KeptFor | None = None
+) -> Forecaster:
     """The same networks trained again from the same seeds on all rows, each for its best number of epochs.
 
     The units are fitted again too: a forecast from a model that never saw the newest rows is a poor one.
     """
+    from lstm_forecast.training.course import nothing_kept
     from lstm_forecast.training.loop import train_epochs
 
     panel = prepared.panel
@@ -176,10 +189,11 @@ def learn_again(config: Config, prepared: Prepared, learned: Learned) -> Forecas
     device = next(learned.forecaster.networks[0].parameters()).device
     tensors = _tensors(config, panel, scaling, device)
     again = []
-    for seed, course in zip(learned.seeds, learned.courses, strict=True):
+    for number, (seed, course) in enumerate(zip(learned.seeds, learned.courses, strict=True)):
         network = _fresh_network(config, panel, seed, device)
         recipe = replace(networks.recipe_of(config, seed=seed), epochs=course.best_epoch)
-        train_epochs(network, tensors, windows, recipe)
+        kept = (keep or nothing_kept)(f"again.{number}")
+        train_epochs(network, tensors, windows, recipe, kept=kept)
         again.append(network)
     return networks.forecaster_of(config, again, scaling)
 
@@ -232,8 +246,10 @@ def _train_all(
     *,
     device: torch.device,
     on_epoch: OnEpoch,
+    keep: KeptFor | None,
 ) -> Learned:
     """Trains one network per seed on a panel that ends with validation."""
+    from lstm_forecast.training.course import nothing_kept
     from lstm_forecast.training.loop import fit
 
     tensors = _tensors(config, known, scaling, device)
@@ -248,6 +264,7 @@ def _train_all(
             recipe,
             score=_scorer(config, network, tensors, known, scaling, validation, recipe),
             on_epoch=partial(on_epoch, number),
+            kept=(keep or nothing_kept)(f"network.{number}"),
         )
         members.append(network)
         courses.append(course)

@@ -17,7 +17,7 @@ from lstm_forecast.data.scaling import Scaling
 from lstm_forecast.evaluation.held_out import HeldOut, all_forecasts, complete, cutoffs, hold_out_tiers
 from lstm_forecast.evaluation.verdict import Verdict, best_baseline, judge, no_verdict
 from lstm_forecast.events import Events
-from lstm_forecast.fitting import Learned, Plan, course_line, epoch_fields, learn, learn_again
+from lstm_forecast.fitting import KeptFor, Learned, Plan, course_line, epoch_fields, learn, learn_again
 from lstm_forecast.forecasting.baselines import SIMPLE, baseline_forecasts, naive2
 from lstm_forecast.forecasting.calibration import Calibration, calibrate_conformal, calibrate_quantile
 from lstm_forecast.forecasting.intervals import interval_bounds, measured_coverage
@@ -26,7 +26,7 @@ from lstm_forecast.stages import Prepared, some_names
 
 if TYPE_CHECKING:
     from lstm_forecast.forecasting.forecast import Forecaster
-    from lstm_forecast.training.loop import Epoch
+    from lstm_forecast.training.course import Epoch
     from lstm_forecast.training.tensorboard import BoardWriter
 
 Floats = NDArray[np.float64]
@@ -81,13 +81,16 @@ class Trained:
         return self.final is not self.learned.forecaster
 
 
-def fit_and_test(plan: Plan, events: Events, *, boards: Sequence[BoardWriter] = ()) -> Trained:
+def fit_and_test(
+    plan: Plan, events: Events, *, boards: Sequence[BoardWriter] = (), keep: KeptFor | None = None
+) -> Trained:
     """Trains on the training rows, selects and calibrates on validation, and looks at the test split once.
 
     Args:
         plan: what is trained.
         events: told of everything that happens.
         boards: TensorBoard files, one per network, told of each epoch; none where they are not wanted.
+        keep: how each network's training is kept; None: it is not.
     """
     import torch
 
@@ -104,7 +107,7 @@ def fit_and_test(plan: Plan, events: Events, *, boards: Sequence[BoardWriter] = 
             if boards:
                 boards[number].epoch(epoch)
 
-        learned = learn(config, prepared, device=device, on_epoch=on_epoch)
+        learned = learn(config, prepared, device=device, on_epoch=on_epoch, keep=keep)
         _warn_constant(prepared, learned.forecaster.scaling, events)
         events.say([course_line(learned)])
         began = time.monotonic()
@@ -112,7 +115,7 @@ def fit_and_test(plan: Plan, events: Events, *, boards: Sequence[BoardWriter] = 
         events.emit("evaluation.end", {"elapsed_s": round(time.monotonic() - began, 3)})
         final = learned.forecaster
         if config.training.refit == "full":
-            final = _refitted(config, prepared, learned, events)
+            final = _refitted(config, prepared, learned, events, keep=keep)
     return Trained(learned, judged, final, str(device), threads)
 
 
@@ -270,9 +273,11 @@ def calibrated_steps(config: Config, prepared: Prepared, *, columns: int) -> int
     return max(horizon, min(rows, max(config.forecast.horizon or 0, CALIBRATED_STEPS)))
 
 
-def _refitted(config: Config, prepared: Prepared, learned: Learned, events: Events) -> Forecaster:
+def _refitted(
+    config: Config, prepared: Prepared, learned: Learned, events: Events, *, keep: KeptFor | None
+) -> Forecaster:
     began = time.monotonic()
-    final = learn_again(config, prepared, learned)
+    final = learn_again(config, prepared, learned, keep=keep)
     rows, elapsed_s = len(prepared.panel.times), time.monotonic() - began
     again_line = f"trained again on all {rows:,} rows in {elapsed_s:.1f} s for the forecast (training.refit);"
     events.say([again_line, "verdict and intervals are those of the network that never saw the test rows"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,37 +11,33 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lstm_forecast import backtests, recording, tracking
+from lstm_forecast import backtests, signals, tracking
 from lstm_forecast.ages import ANY_AGE, MostAge, require_fresh_input, require_fresh_run
-from lstm_forecast.boards import finish_boards, open_boards, require_extras
+from lstm_forecast.boards import require_extras
 from lstm_forecast.choices import with_name
 from lstm_forecast.config import Loaded, load_config
 from lstm_forecast.dated import Forecast
 from lstm_forecast.documents import tidy_csv
-from lstm_forecast.errors import UsageError, Worse
+from lstm_forecast.errors import UsageError
 from lstm_forecast.evaluating import Backtest, Evaluation, evaluate_run, evaluation_document
-from lstm_forecast.evaluation.verdict import Verdict
 from lstm_forecast.events import Events
-from lstm_forecast.falling_back import fall_back
 from lstm_forecast.fitting import Plan, plan_training
-from lstm_forecast.judging import Judged, Trained, fit_and_test
 from lstm_forecast.latest import CONTEXT, latest_panel
 from lstm_forecast.networks import network_threads
 from lstm_forecast.opening import Opened, opened
 from lstm_forecast.predicting import chosen_levels, dated_rows, interval_list
+from lstm_forecast.resuming import begin_run, locked_name
 from lstm_forecast.runs.run import (
     Run,
     check_name,
     claim_name,
-    create_run,
     find_run,
     name_from,
-    promote,
-    publish,
     read_status,
     sorted_runs,
 )
 from lstm_forecast.runs.storage import json_bytes
+from lstm_forecast.trainings import TrainResult, train_into
 
 if TYPE_CHECKING:
     from lstm_forecast.auditing import Audit
@@ -51,36 +46,14 @@ if TYPE_CHECKING:
 MOST_STEPS = 100_000  # longest horizon of a forecast
 
 
-@dataclass(frozen=True)
-class TrainResult:
-    """What a training leaves.
-
-    Attributes:
-        run: where it lies.
-        current: whether its name now means it.
-        judged: what the held-out rows said: verdict, test forecasts, intervals.
-        test: number of test windows and the time of the first and last origin.
-        refitted: whether the forecast comes from networks trained again on all rows.
-        failed: whether ``evaluation.fail_if_worse`` makes this an error.
-        elapsed_s: wall time.
-    """
-
-    run: Run
-    current: bool
-    judged: Judged
-    test: Mapping[str, Any]
-    refitted: bool
-    failed: bool
-    elapsed_s: float
-
-    @property
-    def verdict(self) -> Verdict:
-        """Model against the best simple baseline."""
-        return self.judged.verdict
-
-
 def train(
-    loaded: Loaded, *, runs_dir: Path | None = None, events: Events | None = None, argv: Sequence[str] = ()
+    loaded: Loaded,
+    *,
+    runs_dir: Path | None = None,
+    events: Events | None = None,
+    argv: Sequence[str] = (),
+    wait_s: float = 0.0,
+    resume: str | None = None,
 ) -> TrainResult:
     """Fits, evaluates on the test split, and writes a complete run that its name then means.
 
@@ -89,45 +62,25 @@ def train(
         runs_dir: folder of all runs; None: ``run.dir``, the environment, else ``runs``.
         events: told of everything that happens.
         argv: the command line, for the record.
+        wait_s: how long another training of this name is waited for.
+        resume: None for a new run; ``newest`` for the newest interrupted one with this data and this
+            configuration, else a new one; or the id of a run to go on with.
 
     Raises:
+        AlreadyComplete: the run to go on with is complete; nothing was done.
         ForecastError: of the class that says what is wrong; the name then means what it meant before.
     """
-    began, start, events = datetime.now(UTC), time.monotonic(), events or Events()
+    events = events or Events()
     folder, name = runs_folder(runs_dir, loaded), run_name(loaded)
-    claim_name(folder, name, loaded.config.data.path)
-    plan = plan_training(loaded, events)
-    plan = replace(plan, config=with_name(plan.config, name))
-    require_extras(plan.config)
-    run = create_run(folder, name)
-    config = plan.config
-    with recording.recorded(run, events, argv) as outcome:
-        boards = [] if plan.shortfall else open_boards(config, run.path / "tensorboard")
-        trained = fall_back(plan, events) if plan.shortfall else fit_and_test(plan, events, boards=boards)
-        finish_boards(boards, plan, trained)
-        worse = trained.judged.verdict.worse
-        failed = worse and config.evaluation.fail_if_worse
-        outcome.exit_code = Worse.code if failed else 0
-        elapsed_s = time.monotonic() - start
-        publish(run, recording.run_files(plan, trained, argv=argv, began=began, elapsed_s=elapsed_s))
-        if failed or (worse and config.run.promote == "if_better"):
-            events.warn("run.not_promoted", f"{name} means what it meant before: {_why_not(trained)}")
-        else:
-            promote(run)
-        recording.write_predictions(run, plan, trained, events)
-        recording.write_rejects(run, plan)
-        if config.run.plots:
-            _draw(run, events)
-        if not failed:
-            recording.remove_older(run, config.run.keep, events)
-    test = recording.test_document(plan.table, trained.judged.test)
-    elapsed_s = time.monotonic() - start
-    return TrainResult(run, run.current, trained.judged, test, trained.refitted, failed, elapsed_s)
-
-
-def _why_not(trained: Trained) -> str:
-    baseline = trained.judged.verdict.baseline.replace("_", " ")
-    return f"this run is worse than the {baseline} forecast"
+    with signals.caught(lambda number: events.emit("signal", {"signal": number}, level="warning")):
+        claim_name(folder, name, loaded.config.data.path)
+        plan = plan_training(loaded, events)
+        plan = replace(plan, config=with_name(plan.config, name))
+        require_extras(plan.config)
+        with locked_name(folder, name, wait_s=wait_s, events=events):
+            claim_name(folder, name, loaded.config.data.path)  # whoever was waited for may have taken it
+            run, checkpoints = begin_run(folder, name, plan, resume=resume, events=events)
+            return train_into(run, plan, checkpoints, events=events, argv=argv)
 
 
 def predict(
@@ -337,11 +290,3 @@ def run_name(loaded: Loaded) -> str:
         return name_from(loaded.path.stem)
     data = loaded.config.data.path
     return "stdin" if data == "-" else name_from(Path(data.removesuffix(".gz")).stem)
-
-
-def _draw(run: Run, events: Events) -> None:
-    from lstm_forecast.drawing import draw_all
-
-    chosen = opened(run)
-    with network_threads(chosen.config):
-        draw_all(chosen, events)

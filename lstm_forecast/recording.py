@@ -18,15 +18,16 @@ import numpy as np
 from lstm_forecast.config import dump_config
 from lstm_forecast.data.reader import Table
 from lstm_forecast.documents import intervals_document, parts_document, tidy_csv, verdict_document
-from lstm_forecast.errors import Busy, ForecastError, StorageError
+from lstm_forecast.errors import ForecastError, StorageError
 from lstm_forecast.evaluation.held_out import HeldOut
 from lstm_forecast.events import Event, Events
 from lstm_forecast.fitting import Plan
 from lstm_forecast.forecasting.trained import Preprocess, pack_context, pack_weights
 from lstm_forecast.judging import Trained
 from lstm_forecast.runs.pruning import Keep, prune
-from lstm_forecast.runs.run import FORMAT_VERSION, LOCK_TIMEOUT_S, Run, write_status
-from lstm_forecast.runs.storage import append_line, held_lock, json_bytes, make_directory, write_atomic
+from lstm_forecast.runs.run import FORMAT_VERSION, Run, write_status
+from lstm_forecast.runs.storage import append_line, json_bytes, make_directory, write_atomic
+from lstm_forecast.signals import Stopped, leave
 from lstm_forecast.version import __version__
 
 if TYPE_CHECKING:
@@ -52,11 +53,14 @@ def recorded(run: Run, events: Events, argv: Sequence[str]) -> Iterator[Outcome]
     try:
         yield outcome
     except BaseException as error:
+        leave()
         code = _exit_code(error)
+        if code > 128 and (run.path / "checkpoints" / "LAST").is_file():
+            events.say(["to go on where it stopped: repeat the command with --resume"])
         if isinstance(error, ForecastError) and error.id == "train.diverged":
             events.emit("train.nonfinite", {"message": error.message}, level="error")
         events.emit("run.end", {"run": run.handle, "exit_code": code, "error": repr(error)}, level="error")
-        write_status(run, "interrupted" if code == 130 else "failed", exit_code=code)
+        write_status(run, "interrupted" if code > 128 else "failed", exit_code=code)
         raise
     else:
         write_status(run, "complete", exit_code=outcome.exit_code)
@@ -166,15 +170,13 @@ def write_rejects(run: Run, plan: Plan) -> None:
 def remove_older(run: Run, keep: int | None, events: Events) -> None:
     """Leaves only the newest ``keep`` complete runs of the name, beside the current and the pinned ones.
 
-    A run that cannot be removed is a warning: the training is done.
+    The caller holds the lock of the name. A run that cannot be removed is a warning: the training is done.
     """
     if keep is None:
         return
-    folder = run.path.parent
     try:
-        with held_lock(folder.parent / ".locks" / f"{run.name}.lock", timeout_s=LOCK_TIMEOUT_S):
-            found = prune(folder, Keep(keep, 0, 0.0), now=datetime.now(UTC), dry_run=False)
-    except (Busy, StorageError) as error:
+        found = prune(run.path.parent, Keep(keep, 0, 0.0), now=datetime.now(UTC), dry_run=False)
+    except StorageError as error:
         events.warn("runs.not_pruned", f"older runs of {run.name} were not removed: {error.message}")
         return
     gone = [item for item in found if not item.why]
@@ -225,4 +227,6 @@ def _log_reader(path: Path) -> Any:
 def _exit_code(error: BaseException) -> int:
     if isinstance(error, ForecastError):
         return error.code
+    if isinstance(error, Stopped):
+        return int(error.code or 1)
     return 130 if isinstance(error, KeyboardInterrupt) else 1

@@ -179,9 +179,11 @@ def test_each_network_is_trained_again_for_its_own_best_number_of_epochs(
     told: list[tuple[int, int]] = []
     sound = loop.train_epochs
 
-    def watched(model: RegLSTM, tensors: object, windows: object, recipe: loop.Recipe) -> None:
+    def watched(
+        model: RegLSTM, tensors: object, windows: object, recipe: loop.Recipe, *, kept: object
+    ) -> None:
         told.append((recipe.seed, recipe.epochs))
-        sound(model, tensors, windows, recipe)  # type: ignore[arg-type]
+        sound(model, tensors, windows, recipe, kept=kept)  # type: ignore[arg-type]
 
     monkeypatch.setattr(loop, "train_epochs", watched)
     again = learn_again(plan.config, plan.prepared, replace(tested, courses=courses))

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from lstm_forecast import recording
+from lstm_forecast.errors import StorageError
 from lstm_forecast.events import Events
 from lstm_forecast.runs import run as runs
 from lstm_forecast.runs.run import FILES, Run
-from lstm_forecast.runs.storage import held_lock
 
 CONTENT = dict.fromkeys(FILES, b"x")
 
@@ -36,12 +36,12 @@ def test_keep_leaves_the_newest_and_says_how_many_went(tmp_path: Path) -> None:
     assert len(said) == 1
 
 
-def test_a_name_in_use_is_a_warning_and_keeps_its_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(recording, "LOCK_TIMEOUT_S", 0.0)
+def test_a_run_that_cannot_be_removed_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StorageError("storage.io", "cannot be written", where="a", errno=5)
+
+    monkeypatch.setattr(recording, "prune", full)
     made, events = [published(tmp_path, day) for day in ("20240101", "20240102")], Events()
-    with held_lock(tmp_path / ".locks" / "a.lock", timeout_s=0.0):
-        recording.remove_older(made[1], 1, events)
+    recording.remove_older(made[1], 1, events)
     assert [id for id, _ in events.warnings] == ["runs.not_pruned"]
     assert runs.sorted_runs(tmp_path / "a") == made[::-1]

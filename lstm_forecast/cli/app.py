@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     prepare_streams()
     as_json = "--json" in arguments or "json" in _log_format(arguments)
     try:
-        code = app(args=arguments, prog_name="lstm-forecast", standalone_mode=False)
+        code = app(args=with_bare_resume(arguments), prog_name="lstm-forecast", standalone_mode=False)
         if code == 130:  # typer has caught Ctrl-C
             _interrupted()
         sys.exit(code if isinstance(code, int) else 0)
@@ -95,6 +95,12 @@ def main(argv: Sequence[str] | None = None) -> None:
             sys.exit(1)
         show_error(known, as_json=as_json)
         sys.exit(130 if isinstance(error, typer.Abort) else known.code)
+
+
+def with_bare_resume(arguments: Sequence[str]) -> list[str]:
+    """The words with ``--resume`` alone spelled out: typer has no option whose value may be left out."""
+    end = list(arguments).index("--") if "--" in arguments else len(arguments)
+    return ["--resume=newest" if a == "--resume" and n < end else a for n, a in enumerate(arguments)]
 
 
 def as_known(error: Exception) -> ForecastError | None:

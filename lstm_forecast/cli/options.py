@@ -59,6 +59,18 @@ IfChanged = Annotated[
 FailIfWorse = Annotated[
     bool, typer.Option("--fail-if-worse", help="Exit 20 if worse than the best simple baseline.")
 ]
+Resume = Annotated[
+    str | None,
+    typer.Option(
+        "--resume",
+        metavar="[=ID]",
+        help="Go on with the newest interrupted run of this name, or with the run ID.",
+    ),
+]
+Wait = Annotated[
+    str | None,
+    typer.Option("--wait", metavar="TIME", help="Wait so long (30s, 10m) while another trains this name."),
+]
 Levels = Annotated[
     str | None, typer.Option("--levels", metavar="LIST", help="Levels of the intervals: 80,95 (percent).")
 ]
@@ -117,6 +129,25 @@ def parsed_levels(text: str | None) -> tuple[float, ...] | None:
             hint="--levels 80,95",
         )
     return levels
+
+
+def parsed_wait(text: str | None) -> float:
+    """Seconds of ``--wait``; 0 without it.
+
+    Raises:
+        UsageError: no duration.
+    """
+    if text is None:
+        return 0.0
+    from pydantic_core import PydanticCustomError
+
+    from lstm_forecast.config.kinds import parse_duration
+
+    try:
+        return float(str(parse_duration(text)))
+    except PydanticCustomError:
+        message = f"got {text!r}; expected a duration such as 30s, 10m or 2h"
+        raise UsageError("train.wait", message, where="--wait", hint="--wait 10m") from None
 
 
 def worse(sentence: str, where: str) -> Worse:

@@ -15,7 +15,7 @@ from lstm_forecast.cli.terminal import finish, listening, put, put_json, warning
 from lstm_forecast.errors import Busy
 from lstm_forecast.events import Events
 from lstm_forecast.runs.pruning import Keep, Pruned, leftovers, pin, prune, unpin
-from lstm_forecast.runs.run import find_run, no_such_run, sorted_runs
+from lstm_forecast.runs.run import find_run, lock_path, no_such_run, sorted_runs
 from lstm_forecast.runs.storage import held_lock
 
 PrunedName = Annotated[str | None, typer.Argument(metavar="NAME", help="Only runs of this name; none: all.")]
@@ -115,7 +115,7 @@ def _pruned(folder: Path, keep: Keep, events: Events, *, dry_run: bool, required
     if dry_run:  # writes nothing, not even a lock
         return prune(folder, keep, now=now, dry_run=True)
     try:
-        with held_lock(folder.parent / ".locks" / f"{folder.name}.lock", timeout_s=0.0):
+        with held_lock(lock_path(folder.parent, folder.name), timeout_s=0.0):
             return prune(folder, keep, now=now, dry_run=False)
     except Busy:
         if required:

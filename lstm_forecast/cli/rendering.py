@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lstm_forecast.dated import Forecast
     from lstm_forecast.evaluation.verdict import Verdict
     from lstm_forecast.fitting import Plan
-    from lstm_forecast.pipeline import TrainResult
+    from lstm_forecast.trainings import TrainResult
 
 MOST_ROWS = 40  # of a forecast on a terminal
 

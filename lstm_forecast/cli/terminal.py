@@ -143,6 +143,8 @@ class _Watcher:
             "account": self._account,
             "warning": self._warning,
             "epoch.end": self._epoch,
+            "lock.wait": self._wait,
+            "signal": self._signal,
         }
 
     def read(self, event: Event) -> None:
@@ -164,6 +166,14 @@ class _Watcher:
     def _warning(self, event: Event) -> None:
         self.stop()
         _say(visible(f"warning[{event.fields['id']}]: {event.fields['message']}"))
+
+    def _wait(self, event: Event) -> None:
+        name, holder = event.fields["name"], event.fields["holder"]
+        _say(visible(f"  waiting: {name} is held by {holder}"))
+
+    def _signal(self, event: Event) -> None:
+        again = "; Ctrl-C once more leaves at once" if event.fields["signal"] == "SIGINT" else ""
+        _say(f"  {event.fields['signal']}: stopping{again}")
 
     def _epoch(self, event: Event) -> None:
         loss, best = event.fields["val_loss"], event.fields["best_epoch"]

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from lstm_forecast.cli import options
 from lstm_forecast.cli.inputs import load_input
 from lstm_forecast.cli.terminal import finish, listening, put, put_json, warning_list
+from lstm_forecast.errors import AlreadyComplete
 from lstm_forecast.events import Events
 from lstm_forecast.runs.run import Run, read_json
 
 if TYPE_CHECKING:
-    from lstm_forecast.fitting import Plan
+    from lstm_forecast.config import Loaded
 
 RESULT_FIELDS = (  # of a run's metrics.json: the ones that the JSON result of train has too
     "verdict",
@@ -46,6 +47,8 @@ def train(
     if_changed: options.IfChanged = False,
     sets: options.Set = None,
     runs_dir: options.RunsDir = None,
+    resume: options.Resume = None,
+    wait: options.Wait = None,
     dry_run: options.DryRun = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -60,6 +63,7 @@ def train(
       lstm-forecast train prices.csv --target Close --horizon 5
       lstm-forecast train configs/stock.yaml --set training.epochs=5 --name trial
       lstm-forecast train configs/stock.yaml --if-changed --quiet
+      lstm-forecast train configs/stock.yaml --resume
       lstm-forecast train configs/stock.yaml --fail-if-worse --promote if_better
     """
     flags = {
@@ -75,6 +79,7 @@ def train(
         "run.promote": ("--promote", promote),
         "evaluation.fail_if_worse": ("--fail-if-worse", True if fail_if_worse else None),
     }
+    wait_s = options.parsed_wait(wait)
     loaded = load_input(given, sets=sets, flags=flags)
     from lstm_forecast import pipeline
     from lstm_forecast.cli.rendering import train_document, train_text
@@ -85,12 +90,15 @@ def train(
         return
     with listening(quiet=quiet, log_format=log_format) as events:
         if dry_run:
-            plan = pipeline.plan(loaded, runs_dir=runs_dir, events=events)
-            finish(events, fail_on_warning)
-            folder = pipeline.runs_folder(runs_dir, loaded) / pipeline.run_name(loaded)
-            _put_plan(plan, folder, events, json=json, quiet=quiet)
+            _dry_run(loaded, runs_dir, events, fail_on_warning, json=json, quiet=quiet)
             return
-        result = pipeline.train(loaded, runs_dir=runs_dir, events=events, argv=sys.argv)
+        try:
+            result = pipeline.train(
+                loaded, runs_dir=runs_dir, events=events, argv=sys.argv, wait_s=wait_s, resume=resume
+            )
+        except AlreadyComplete as done:
+            _say_complete(done, events, json=json, quiet=quiet)
+            return
     if json:
         put_json(train_document(result) | {"warnings": warning_list(events)})
     elif not quiet:
@@ -100,10 +108,30 @@ def train(
         raise options.worse(result.verdict.sentence, str(result.run.path))
 
 
-def _put_plan(plan: Plan, folder: Path, events: Events, *, json: bool, quiet: bool) -> None:
-    """What a dry run found."""
+def _say_complete(done: AlreadyComplete, events: Events, *, json: bool, quiet: bool) -> None:
+    """What ``--resume=ID`` of a complete run gives: nothing was done, and that is no error."""
+    if json:
+        put_json({"path": done.where, "already_complete": True, "warnings": warning_list(events)})
+    elif not quiet:
+        put(f"{done.message}: nothing to do\n")
+
+
+def _dry_run(
+    loaded: Loaded,
+    runs_dir: Path | None,
+    events: Events,
+    fail_on_warning: list[str] | None,
+    *,
+    json: bool,
+    quiet: bool,
+) -> None:
+    """What would be trained and where."""
+    from lstm_forecast import pipeline
     from lstm_forecast.cli.rendering import plan_document, plan_text
 
+    plan = pipeline.plan(loaded, runs_dir=runs_dir, events=events)
+    finish(events, fail_on_warning)
+    folder = pipeline.runs_folder(runs_dir, loaded) / pipeline.run_name(loaded)
     if json:
         put_json(plan_document(plan, folder) | {"warnings": warning_list(events)})
     elif not quiet:

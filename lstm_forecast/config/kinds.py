@@ -73,6 +73,8 @@ def parse_duration(value: object) -> object:
 
 def duration_text(seconds: float) -> str:
     """The shortest exact form of a duration that `parse_duration` reads back."""
+    if seconds == 0:
+        return "0s"
     if seconds != int(seconds):
         return f"{seconds!r}s"
     for unit in ("d", "h", "m"):
@@ -215,6 +217,13 @@ Age = Annotated[
     Field(ge=1, le=36_600 * 86400),
     PlainSerializer(duration_text),
     Says("duration such as 12h or 3d, from 1s to 36600d"),
+]
+Pause = Annotated[
+    float,
+    BeforeValidator(parse_duration, json_schema_input_type=str),
+    Field(ge=0, le=366 * 86400),
+    PlainSerializer(duration_text),
+    Says("duration such as 30s or 5m, from 0s to 366d"),
 ]
 RunName = Annotated[
     str,

@@ -12,6 +12,7 @@ from lstm_forecast.config.kinds import (
     Levels,
     Origins,
     PathText,
+    Pause,
     Positive,
     Quantiles,
     RunName,
@@ -175,6 +176,10 @@ class TrainingConfig(BaseModel):
         1, description="Number of networks, each from a seed of its own, that are trained and averaged."
     )
     device: Device = Field("auto", description="Where the network runs; auto takes a GPU where there is one.")
+    checkpoint_every: Pause = Field(  # type: ignore[assignment]  # a duration is written with its unit
+        "30s",
+        description="Time from one checkpoint to the next, at least; 0s keeps one after every epoch.",
+    )
     tensorboard: bool = Field(False, description="Whether the course of training is written for TensorBoard.")
 
 

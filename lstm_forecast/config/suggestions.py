@@ -26,7 +26,6 @@ PLANNED_KEYS = (
     "training.precision",
     "training.threads",
     "training.compile",
-    "training.checkpoint_every",
     "evaluation.gate",
     "tune.trials",
     "tune.timeout",
@@ -201,6 +200,15 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     ),
     "training.patience": ("earlystopping", "earlystop", "earlystoppingpatience", "earlystoppatiencesteps"),
     "training.max_time": ("timelimit", "timeout", "maxseconds", "walltime"),
+    "training.checkpoint_every": (
+        "checkpoint",
+        "checkpoints",
+        "checkpointevery",
+        "checkpointinterval",
+        "saveevery",
+        "saveinterval",
+        "savesteps",
+    ),
     "training.seed": ("randomseed", "randomstate", "rng"),
     "training.refit": ("refitfull", "retrain", "finalfit", "trainonall", "refitonall"),
     "training.ensemble": (

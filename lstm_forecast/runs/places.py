@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from lstm_forecast.errors import ArtifactRejected
-from lstm_forecast.runs.storage import is_held, parse_json, read_file
+from lstm_forecast.runs.storage import holder, is_held
 
 MOUNTS = Path("/proc/self/mountinfo")
 # Kinds that reach over a network: locks and syncs there depend on a server.
@@ -57,18 +56,9 @@ def name_locks(runs_dir: Path) -> list[Lock]:
     locks = []
     for path in sorted(folder.glob("*.lock")):
         held = is_held(path)
-        locks.append(Lock(path.name.removesuffix(".lock"), held, _holder(path) if held else ""))
+        by = holder(path.with_name(f"{path.name}.json")) if held else ""
+        locks.append(Lock(path.name.removesuffix(".lock"), held, by))
     return locks
-
-
-def _holder(path: Path) -> str:
-    """What the holder wrote beside its lock: information only, which may be missing, old, or anything."""
-    about = path.with_name(f"{path.name}.json")
-    try:
-        fields = parse_json(read_file(about, limit=10_000), where=str(about))
-        return f"process {fields['pid']} on {fields['host']} since {fields['since']}"
-    except (ArtifactRejected, KeyError, TypeError):
-        return "another process"
 
 
 def _unescaped(text: str) -> str:

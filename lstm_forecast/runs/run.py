@@ -28,7 +28,7 @@ from lstm_forecast.runs.storage import (
 )
 
 FORMAT_VERSION = 1
-LOCK_TIMEOUT_S = 10.0  # a name is locked only while its CURRENT is replaced
+LOCK_TIMEOUT_S = 10.0  # how long a promotion waits for another one, or for a training
 MANIFEST = "MANIFEST.json"
 FILES = (  # in the order they are written
     "model.safetensors",
@@ -137,8 +137,18 @@ def promote(run: Run) -> None:
         RunMissing: it is not complete.
     """
     _require_complete(run)
-    with held_lock(run.path.parent.parent / ".locks" / f"{run.name}.lock", timeout_s=LOCK_TIMEOUT_S):
-        write_atomic(run.path.parent / "CURRENT", f"{run.id}\n".encode())
+    with held_lock(lock_path(run.path.parent.parent, run.name), timeout_s=LOCK_TIMEOUT_S):
+        make_current(run)
+
+
+def make_current(run: Run) -> None:
+    """Like :func:`promote`, for who holds the lock of the name and has written the run."""
+    write_atomic(run.path.parent / "CURRENT", f"{run.id}\n".encode())
+
+
+def lock_path(runs_dir: Path, name: str) -> Path:
+    """The lock of a name: held while it is trained, and while CURRENT is replaced."""
+    return runs_dir / ".locks" / f"{name}.lock"
 
 
 def claim_name(runs_dir: Path, name: str, data_path: str) -> None:
@@ -202,16 +212,16 @@ def find_run(reference: str, runs_dir: Path) -> Run:
     if not runs:
         raise no_such_run(name, runs_dir)
     if prefix:
-        return _require_complete(_by_prefix(runs, prefix, reference))
+        return _require_complete(run_by_prefix(runs, prefix, reference))
     identity = current_id(folder)
     if identity is None:
-        newest = runs[0]
+        newest, promoting = runs[0], "lstm-forecast runs promote"
         complete = next((run for run in runs if run.complete), None)
         raise RunMissing(
             "run.incomplete" if not newest.complete else "run.not_current",
             f"{name} has no current run; the newest, {newest.id}, is {read_status(newest)}",
             where=str(folder),
-            hint="train again" + (f", or lstm-forecast runs promote '{complete.handle}'" if complete else ""),
+            hint=_again(newest) + (f", or {promoting} '{complete.handle}'" if complete else ""),
         )
     return _require_complete(Run(folder / identity))
 
@@ -242,12 +252,24 @@ def _require_complete(run: Run) -> Run:
             "run.incomplete",
             f"the run {run.handle} is not complete (status: {read_status(run)})",
             where=str(run.path),
-            hint="train again, or name another run: lstm-forecast runs list",
+            hint=f"{_again(run)}, or name another run: lstm-forecast runs list",
         )
     return run
 
 
-def _by_prefix(runs: list[Run], prefix: str, reference: str) -> Run:
+def _again(run: Run) -> str:
+    """What to type for a run that is not there or not complete."""
+    if run.complete or not (run.path / "checkpoints" / "LAST").is_file():
+        return "train again"
+    return f"lstm-forecast train … --resume={run.id} goes on with it"
+
+
+def run_by_prefix(runs: list[Run], prefix: str, reference: str) -> Run:
+    """The one run whose id, or the random part of it, begins so.
+
+    Raises:
+        RunMissing: none or several do.
+    """
     found = [run for run in runs if run.id.startswith(prefix) or run.id.split("-")[1].startswith(prefix)]
     if len(found) != 1:
         raise RunMissing(

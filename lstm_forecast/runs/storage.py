@@ -9,16 +9,19 @@ import errno
 import hashlib
 import json
 import os
+import platform
 import re
 import secrets
 import shlex
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from lstm_forecast.errors import ArtifactRejected, Busy, ExistsError, StorageError
+from lstm_forecast.signals import deferred
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
@@ -34,11 +37,13 @@ def sha256_of(data: bytes) -> str:
 def write_atomic(path: Path, data: bytes) -> None:
     """Writes a whole file or nothing: temporary file beside it, synced, then renamed over it.
 
+    A signal that ends the program waits until that is done.
+
     Raises:
         StorageError: with the system's reason; the old file, if there was one, is untouched.
     """
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
-    with storage_errors(path):
+    with deferred(), storage_errors(path):
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | _BINARY
         descriptor = os.open(temporary, flags, 0o666)
         try:
@@ -187,8 +192,17 @@ def json_bytes(value: object) -> bytes:
 
 
 @contextmanager
-def held_lock(path: Path, *, timeout_s: float) -> Iterator[None]:
-    """Holds a kernel lock on a file while the block runs.
+def held_lock(
+    path: Path, *, timeout_s: float, on_wait: Callable[[str], None] | None = None
+) -> Iterator[None]:
+    """Holds a kernel lock on a file while the block runs; it ends with the process, however that ends.
+
+    Who holds it stands beside it, for messages only: nothing is decided by it.
+
+    Args:
+        path: the lock file; its folder is made.
+        timeout_s: how long somebody else may hold it.
+        on_wait: told who holds it, before a wait.
 
     Raises:
         Busy: somebody else holds it longer than ``timeout_s``.
@@ -197,16 +211,30 @@ def held_lock(path: Path, *, timeout_s: float) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     make_directory(path.parent)
-    lock = FileLock(path)
+    lock, about = FileLock(path), path.with_name(path.name + ".json")
     with storage_errors(path):
         try:
-            lock.acquire(timeout=timeout_s)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                if timeout_s <= 0:
+                    raise
+                if on_wait is not None:
+                    on_wait(holder(about))
+                lock.acquire(timeout=timeout_s)
         except Timeout:  # before OSError, of which it is a kind
-            message = f"another process has held this for {timeout_s:g} s"
-            raise Busy("run.locked", message, where=str(path), hint="try again") from None
+            raise Busy(
+                "run.locked",
+                f"is held by {holder(about)}; waited {timeout_s:g} s",
+                where=str(path),
+                hint="try again later; train waits with --wait 10m",
+            ) from None
     try:
+        write_atomic(about, json_bytes(_me()))
         yield
     finally:
+        with suppress(OSError):
+            about.unlink()
         lock.release()
 
 
@@ -233,6 +261,20 @@ def _unescaped(point: str) -> str:
 def is_local(path: Path) -> bool:
     """Whether a path surely lies on a disk of this machine."""
     return file_system(path) in _LOCAL
+
+
+def _me() -> dict[str, object]:
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"pid": os.getpid(), "host": platform.node(), "since": since}
+
+
+def holder(about: Path) -> str:
+    """Who holds a lock, in words; the file may be missing, old, or anything."""
+    try:
+        fields = parse_json(read_file(about, limit=10_000), where=str(about))
+        return f"process {fields['pid']} on {fields['host']} since {fields['since']}"
+    except (ArtifactRejected, KeyError, TypeError):
+        return "another process"
 
 
 @contextmanager

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -16,6 +17,8 @@ from lstm_forecast.data.windows import Windows, thin
 from lstm_forecast.errors import Diverged
 from lstm_forecast.model.losses import LossName, pinball_loss, point_loss
 from lstm_forecast.model.reglstm import RegLSTM
+from lstm_forecast.signals import deferred
+from lstm_forecast.training.course import AFRESH, Course, Epoch, Kept, take_up
 from lstm_forecast.training.gradients import GradientNorms
 from lstm_forecast.training.seeds import derive_seed, stream
 
@@ -67,27 +70,16 @@ class Score:
     score: float
 
 
+Stop = Literal["epochs", "patience", "max_time"]
+
+
 @dataclass(frozen=True)
-class Epoch:
-    """One line of the history; ``train_loss`` is None for epoch 0, which trains nothing."""
-
-    epoch: int
-    train_loss: float | None
-    val_loss: float
-    val_score: float
-    lr: float
-    grad_norm: float | None
-    layer_norms: dict[str, float]
-    elapsed_s: float
-
-
-@dataclass
 class Fitted:
     """What the loop leaves behind; the model holds the chosen weights."""
 
-    history: list[Epoch] = field(default_factory=list)
-    best_epoch: int = 0
-    stopped: Literal["epochs", "patience", "max_time"] = "epochs"
+    history: list[Epoch]
+    best_epoch: int
+    stopped: Stop
 
 
 def fit(
@@ -98,6 +90,7 @@ def fit(
     *,
     score: Callable[[], Score],
     on_epoch: Callable[[Epoch, int], None],
+    kept: Kept = AFRESH,
 ) -> Fitted:
     """Trains the model in place and leaves the chosen weights in it.
 
@@ -108,20 +101,27 @@ def fit(
         recipe: how to train.
         score: validates the model as it stands.
         on_epoch: told of each finished epoch and of the best one so far.
+        kept: a state to go on from, and who is offered the state after each epoch.
 
     Raises:
         Diverged: a training loss or gradient is not finite, or no validation loss of the epochs that the
             weights are chosen from is (of the last one alone without patience).
+        ArtifactRejected: the state to go on from is that of another network.
     """
     began = time.monotonic()
     optimizer = make_optimizer(model, recipe)
-    fitted, best, waited = Fitted(), _Best(), 0
-    if recipe.untouched_first:
+    course, number = Course(), 0
+    if kept.begin is not None:
+        take_up(kept.begin, model, optimizer)
+        model.eval()  # a training that was at its end has no further epoch that would do it
+        course, number = Course.of(kept.begin), kept.begin.epoch
+        began -= course.elapsed_s
+    elif recipe.untouched_first:
         model.eval()
-        fitted.history.append(_epoch_zero(score(), recipe, began))
-        best.offer(model, fitted.history[0])
-        on_epoch(fitted.history[0], best.epoch)
-    for number in range(1, recipe.epochs + 1):
+        course.add(model, _epoch_zero(score(), recipe, began))
+        on_epoch(course.history[0], course.best_epoch)
+    while (stopped := _stopped(recipe, number, course)) is None:
+        number += 1
         trained = train_epoch(model, tensors, windows, recipe, optimizer, number)
         model.eval()
         valid = score()
@@ -129,34 +129,44 @@ def fit(
         epoch = Epoch(
             number, trained.loss, valid.loss, valid.score, recipe.lr, trained.norm, trained.layers, elapsed
         )
-        fitted.history.append(epoch)
-        waited = 0 if best.offer(model, epoch) else waited + 1
-        on_epoch(epoch, best.epoch)
-        if recipe.patience is not None and waited >= recipe.patience:
-            fitted.stopped = "patience"
-            break
-        if recipe.max_time_s is not None and elapsed > recipe.max_time_s:
-            fitted.stopped = "max_time"
-            break
-    _refuse_blind(fitted.history if recipe.patience is not None else fitted.history[-1:])
+        course.add(model, epoch)
+        kept.offer(partial(course.state, number, model, optimizer))
+        on_epoch(epoch, course.best_epoch)
+    history = course.history
+    _refuse_blind(history if recipe.patience is not None else history[-1:])
     if recipe.patience is None:
-        fitted.best_epoch = fitted.history[-1].epoch
-    else:
-        fitted.best_epoch = best.epoch
-        best.restore(model)
-    return fitted
+        return Fitted(history, number, stopped)
+    model.load_state_dict(course.best)
+    return Fitted(history, course.best_epoch, stopped)
 
 
-def train_epochs(model: RegLSTM, tensors: PanelTensors, windows: Windows, recipe: Recipe) -> None:
+def train_epochs(
+    model: RegLSTM, tensors: PanelTensors, windows: Windows, recipe: Recipe, *, kept: Kept = AFRESH
+) -> None:
     """Trains the model in place for ``recipe.epochs`` epochs, without validation; the last weights stay.
 
     Raises:
         Diverged: a loss or gradient is not finite.
+        ArtifactRejected: the state to go on from is that of another network.
     """
     optimizer = make_optimizer(model, recipe)
-    for number in range(1, recipe.epochs + 1):
+    done = 0
+    if kept.begin is not None and kept.begin.epoch <= recipe.epochs:
+        take_up(kept.begin, model, optimizer)
+        done = kept.begin.epoch
+    for number in range(done + 1, recipe.epochs + 1):
         train_epoch(model, tensors, windows, recipe, optimizer, number)
+        kept.offer(partial(Course().state, number, model, optimizer))
     model.eval()
+
+
+def _stopped(recipe: Recipe, number: int, course: Course) -> Stop | None:
+    """Why no epoch follows this one, or None."""
+    if number and recipe.patience is not None and course.waited >= recipe.patience:
+        return "patience"
+    if number and recipe.max_time_s is not None and course.elapsed_s > recipe.max_time_s:
+        return "max_time"
+    return "epochs" if number >= recipe.epochs else None
 
 
 @dataclass(frozen=True)
@@ -178,7 +188,8 @@ def train_epoch(
 ) -> _Trained:
     """One pass over the windows of this epoch's phase, in a shuffled order.
 
-    Losses and gradient norms stay on the device until the epoch ends, so that a GPU is never waited for.
+    Losses and gradient norms stay on the device until the epoch ends, so that a GPU is never waited for. A
+    signal that ends the program waits for the end of a step.
 
     Raises:
         Diverged: naming the first step whose loss or gradient is not finite.
@@ -189,15 +200,17 @@ def train_epoch(
     batches = torch.split(order, recipe.batch_size)
     norms = GradientNorms(model)
     record = torch.zeros(len(batches), 1 + len(norms.names), device=device)
-    for step, start in enumerate(batches):
-        loss = _loss(model, tensors, start, recipe, epoch, step)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        record[step, 0] = loss.detach()
-        record[step, 1:] = norms.measure()
-        if recipe.clip_norm is not None:
-            norms.clip(recipe.clip_norm)
-        optimizer.step()
+    with deferred() as stop:
+        for step, start in enumerate(batches):
+            stop()
+            loss = _loss(model, tensors, start, recipe, epoch, step)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            record[step, 0] = loss.detach()
+            record[step, 1:] = norms.measure()
+            if recipe.clip_norm is not None:
+                norms.clip(recipe.clip_norm)
+            optimizer.step()
     return _summary(record, [len(batch) for batch in batches], norms.names, recipe, epoch)
 
 
@@ -315,22 +328,3 @@ def _refuse_blind(history: list[Epoch]) -> None:
 
 def _epoch_zero(score: Score, recipe: Recipe, began: float) -> Epoch:
     return Epoch(0, None, score.loss, score.score, recipe.lr, None, {}, time.monotonic() - began)
-
-
-class _Best:
-    """The best weights so far, in memory; improvement is strict, and NaN is never one."""
-
-    def __init__(self) -> None:
-        self.epoch = 0
-        self._score = float("inf")
-        self._weights: dict[str, Tensor] = {}
-
-    def offer(self, model: RegLSTM, epoch: Epoch) -> bool:
-        if not epoch.val_score < self._score:
-            return False
-        self.epoch, self._score = epoch.epoch, epoch.val_score
-        self._weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
-        return True
-
-    def restore(self, model: RegLSTM) -> None:
-        model.load_state_dict(self._weights)

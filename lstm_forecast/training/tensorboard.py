@@ -23,7 +23,7 @@ from torch.overrides import TorchFunctionMode
 from lstm_forecast.errors import ResourceError
 from lstm_forecast.model.reglstm import RegLSTM
 from lstm_forecast.runs.storage import make_directory, storage_errors
-from lstm_forecast.training.loop import Epoch
+from lstm_forecast.training.course import Epoch
 
 
 class BoardWriter:

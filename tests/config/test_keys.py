@@ -45,7 +45,7 @@ LATER = {
         "calendar calendar_features holidays"
     ),
     "model": "segment linear_skip",
-    "training": "steps_per_epoch schedule warmup_steps precision threads compile checkpoint_every",
+    "training": "steps_per_epoch schedule warmup_steps precision threads compile",
     "evaluation": "gate",
     "tune": "trials timeout storage space",
 }

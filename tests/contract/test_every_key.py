@@ -151,6 +151,7 @@ ROWS: dict[str, Row] = {
     ),
     "training.refit": Row("full", "weights", first="none"),
     "training.max_time": Row("15s", "epochs", shared={"training.epochs": "6"}),
+    "training.checkpoint_every": Row("0s", "checkpoints", first="30s"),
     "training.seed": Row("1", "weights"),
     "training.ensemble": Row("2", "weights"),
     "training.device": Row("cuda", "device"),
@@ -198,6 +199,7 @@ def ran(loaded: object, runs: Path | None, *, tested_again: bool) -> dict[str, o
         "current": result.current,
         "exit_code": json.loads((path / "status.json").read_text())["exit_code"],
         "pictures": (path / "plots").is_dir(),
+        "checkpoints": (path / "checkpoints").is_dir(),
         "board": (path / "tensorboard").is_dir(),
         "metrics": repr(result.verdict.metrics),  # a metric that is not defined is no number
         "backtest": backtested(path) if tested_again else None,

@@ -276,22 +276,13 @@ def test_code_75_a_name_that_is_locked(cli: Cli, tiny: Tiny, monkeypatch: pytest
     assert "error[run.locked]" in result.err
 
 
-def test_code_130_row_56_ctrl_c_in_mid_training(tiny: Tiny) -> None:
+def stopped_in_mid_training(tiny: Tiny, number: signal.Signals) -> str:
+    """Sends a signal after the first epoch, checks what every signal leaves, and gives stderr."""
     words = [word if word != "1" else "100000" for word in SMALL]
     words += ["--set", "training.patience=null", "--set", "run.plots=false"]
+    command = ["train", str(tiny.csv), *words, "--name", "long", "--runs-dir", str(tiny.runs)]
     child = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "lstm_forecast",
-            "train",
-            tiny.csv,
-            *words,
-            "--name",
-            "long",
-            "--runs-dir",
-            tiny.runs,
-        ],
+        [sys.executable, "-m", "lstm_forecast", *command],
         env={**CRON, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -303,22 +294,40 @@ def test_code_130_row_56_ctrl_c_in_mid_training(tiny: Tiny) -> None:
             assert time.monotonic() < until
             assert child.poll() is None
             time.sleep(0.05)
-        child.send_signal(signal.SIGINT)
+        child.send_signal(number)
         out, err = child.communicate(timeout=8)
     finally:
         child.kill()
-    assert (child.returncode, out) == (130, "")
-    assert err.endswith("interrupted\n")
+    code = 128 + number
+    assert (child.returncode, out) == (code, "")
+    assert f"  {number.name}: stopping" in err
     assert "Traceback" not in err
     (run,) = (path for path in (tiny.runs / "long").iterdir())
     assert run.name != "CURRENT"
     status = json.loads((run / "status.json").read_text())
-    assert (status["status"], status["exit_code"]) == ("interrupted", 130)
-    last = json.loads((run / "log.jsonl").read_text().splitlines()[-1])
-    assert (last["event"], last["exit_code"]) == ("run.end", 130)
+    assert (status["status"], status["exit_code"]) == ("interrupted", code)
+    events = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [event["signal"] for event in events if event["event"] == "signal"] == [number.name]
+    assert (events[-1]["event"], events[-1]["exit_code"]) == ("run.end", code)
+    assert not list(tiny.runs.rglob("*.tmp"))
     after = run_cli(["predict", "long", "--runs-dir", tiny.runs])
     assert after.code == 12
     assert "is interrupted" in after.err
+    return err
+
+
+def test_code_129_row_57_hangup_in_mid_training(tiny: Tiny) -> None:
+    stopped_in_mid_training(tiny, signal.SIGHUP)
+
+
+def test_code_130_row_56_ctrl_c_in_mid_training(tiny: Tiny) -> None:
+    err = stopped_in_mid_training(tiny, signal.SIGINT)
+    assert "Ctrl-C once more leaves at once" in err
+    assert err.endswith("interrupted\n")
+
+
+def test_code_143_row_57_termination_in_mid_training(tiny: Tiny) -> None:
+    stopped_in_mid_training(tiny, signal.SIGTERM)
 
 
 @pytest.mark.parametrize("words", [["help", "exit-codes"], ["--help"], ["check", "--help"]])

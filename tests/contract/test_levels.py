@@ -30,7 +30,9 @@ STAGES_IN_ORDER = (
     "auditing",
     "recording",
     "tracking",
+    "resuming",
     "drawing",
+    "trainings",
     "pipeline",
     "skipping",
 )
@@ -39,6 +41,7 @@ LEVELS = {
     "__main__": 8,
     "errors": 0,
     "events": 1,
+    "signals": 1,
     "config": 1,
     "version": 1,
     "data": 2,

@@ -12,7 +12,8 @@ from lstm_forecast.data.scaling import Scaling, fit_scaling
 from lstm_forecast.data.tensors import PanelTensors, panel_tensors
 from lstm_forecast.data.windows import Windows, windows_in
 from lstm_forecast.model.reglstm import RegLSTM, initialise
-from lstm_forecast.training.loop import Epoch, Fitted, Recipe, Score, fit, validation_score
+from lstm_forecast.training.course import Epoch
+from lstm_forecast.training.loop import Fitted, Recipe, Score, fit, validation_score
 from lstm_forecast.training.seeds import stream
 from tests.data.panels import panel_of
 from tests.training.jobs import momentum

@@ -11,7 +11,8 @@ import pytest
 from lstm_forecast.errors import Diverged
 from lstm_forecast.model import losses
 from lstm_forecast.training import loop
-from lstm_forecast.training.loop import Epoch, Score
+from lstm_forecast.training.course import Epoch
+from lstm_forecast.training.loop import Score
 from tests.training.small import RECIPE, bits, fitted, network, told, without_validation
 
 NAN, INF = float("nan"), float("inf")

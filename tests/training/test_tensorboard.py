@@ -22,7 +22,7 @@ from torch import Tensor
 from lstm_forecast.errors import ResourceError, StorageError
 from lstm_forecast.model.draws import Draws
 from lstm_forecast.model.reglstm import RegLSTM
-from lstm_forecast.training.loop import Epoch
+from lstm_forecast.training.course import Epoch
 from lstm_forecast.training.tensorboard import BoardWriter, open_board
 from tests.training.small import RECIPE, bits, fitted, network
 
