@@ -18,28 +18,29 @@ if TYPE_CHECKING:
     from lstm_forecast.dated import Forecast
 
 
+Data = Annotated[
+    str | None, typer.Option("--data", metavar="CSV", help="Rows to continue (default: the trained file).")
+]
+Horizon = Annotated[int | None, typer.Option("--horizon", help="Steps ahead (default: as trained).")]
+Output = Annotated[
+    str | None, typer.Option("--output", metavar="FILE", help="A .csv or .json file; - for CSV on stdout.")
+]
+Record = Annotated[
+    bool, typer.Option("--record", help="Keep the forecast in the ledger, for track; exit 15 if it fails.")
+]
+
+
 def predict(
     run: options.RunArgument,
-    data: Annotated[
-        str | None,
-        typer.Option("--data", metavar="CSV", help="Rows to continue (default: the trained file)."),
-    ] = None,
-    horizon: Annotated[
-        int | None, typer.Option("--horizon", help="Steps ahead (default: as trained).")
-    ] = None,
+    data: Data = None,
+    horizon: Horizon = None,
     series: options.Series = None,
     levels: options.Levels = None,
-    output: Annotated[
-        str | None,
-        typer.Option("--output", metavar="FILE", help="A .csv or .json file; - for CSV on stdout."),
-    ] = None,
+    output: Output = None,
     max_input_age: options.MaxInputAge = None,
     max_model_age: options.MaxModelAge = None,
     overwrite: options.Overwrite = False,
-    record: Annotated[
-        bool,
-        typer.Option("--record", help="Keep the forecast in the ledger, for track; exit 15 if it fails."),
-    ] = False,
+    record: Record = False,
     runs_dir: options.RunsDir = None,
     dry_run: options.DryRun = False,
     json: options.Json = False,

@@ -15,6 +15,7 @@ from lstm_forecast.runs.run import Run, read_json
 
 if TYPE_CHECKING:
     from lstm_forecast.config import Loaded
+    from lstm_forecast.trainings import TrainResult
 
 RESULT_FIELDS = (  # of a run's metrics.json: the ones that the JSON result of train has too
     "verdict",
@@ -82,7 +83,6 @@ def train(
     wait_s = options.parsed_wait(wait)
     loaded = load_input(given, sets=sets, flags=flags)
     from lstm_forecast import pipeline
-    from lstm_forecast.cli.rendering import train_document, train_text
     from lstm_forecast.skipping import unchanged
 
     if if_changed and (same := unchanged(loaded, runs_dir=runs_dir)) is not None:
@@ -99,13 +99,20 @@ def train(
         except AlreadyComplete as done:
             _say_complete(done, events, json=json, quiet=quiet)
             return
+    _put(result, runs_dir, events, json=json, quiet=quiet)
+    finish(events, fail_on_warning)
+    if result.failed:
+        raise options.worse(result.verdict.sentence, str(result.run.path))
+
+
+def _put(result: TrainResult, runs_dir: Path | None, events: Events, *, json: bool, quiet: bool) -> None:
+    """The verdict, for a person or a program."""
+    from lstm_forecast.cli.rendering import train_document, train_text
+
     if json:
         put_json(train_document(result) | {"warnings": warning_list(events)})
     elif not quiet:
         put(train_text(result, runs_dir))
-    finish(events, fail_on_warning)
-    if result.failed:
-        raise options.worse(result.verdict.sentence, str(result.run.path))
 
 
 def _say_complete(done: AlreadyComplete, events: Events, *, json: bool, quiet: bool) -> None:
