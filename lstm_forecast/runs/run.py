@@ -12,7 +12,7 @@ import secrets
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,6 +41,7 @@ FILES = (  # in the order they are written
 )
 LIMITS = {"model.safetensors": 2**31, "context.safetensors": 2**33, "preprocess.json": 2**28}
 SMALL = 2**26  # bytes; every other file of a run
+_STAMP = "%Y%m%dT%H%M%SZ"
 _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 _NAME = re.compile(r"[^\W_.\-/@](?:[\w .\-]*[\w])?", re.UNICODE)
 Status = Literal["running", "complete", "failed", "interrupted"]
@@ -102,14 +103,25 @@ def name_from(stem: str) -> str:
 def create_run(runs_dir: Path, name: str) -> Run:
     """An empty run directory with a fresh id and the status ``running``.
 
+    The id sorts after all others of the name, also in the same second and after a clock was set back.
+
     Raises:
         StorageError: the folder cannot be written; nothing was trained yet.
     """
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    run = Run(runs_dir / check_name(name) / f"{stamp}-{secrets.token_hex(3)}")
+    folder = runs_dir / check_name(name)
+    began = max([datetime.now(UTC), *map(_just_after, sorted_runs(folder)[:1])])
+    run = Run(folder / f"{began.strftime(_STAMP)}-{secrets.token_hex(3)}")
     make_directory(run.path)
     write_status(run, "running", exit_code=None)
     return run
+
+
+def _just_after(run: Run) -> datetime:
+    """A second after the moment in a run's id; long ago where it is none."""
+    try:
+        return datetime.strptime(run.id[:16], _STAMP).replace(tzinfo=UTC) + timedelta(seconds=1)
+    except (ValueError, OverflowError):
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def write_status(run: Run, status: Status, *, exit_code: int | None) -> None:

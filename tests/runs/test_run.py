@@ -35,10 +35,24 @@ def test_row_46_ids_are_unique_and_sort_by_time(tmp_path: Path) -> None:
     made = [runs.create_run(tmp_path, "a") for _ in range(50)]
     assert len({run.id for run in made}) == 50
     before = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    assert all(run.id[:16] <= before for run in made)
+    assert made[0].id[:16] <= before  # the others follow it, a second each where they were made at once
+    assert runs.sorted_runs(tmp_path / "a") == made[::-1]
     old, new = aged(made[0], "20200101T000000Z"), aged(made[1], "20991231T235959Z")
     listed = runs.sorted_runs(tmp_path / "a")
     assert (listed[0], listed[-1]) == (new, old)
+
+
+def test_a_new_run_is_the_newest_of_its_name_also_within_a_second_and_after_a_clock_set_back(
+    tmp_path: Path,
+) -> None:
+    made = [runs.create_run(tmp_path, "a") for _ in range(4)]
+    ahead = made[-1].path.with_name("20990101T235959Z-ffffff")
+    ahead.mkdir()
+    made += [Run(ahead), runs.create_run(tmp_path, "a"), runs.create_run(tmp_path, "a")]
+    assert runs.sorted_runs(tmp_path / "a") == made[::-1]
+    assert made[-2].id.startswith("20990102T000000Z-")
+    (tmp_path / "b" / "99999999T999999Z-ffffff").mkdir(parents=True)  # no moment at all
+    assert runs.create_run(tmp_path, "b").path.is_dir()
 
 
 def test_files_are_written_in_order_and_the_manifest_last(
