@@ -70,6 +70,8 @@ def caught(tell: Callable[[str], None]) -> Iterator[None]:
     finally:
         for number in heard:
             signal.signal(number, before[number])
+        # What was left waiting when another exception ended its block must not fall on a later file write.
+        _state.first = _state.pending = None
 
 
 @contextmanager

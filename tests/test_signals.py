@@ -76,6 +76,17 @@ def test_only_a_second_ctrl_c_is_heard_and_at_once() -> None:
     assert reached == [1]
 
 
+def test_a_signal_that_was_left_waiting_falls_on_nobody_later() -> None:
+    with pytest.raises(KeyboardInterrupt), caught(print), deferred():  # noqa: PT012
+        send("SIGINT")
+        send("SIGINT")
+    with pytest.raises(ValueError, match="another"), caught(print), deferred():  # noqa: PT012
+        send("SIGTERM")
+        raise ValueError("another")
+    with deferred() as ask:
+        ask()
+
+
 def test_an_error_in_a_deferred_block_is_the_reason_that_is_told() -> None:
     with caught(print):
         with pytest.raises(StorageError), deferred():  # noqa: PT012
