@@ -40,7 +40,7 @@ def crps(actual: Floats, quantiles: Floats, levels: Sequence[float]) -> float:
     places = np.array([0.0, *levels, 1.0])
     weights = (places[2:] - places[:-2]) / 2  # of the trapezia that meet at each level
     losses = _pinball(actual[..., None] - quantiles, places[1:-1])
-    return _mean(2 * (losses @ weights))
+    return _mean(2 * (losses * weights).sum(axis=-1))
 
 
 def coverage(actual: Floats, lower: Floats, upper: Floats) -> float:

@@ -167,7 +167,7 @@ def diebold_mariano(differences: Floats, *, horizon: int) -> float | None:
     scaled = differences / np.abs(differences).max()  # the test has no unit, and squares of 1e200 no room
     mean = float(scaled.mean())
     centred = scaled - mean
-    covariances = [float(centred[lag:] @ centred[: count - lag]) / count for lag in range(horizon)]
+    covariances = [float(np.sum(centred[lag:] * centred[: count - lag])) / count for lag in range(horizon)]
     variance = (covariances[0] + 2 * sum(covariances[1:])) / count
     if variance <= 0:
         return None

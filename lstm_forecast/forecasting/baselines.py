@@ -128,7 +128,7 @@ def _is_seasonal(values: Floats, season: int) -> bool:
         return False
     centred = (values - values[0]) / np.ptp(values)
     centred = centred - centred.mean()
-    products = [centred[: len(values) - lag] @ centred[lag:] for lag in range(season + 1)]
+    products = [np.sum(centred[: len(values) - lag] * centred[lag:]) for lag in range(season + 1)]
     correlation = np.array(products[1:]) / products[0]
     band = _CRITICAL * np.sqrt((1 + 2 * np.sum(correlation[:-1] ** 2)) / len(values))
     return bool(abs(correlation[-1]) > band)
@@ -140,7 +140,8 @@ def _seasonal_indices(values: Floats, season: int) -> Floats:
     The trend is the moving average over one season, centred: of an even season its two ends count half.
     """
     weights = np.ones(season) if season % 2 else np.concatenate([[0.5], np.ones(season - 1), [0.5]])
-    trend = np.convolve(values, weights / season, mode="valid")
+    spans = np.lib.stride_tricks.sliding_window_view(values, len(weights))
+    trend = (spans * (weights / season)).sum(axis=1)
     half = season // 2
     ratio = values[half : len(values) - half] / trend
     phase = (half + np.arange(len(ratio))) % season

@@ -294,9 +294,10 @@ def _summary(record: Tensor, sizes: list[int], names: list[str], recipe: Recipe,
     if bad.any():
         _refuse_step(values, int(np.argmax(bad)), recipe, epoch)
     weights = np.array(sizes) / sum(sizes)
-    layers = weights @ values[:, 1:]
-    norm = float(weights @ np.sqrt((values[:, 1:] ** 2).sum(axis=1)))
-    return _Trained(float(weights @ values[:, 0]), norm, dict(zip(names, layers.tolist(), strict=True)))
+    whole = np.sqrt((values[:, 1:] ** 2).sum(axis=1))
+    # Summed by NumPy: a product by BLAS has other last bits with another kernel, which the environment names.
+    loss, norm, *layers = (weights[:, None] * np.column_stack([values[:, 0], whole, values[:, 1:]])).sum(axis=0)
+    return _Trained(float(loss), float(norm), dict(zip(names, map(float, layers), strict=True)))
 
 
 def _refuse_step(values: np.ndarray, step: int, recipe: Recipe, epoch: int) -> None:

@@ -182,7 +182,8 @@ def test_units_make_no_difference(scale: float) -> None:
 
 def test_what_never_changes_is_no_leak_and_has_none() -> None:
     y, still = walk(), np.full(ROWS, 7.0)
-    assert shares(at(y, 0), still, 0 * still) == [0, 0]
+    # All but 0: least squares round, each BLAS in its own way.
+    assert shares(at(y, 0), still, 0 * still) == pytest.approx([0, 0], abs=1e-12)
     assert shares(still, at(y, 1)) == [0]
 
 
