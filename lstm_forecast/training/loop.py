@@ -296,7 +296,8 @@ def _summary(record: Tensor, sizes: list[int], names: list[str], recipe: Recipe,
     weights = np.array(sizes) / sum(sizes)
     whole = np.sqrt((values[:, 1:] ** 2).sum(axis=1))
     # Summed by NumPy: a product by BLAS has other last bits with another kernel, which the environment names.
-    loss, norm, *layers = (weights[:, None] * np.column_stack([values[:, 0], whole, values[:, 1:]])).sum(axis=0)
+    columns = np.column_stack([values[:, 0], whole, values[:, 1:]])
+    loss, norm, *layers = (weights[:, None] * columns).sum(axis=0)
     return _Trained(float(loss), float(norm), dict(zip(names, map(float, layers), strict=True)))
 
 
