@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from lstm_forecast import backtests, signals, tracking
 from lstm_forecast.ages import ANY_AGE, MostAge, require_fresh_input, require_fresh_run
 from lstm_forecast.boards import require_extras
 from lstm_forecast.choices import with_name
-from lstm_forecast.config import Loaded, load_config
+from lstm_forecast.config import Loaded
 from lstm_forecast.dated import Forecast
 from lstm_forecast.documents import tidy_csv
 from lstm_forecast.errors import UsageError
@@ -23,19 +22,11 @@ from lstm_forecast.evaluating import Backtest, Evaluation, evaluate_run, evaluat
 from lstm_forecast.events import Events
 from lstm_forecast.fitting import Plan, plan_training
 from lstm_forecast.latest import CONTEXT, latest_panel
+from lstm_forecast.naming import open_reference, run_name, runs_folder
 from lstm_forecast.networks import network_threads
-from lstm_forecast.opening import Opened, opened
 from lstm_forecast.predicting import chosen_levels, dated_rows, interval_list
 from lstm_forecast.resuming import begin_run, locked_name
-from lstm_forecast.runs.run import (
-    Run,
-    check_name,
-    claim_name,
-    find_run,
-    name_from,
-    read_status,
-    sorted_runs,
-)
+from lstm_forecast.runs.run import Run, claim_name
 from lstm_forecast.runs.storage import json_bytes
 from lstm_forecast.trainings import TrainResult, train_into
 
@@ -250,43 +241,3 @@ def plan(loaded: Loaded, *, runs_dir: Path | None = None, events: Events | None 
     """
     claim_name(runs_folder(runs_dir, loaded), run_name(loaded), loaded.config.data.path)
     return plan_training(loaded, events or Events())
-
-
-def open_reference(reference: str | Path, runs_dir: Path | None, events: Events) -> Opened:
-    """Opens the run that a name, ``name@id-prefix``, path or configuration means."""
-    run = find_reference(str(reference), runs_dir)
-    newer = [other for other in sorted_runs(run.path.parent) if other.id > run.id and not other.complete]
-    failed = [other for other in newer if read_status(other) in ("failed", "interrupted", "died")]
-    if failed:
-        events.warn("run.newer_failed", f"a newer training of {run.name} ended badly: {failed[0].id}")
-    return opened(run)
-
-
-def find_reference(reference: str, runs_dir: Path | None) -> Run:
-    """The complete run that a reference means.
-
-    Raises:
-        RunMissing: there is none.
-    """
-    path = Path(reference)
-    if path.suffix.lower() in (".yaml", ".yml") and path.is_file():
-        loaded = load_config(path)
-        return find_run(run_name(loaded), runs_folder(runs_dir, loaded))
-    return find_run(reference, runs_folder(runs_dir))
-
-
-def runs_folder(runs_dir: Path | None, loaded: Loaded | None = None) -> Path:
-    """Where runs are kept: the argument, LSTM_FORECAST_RUNS_DIR, ``run.dir``, else ``runs``."""
-    configured = loaded.config.run.dir if loaded is not None else None
-    named = runs_dir or os.environ.get("LSTM_FORECAST_RUNS_DIR") or configured or "runs"
-    return Path(named).absolute()
-
-
-def run_name(loaded: Loaded) -> str:
-    """``run.name``, else the stem of the configuration file or of the bare CSV."""
-    if loaded.config.run.name is not None:
-        return check_name(loaded.config.run.name)
-    if loaded.path is not None:
-        return name_from(loaded.path.stem)
-    data = loaded.config.data.path
-    return "stdin" if data == "-" else name_from(Path(data.removesuffix(".gz")).stem)

@@ -7,7 +7,8 @@ from pathlib import Path
 from lstm_forecast.choices import with_name
 from lstm_forecast.config import Loaded, dump_config
 from lstm_forecast.errors import UsageError
-from lstm_forecast.pipeline import plan, run_name, runs_folder
+from lstm_forecast.naming import run_name, runs_folder
+from lstm_forecast.pipeline import plan
 from lstm_forecast.runs.run import Run
 from lstm_forecast.runs.verifying import same_training
 

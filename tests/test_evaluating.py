@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lstm_forecast import pipeline
+from lstm_forecast import naming, pipeline
 from lstm_forecast.documents import verdict_document
 from lstm_forecast.errors import DataInvalid, DataMissing
 from lstm_forecast.evaluating import Backtest, original_path
@@ -342,7 +342,7 @@ def test_without_the_file_there_is_nothing_to_test_on(tmp_path: Path) -> None:
         evaluated(run)
     assert (gone.value.id, str(path) in gone.value.message) == ("evaluate.data", True)
     path.write_bytes(text)
-    assert original_path(opened(pipeline.find_reference(str(run), None))) == str(path)
+    assert original_path(opened(naming.find_reference(str(run), None))) == str(path)
 
 
 def test_a_run_from_standard_input_asks_for_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -448,7 +448,7 @@ def test_the_document_has_the_promised_fields(run: Path) -> None:
 
 def test_the_baseline_is_the_one_that_validation_chose(run: Path) -> None:
     document = evaluated(run, Backtest(3, 1, None)).document
-    chosen: Opened = opened(pipeline.find_reference(str(run), None))
+    chosen: Opened = opened(naming.find_reference(str(run), None))
     assert document["baseline"] == chosen.metrics["baseline"]
     maes = {name: row["mae"] for name, row in document["metrics"].items() if name != "model"}
     assert document["skill"] == pytest.approx(

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lstm_forecast import pipeline
+from lstm_forecast import naming, pipeline
 from lstm_forecast.dated import Forecast
 from lstm_forecast.errors import DataInvalid, UsageError
 from lstm_forecast.events import Events
@@ -72,7 +72,7 @@ def predict(
 
 def test_the_bounds_are_those_of_a_slow_loop_over_the_validation_errors(folder: Path) -> None:
     """Split conformal by hand, without volatility: the k-th smallest error is the half width."""
-    chosen = opened(pipeline.find_reference("a", folder / "runs"))
+    chosen = opened(naming.find_reference("a", folder / "runs"))
     values = momentum(ROWS)
     for row in predict(folder, horizon=12).rows:
         errors = []
@@ -145,7 +145,7 @@ def test_other_levels_can_be_asked_for_where_the_errors_allow_them(folder: Path)
 
 
 def test_the_coverage_told_is_that_of_the_steps_forecast(folder: Path) -> None:
-    result = opened(pipeline.find_reference("a", folder / "runs"))
+    result = opened(naming.find_reference("a", folder / "runs"))
     assert result.calibration is not None
     measured = result.calibration.coverage[80.0]
     for horizon in (1, 2, 5):
@@ -178,7 +178,7 @@ def test_quantile_intervals_have_the_levels_of_their_pairs_and_no_other(folder: 
     with pytest.raises(UsageError) as caught:
         predict(folder, "quantiles", levels=[50])
     assert caught.value.message == "no quantiles of 50 % were trained; expected 80, 95"
-    chosen = opened(pipeline.find_reference("quantiles", folder / "runs"))
+    chosen = opened(naming.find_reference("quantiles", folder / "runs"))
     outlook = chosen.forecaster.at(chosen.context, np.array([ROWS - 1]), np.array([0]), horizon=2)
     assert [row.forecast for row in forecast.rows] == outlook.point[0].tolist()
 
@@ -220,7 +220,7 @@ def test_the_future_of_the_file_changes_no_bound_of_a_forecast_from_before(
     short = prices(tmp_path, "short.csv", rows=190)
     forecast = predict(folder, "quantiles", data=short)
     table = csv.DictReader(
-        (pipeline.find_reference("quantiles", folder / "runs").path / "predictions" / "test.csv")
+        (naming.find_reference("quantiles", folder / "runs").path / "predictions" / "test.csv")
         .read_text()
         .splitlines()
     )

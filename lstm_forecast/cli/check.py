@@ -69,10 +69,10 @@ def _findings(
 ) -> dict[str, Any]:
     """The document of a check whose data and configuration are good."""
     loaded = load_input(given, sets=sets, flags=flags)
-    from lstm_forecast import pipeline
+    from lstm_forecast import naming, pipeline
 
     plan = pipeline.plan(loaded, runs_dir=runs_dir, events=events)
-    problems = disk_problems(pipeline.runs_folder(runs_dir, loaded))
+    problems = disk_problems(naming.runs_folder(runs_dir, loaded))
     if plan.shortfall:
         message = f"{plan.shortfall.message}; train would give a baseline's forecast"
         problems.append(problem_row("data.too_short", message, plan.table.source.path, plan.shortfall.advice))

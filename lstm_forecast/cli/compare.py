@@ -31,7 +31,7 @@ def compare_runs(
       lstm-forecast runs compare stock trial
       lstm-forecast runs compare stock stock@20261120T185735Z-7f3a9c --json
     """
-    from lstm_forecast.pipeline import find_reference
+    from lstm_forecast.naming import find_reference
 
     if len(runs) < 2:
         raise UsageError(

@@ -40,7 +40,7 @@ def doctor(
       lstm-forecast doctor
       lstm-forecast doctor --no-torch --json
     """
-    from lstm_forecast.pipeline import runs_folder
+    from lstm_forecast.naming import runs_folder
 
     folder = runs_folder(runs_dir)
     found = {

@@ -56,14 +56,12 @@ def plot(
     form = _form(output)
     if output:
         require_new(Path(output), overwrite=overwrite)
-    from lstm_forecast import pipeline
+    from lstm_forecast import naming, pipeline
 
     with listening(quiet=quiet, log_format=log_format) as events:
         data = pipeline.plot(run, kind, form=form, series=series, runs_dir=runs_dir, events=events)
         finish(events, fail_on_warning)
-        path = (
-            Path(output) if output else pipeline.find_reference(run, runs_dir).path / "plots" / f"{kind}.png"
-        )
+        path = Path(output) if output else naming.find_reference(run, runs_dir).path / "plots" / f"{kind}.png"
         if dry_run:
             events.say([f"would write {len(data):,} bytes to {path}"])
         elif output:

@@ -54,7 +54,7 @@ def prune_runs(
       lstm-forecast runs prune --dry-run
       lstm-forecast runs prune stock --keep-last 5 --keep-days 30
     """
-    from lstm_forecast.pipeline import runs_folder
+    from lstm_forecast.naming import runs_folder
 
     keep, found = Keep(keep_last, keep_best, keep_days), []
     with listening(quiet=quiet, log_format=log_format) as events:
@@ -81,7 +81,7 @@ def pin_run(
       lstm-forecast runs pin stock@20261120T185735Z-7f3a9c
       lstm-forecast runs pin stock@20261120T185735Z-7f3a9c --off
     """
-    from lstm_forecast.pipeline import runs_folder
+    from lstm_forecast.naming import runs_folder
 
     found = find_run(run, runs_folder(runs_dir))
     if not dry_run:

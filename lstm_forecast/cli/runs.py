@@ -34,7 +34,7 @@ def list_runs(name: ListedName = None, runs_dir: options.RunsDir = None, json: o
     Examples:
       lstm-forecast runs list
     """
-    from lstm_forecast.pipeline import runs_folder
+    from lstm_forecast.naming import runs_folder
 
     folder = runs_folder(runs_dir)
     rows = [_row(run) for run in all_runs(folder) if name in (None, run.name)]
@@ -62,7 +62,7 @@ def show(run: options.RunArgument, runs_dir: options.RunsDir = None, json: optio
     Examples:
       lstm-forecast runs show stock
     """
-    from lstm_forecast.pipeline import find_reference
+    from lstm_forecast.naming import find_reference
 
     found = find_reference(run, runs_dir)
     about, metrics = read_json(found, "run.json"), read_json(found, "metrics.json")
@@ -118,7 +118,7 @@ def verify(
       lstm-forecast runs verify
       lstm-forecast runs verify stock
     """
-    from lstm_forecast.pipeline import find_reference, runs_folder
+    from lstm_forecast.naming import find_reference, runs_folder
 
     folder = runs_folder(runs_dir)
     runs = [find_reference(run, runs_dir)] if run else [one for one in all_runs(folder) if one.complete]
@@ -148,7 +148,7 @@ def promote_run(
     Examples:
       lstm-forecast runs promote stock@20261120T185735Z-7f3a9c
     """
-    from lstm_forecast.pipeline import runs_folder
+    from lstm_forecast.naming import runs_folder
 
     found = find_run(run, runs_folder(runs_dir))
     damaged = verify_run(found)

@@ -47,10 +47,10 @@ def track(
       lstm-forecast predict stock --record
       lstm-forecast plot stock --kind track
     """
-    from lstm_forecast import pipeline, tracking
+    from lstm_forecast import naming, tracking
 
     with listening(quiet=quiet, log_format=log_format) as events:
-        chosen = pipeline.open_reference(run, runs_dir, events)
+        chosen = naming.open_reference(run, runs_dir, events)
         only = tracking.one_run(run, chosen)
         tracked = tracking.track(chosen, data=data, only=only, series=series, dry_run=dry_run, events=events)
         stored = f"{tracked.new} new actual values" + (

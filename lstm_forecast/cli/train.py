@@ -133,12 +133,12 @@ def _dry_run(
     quiet: bool,
 ) -> None:
     """What would be trained and where."""
-    from lstm_forecast import pipeline
+    from lstm_forecast import naming, pipeline
     from lstm_forecast.cli.rendering import plan_document, plan_text
 
     plan = pipeline.plan(loaded, runs_dir=runs_dir, events=events)
     finish(events, fail_on_warning)
-    folder = pipeline.runs_folder(runs_dir, loaded) / pipeline.run_name(loaded)
+    folder = naming.runs_folder(runs_dir, loaded) / naming.run_name(loaded)
     if json:
         put_json(plan_document(plan, folder) | {"warnings": warning_list(events)})
     elif not quiet:

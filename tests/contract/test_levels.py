@@ -22,6 +22,7 @@ STAGES_IN_ORDER = (
     "boards",
     "documents",
     "opening",
+    "naming",
     "backtests",
     "latest",
     "dated",
