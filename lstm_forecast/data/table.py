@@ -42,7 +42,11 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Source:
-    """Facts of the file: ``sha256`` and ``size_bytes`` are of the raw bytes, before any decompression."""
+    """Facts of the file: ``sha256`` and ``size_bytes`` are of the raw bytes, before any decompression.
+
+    Of several files ``path`` is the folder or pattern, ``size_bytes`` the sum, ``sha256`` that of
+    :func:`files.fingerprint`, and the rest is of the first file.
+    """
 
     path: str
     sha256: str
@@ -51,6 +55,7 @@ class Source:
     separator: str
     decimal: str
     header_line: int | None
+    files: int = 1
 
 
 @dataclass(frozen=True)
@@ -65,11 +70,24 @@ class Table:
     values: NDArray[np.float64]  # [N, C] NaN: an empty cell; never infinite
     columns: tuple[str, ...]  # [C] the user's names, the target first ("value" of a wide file)
     time_name: str  # the user's header; "row" without a time column
-    series_name: str  # the user's header; "series" without an id column
+    series_name: str  # the user's header; "series" without an id column, and of several files
     time_format: TimeFormat
-    lines: NDArray[np.int64]  # [N] line in the file, from 1
+    lines: NDArray[np.int64]  # [N] line in its file, from 1
     header: tuple[str, ...]  # all column names
     source: Source
     account: tuple[str, ...]  # what was found and done, at most ten lines
     notices: tuple[Notice, ...]  # warnings
-    rejects: tuple[dict[str, object], ...]  # one per skipped row: line, reason, row
+    rejects: tuple[
+        dict[str, object], ...
+    ]  # one per skipped row: line, reason, row; of several files also file
+    time_column: str | None = None  # what names it in data.time; None: none, two, or one without a name
+    id_column: str | None = None  # what names it in data.series_id; None: none, or not in every file
+    paths: tuple[str, ...] = ()  # [S] the file of each series; empty for one file
+
+    def file_of(self, series: int) -> str:
+        """The file that a series stands in."""
+        return self.paths[series] if self.paths else self.source.path
+
+    def place(self, row: int) -> str:
+        """``file:line`` of a row."""
+        return f"{self.file_of(int(self.series[row]))}:{self.lines[row]}"
