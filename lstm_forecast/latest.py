@@ -50,6 +50,8 @@ def latest_panel(opened: Opened, data: str | None, events: Events) -> Rows:
         return Rows(opened.context, CONTEXT, sha256_of(opened.files["context.safetensors"]))
     found = read_for_run(opened, data if data is not None else recorded, events)
     _check_length(opened, found.panel, found.path)
+    if data is None:
+        _warn_of_gone(opened, found, events)
     return found
 
 
@@ -72,7 +74,8 @@ def read_for_run(opened: Opened, path: str, events: Events) -> Rows:
         panel, filled = fill_missing(panel, opened.config.data.missing, train_end=ends)
         check_transform(panel, opened.config.data.transform, where=table.source.path)
     except DataInvalid as error:  # the keys are those of the run: they cannot be changed here
-        error.hint = f"mend the file, or train again with another key: {error.hint}"
+        if error.id != "predict.unknown_series":
+            error.hint = f"mend the file, or train again with another key: {error.hint}"
         raise
     events.say([f"input: {table.source.path}", *notes, *filled])
     return Rows(panel, table.source.path, table.source.sha256)
@@ -112,6 +115,15 @@ def _check_length(opened: Opened, panel: Panel, where: str) -> None:
             details=[f"lookback: the run sees {lookback} steps, and forecasts from its last ones"],
             hint="give a file that begins earlier, or train a run with a smaller --lookback",
         )
+
+
+def _warn_of_gone(opened: Opened, found: Rows, events: Events) -> None:
+    """Says which series had rows in training and have none now: their forecast is missing."""
+    gone = np.flatnonzero((found.panel.lengths == 0) & (opened.context.lengths > 0))
+    if len(gone):
+        listed = stages.some_names(found.panel, gone)
+        message = f"{len(gone)} series of the run without rows, and so without a forecast: {listed}"
+        events.warn("predict.series_gone", message)
 
 
 def _check_columns(opened: Opened, columns: tuple[str, ...], where: str) -> None:

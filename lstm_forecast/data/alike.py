@@ -11,7 +11,7 @@ from lstm_forecast.data.spelling import zone_minutes
 from lstm_forecast.data.table import ReadOptions, Table
 from lstm_forecast.errors import DataInvalid
 
-_ROLES = {"time": "column of times", "target": "target", "series_id": "column of ids"}
+_ROLES = {"time": "column of times", "target": "target"}
 _REMEDIES = {
     "the times stand": "name the columns of times alike in all files (data.time), or leave the file out",
     "the times are written": "write them in one form in all files, best 2024-03-01",
@@ -43,13 +43,18 @@ def shape_of(reading: Reading) -> Shape:
     cells = "".join(cell for column in story.roles.values for cell in story.body.column(column))
     several = len(table.series_ids) > 1 and table.id_column is not None
     facts = {
-        "the times stand": f"in {columns}" if columns else "nowhere: rows are numbered",
+        "the times stand": f"in {columns}" if columns else "nowhere (rows are numbered)",
         "the times are written": f"as {spelled}",
-        "the zone of the times is": f"UTC{zone_minutes(form.zone):+d} min" if form.zone else "not given",
+        "the zone of the times is": _offset(form.zone) if form.zone else "not given",
         "the series are told apart": f"by {table.id_column!r}" if several else None,
         "the decimal mark is": repr(table.source.decimal) if "." in cells or "," in cells else None,
     }
     return Shape(table.source.path, facts)
+
+
+def _offset(zone: str) -> str:
+    minutes = zone_minutes(zone)
+    return f"UTC{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
 
 
 def require_alike(shapes: Sequence[Shape]) -> None:
@@ -92,7 +97,7 @@ def explained(
     except DataInvalid:
         own = None
     else:
-        own = {"time": alone.time_column, "target": alone.columns[0], "series_id": alone.id_column}[role]
+        own = alone.time_column if role == "time" else alone.columns[0]
     if own is not None:
         details.append(f"{raw.path}: alone it would be {own!r}")
     return DataInvalid(

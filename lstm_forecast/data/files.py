@@ -42,7 +42,7 @@ def is_many(path: str) -> bool:
     """Whether a path is a folder or a pattern; what exists under a name with wildcards is that file."""
     if path == "-" or is_remote(path):
         return False
-    return Path(path).is_dir() if os.path.lexists(path) else not _WILD.isdisjoint(path)
+    return _folder_exists(path) if os.path.lexists(path) else not _WILD.isdisjoint(path)
 
 
 def is_there(path: str) -> bool:
@@ -164,13 +164,17 @@ def _parted(path: str) -> tuple[str, tuple[str, ...]]:
     """The folder that exists as it is written, and the parts of the pattern below it; none for a folder."""
     first, *rest = Path(path).absolute().parts
     root = Path(first)
-    while rest and (root / rest[0]).is_dir():
+    while rest and _folder_exists(root / rest[0]):
         root /= rest.pop(0)
     parts: list[str] = []
     for part in rest:
         if part != "**" or parts[-1:] != ["**"]:
             parts.append(part)
     return str(root), tuple(parts)
+
+
+def _folder_exists(path: str | Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where a folder above is closed
 
 
 def _names(root: str, parts: tuple[str, ...]) -> set[str]:

@@ -127,14 +127,12 @@ def _read_all(raws: list[source.RawFile], options: ReadOptions) -> list[Reading]
 
 
 def _pinned(options: ReadOptions, table: Table) -> ReadOptions:
-    """The options with the columns that were found in the first file."""
-    several = len(table.series_ids) > 1 and table.id_column is not None
-    return replace(
-        options,
-        time=options.time or table.time_column,
-        target=options.target or table.columns[0],
-        series_id=options.series_id or (table.id_column if several else None),
-    )
+    """The options with the columns that were found in the first file.
+
+    Ids are not among them: each file has a column of ids only where it needs one.
+    """
+    time, target = options.time or table.time_column, options.target or table.columns[0]
+    return replace(options, time=time, target=target)
 
 
 def _joined(parts: _Parts, facts: Source, options: ReadOptions) -> Table:
@@ -145,7 +143,9 @@ def _joined(parts: _Parts, facts: Source, options: ReadOptions) -> Table:
     counts = np.cumsum([0, *map(len, ids)])
     times = np.concatenate([table.times for table in tables])
     paths = [table.source.path for table in tables]
-    rejects = tuple({"file": path, **row} for path, t in zip(paths, tables, strict=True) for row in t.rejects)
+    rejects = tuple(
+        {"file": path, **row} for path, t in zip(paths, tables, strict=True) for row in _by_line(t.rejects)
+    )
     _require_few(rejects, options.max_bad_rows)
     how = first.source
     return Table(
@@ -173,6 +173,10 @@ def _joined(parts: _Parts, facts: Source, options: ReadOptions) -> Table:
         id_column=_id_column(tables),
         paths=tuple(path for path, part in zip(paths, ids, strict=True) for _ in part),
     )
+
+
+def _by_line(rejects: Sequence[dict[str, object]]) -> list[dict[str, object]]:
+    return sorted(rejects, key=lambda row: int(str(row["line"])))
 
 
 def _require_different(ids: Sequence[Sequence[str]], tables: Sequence[Table]) -> None:
