@@ -16,7 +16,7 @@ from lstm_forecast.data.files import FileSet, find_files, fingerprint, is_many, 
 from lstm_forecast.data.findings import Notice, plural
 from lstm_forecast.data.reader import Reading, check_options, read_file, read_table
 from lstm_forecast.data.table import ReadOptions, Source, Table
-from lstm_forecast.errors import Busy, DataInvalid
+from lstm_forecast.errors import Busy, DataInvalid, DataMissing
 
 _NAMED = 4  # series or files in a line of the account
 
@@ -56,12 +56,23 @@ class _Parts:
 
 
 def _load(found: FileSet, max_bytes: int) -> list[source.RawFile]:
-    """The bytes of all files as they were at one moment."""
+    """The bytes of all files as they were at one moment.
+
+    Raises:
+        DataMissing, DataInvalid: as :func:`source.load`, of the first file at fault; or all are too long.
+        Busy: a file changed, came or went.
+    """
     before = _states(found)
     raws: list[source.RawFile] = []
     total = 0
     for name in found.names:
-        raws.append(source.load(found.place(name), max_bytes))
+        place = found.place(name)
+        try:
+            raws.append(source.load(place, max_bytes))
+        except DataMissing:
+            if before[name] and not os.path.lexists(place):
+                raise _changed([name], found) from None
+            raise
         total += len(raws[-1].data)
         if total > max_bytes:
             first = plural(len(raws), "file")
@@ -76,13 +87,17 @@ def _load(found: FileSet, max_bytes: int) -> list[source.RawFile]:
     now = _states(again)
     if before != now:
         changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-        raise Busy(
-            "data.changed",
-            f"{plural(len(changed), 'file')} changed, came or went while all were read",
-            where=found.place(changed[0]),
-            hint="try again when the program that writes them has finished",
-        )
+        raise _changed(changed, found)
     return raws
+
+
+def _changed(names: Sequence[str], found: FileSet) -> Busy:
+    return Busy(
+        "data.changed",
+        f"{plural(len(names), 'file')} changed, came or went while all were read",
+        where=found.place(names[0]),
+        hint="try again when the program that writes them has finished",
+    )
 
 
 def _states(found: FileSet) -> dict[str, tuple[int, ...]]:

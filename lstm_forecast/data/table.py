@@ -77,9 +77,7 @@ class Table:
     source: Source
     account: tuple[str, ...]  # what was found and done, at most ten lines
     notices: tuple[Notice, ...]  # warnings
-    rejects: tuple[
-        dict[str, object], ...
-    ]  # one per skipped row: line, reason, row; of several files also file
+    rejects: tuple[dict[str, object], ...]  # one per skipped row: line, reason, row; of several files: file
     time_column: str | None = None  # what names it in data.time; None: none, two, or one without a name
     id_column: str | None = None  # what names it in data.series_id; None: none, or not in every file
     paths: tuple[str, ...] = ()  # [S] the file of each series; empty for one file

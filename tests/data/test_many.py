@@ -275,7 +275,7 @@ def test_the_limit_of_bytes_is_for_all_files_together(tmp_path: Path) -> None:
     assert refused(tmp_path, ReadOptions(max_bytes=size - 1)).id == "data.limit"
 
 
-@pytest.mark.parametrize("change", ["rewrite", "grow", "add", "remove", "rename"])
+@pytest.mark.parametrize("change", ["rewrite", "grow", "add", "remove", "rename", "remove next"])
 def test_a_change_while_the_files_are_read_is_busy(
     change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,6 +295,8 @@ def test_a_change_while_the_files_are_read_is_busy(
                 write(tmp_path, d=A)
             elif change == "remove":
                 first.unlink()
+            elif change == "remove next":
+                (tmp_path / "c.csv").unlink()
             else:
                 first.rename(tmp_path / "e.csv")
         return raw
@@ -303,7 +305,8 @@ def test_a_change_while_the_files_are_read_is_busy(
     with pytest.raises(Busy) as caught:
         read(tmp_path)
     assert (caught.value.id, caught.value.code) == ("data.changed", 75)
-    assert caught.value.where == str(tmp_path / ("d.csv" if change == "add" else "a.csv"))
+    at_fault = {"add": "d.csv", "remove next": "c.csv"}.get(change, "a.csv")
+    assert caught.value.where == str(tmp_path / at_fault)
 
 
 def test_an_option_that_no_file_satisfies_is_refused_before_any_is_read(
