@@ -15,6 +15,7 @@ from lstm_forecast.runs.run import Run, read_json
 
 if TYPE_CHECKING:
     from lstm_forecast.config import Loaded
+    from lstm_forecast.fitting import Plan
     from lstm_forecast.trainings import TrainResult
 
 RESULT_FIELDS = (  # of a run's metrics.json: the ones that the JSON result of train has too
@@ -29,6 +30,7 @@ RESULT_FIELDS = (  # of a run's metrics.json: the ones that the JSON result of t
     "test",
     "intervals",
     "refitted",
+    "champion",
 )
 
 
@@ -49,6 +51,7 @@ def train(
     sets: options.Set = None,
     runs_dir: options.RunsDir = None,
     resume: options.Resume = None,
+    start_from: options.From = None,
     wait: options.Wait = None,
     dry_run: options.DryRun = False,
     json: options.Json = False,
@@ -65,6 +68,7 @@ def train(
       lstm-forecast train configs/stock.yaml --set training.epochs=5 --name trial
       lstm-forecast train configs/stock.yaml --if-changed --quiet
       lstm-forecast train configs/stock.yaml --resume
+      lstm-forecast train configs/stock.yaml --from stock --promote if_better
       lstm-forecast train configs/stock.yaml --fail-if-worse --promote if_better
     """
     flags = {
@@ -90,11 +94,19 @@ def train(
         return
     with listening(quiet=quiet, log_format=log_format) as events:
         if dry_run:
-            _dry_run(loaded, runs_dir, events, fail_on_warning, json=json, quiet=quiet)
+            plan = pipeline.plan(loaded, runs_dir=runs_dir, events=events, start_from=start_from)
+            finish(events, fail_on_warning)
+            _put_plan(plan, loaded, runs_dir, events, json=json, quiet=quiet)
             return
         try:
             result = pipeline.train(
-                loaded, runs_dir=runs_dir, events=events, argv=sys.argv, wait_s=wait_s, resume=resume
+                loaded,
+                runs_dir=runs_dir,
+                events=events,
+                argv=sys.argv,
+                wait_s=wait_s,
+                resume=resume,
+                start_from=start_from,
             )
         except AlreadyComplete as done:
             _say_complete(done, events, json=json, quiet=quiet)
@@ -123,21 +135,13 @@ def _say_complete(done: AlreadyComplete, events: Events, *, json: bool, quiet: b
         put(f"{done.message}: nothing to do\n")
 
 
-def _dry_run(
-    loaded: Loaded,
-    runs_dir: Path | None,
-    events: Events,
-    fail_on_warning: list[str] | None,
-    *,
-    json: bool,
-    quiet: bool,
+def _put_plan(
+    plan: Plan, loaded: Loaded, runs_dir: Path | None, events: Events, *, json: bool, quiet: bool
 ) -> None:
     """What would be trained and where."""
-    from lstm_forecast import naming, pipeline
+    from lstm_forecast import naming
     from lstm_forecast.cli.rendering import plan_document, plan_text
 
-    plan = pipeline.plan(loaded, runs_dir=runs_dir, events=events)
-    finish(events, fail_on_warning)
     folder = naming.runs_folder(runs_dir, loaded) / naming.run_name(loaded)
     if json:
         put_json(plan_document(plan, folder) | {"warnings": warning_list(events)})
@@ -150,6 +154,7 @@ def _nothing_to_do(run: Run, *, json: bool, quiet: bool) -> None:
     if json:
         metrics = read_json(run, "metrics.json")
         kept = {name: metrics.get(name) for name in RESULT_FIELDS}
+        kept["from"] = read_json(run, "run.json").get("from")
         put_json(
             {"run": run.handle, "path": str(run.path), "current": True, **kept}
             | {"trained": False, "elapsed_s": 0.0, "warnings": []}
