@@ -121,9 +121,11 @@ def contest(challenger: Run, plan: Plan, trained: Trained, events: Events) -> Co
 
 
 def error_text(found: Contest) -> str:
-    """Both errors in few words: ``0.412, that of the current stock@… 0.430, on 123 windows``."""
+    """Both errors in few words: ``0.412, that of the current stock@… 0.430, on 9 windows``."""
     windows = "1 window" if found.windows == 1 else f"{found.windows:,} windows"
-    return f"{found.challenger_error:.4g}, that of {found.champion} {found.error:.4g}, on {windows}"
+    return (
+        f"{found.challenger_error:.4g}, that of the current {found.champion} {found.error:.4g}, on {windows}"
+    )
 
 
 def promote_command(run: Run) -> str:
@@ -138,7 +140,7 @@ def promote_command(run: Run) -> str:
 def _contest(challenger: Run, plan: Plan, trained: Trained, events: Events) -> Contest:
     identity = current_id(challenger.path.parent)
     if identity is None:
-        return Contest(None, f"{challenger.name} means none yet")
+        return Contest(None, f"{challenger.name} has none")
     champion = Run(challenger.path.parent / identity)
     try:
         return _compared(opened(champion), plan, trained)
