@@ -55,11 +55,8 @@ def with_start(plan: Plan, reference: str | Path | None, runs_dir: Path, events:
         return plan
     seen = in_names_of(plan.prepared.panel, source)
     _refuse_leak(handle, plan, seen)
-    events.say(
-        [
-            f"starts with the weights of {handle}; they were fitted to no validation or test row of this training"
-        ]
-    )
+    apart = "fitted to no row that this training validates or tests on"
+    events.say([f"starts with the weights of {handle}; they were {apart}"])
     start = Start(handle, lambda: source.tested.networks, lambda: source.forecaster.networks, seen)
     return replace(plan, start=start)
 

@@ -75,7 +75,7 @@ def refusal(csv: Path, changes: Mapping[str, str], start_from: str | Path) -> Us
 
 
 def test_every_network_begins_where_its_own_ended(tmp_path: Path) -> None:
-    """Kept as they began: the tested ones with the tested ones' weights, the final ones with the final ones'."""
+    """Kept as they began: the tested ones like the tested ones, the final ones like the final ones."""
     csv = prices(tmp_path / "a.csv", 160)
     first = train(csv, FULL)
     prices(csv, 200)
@@ -340,8 +340,8 @@ def test_every_series_has_its_own_rows_and_a_new_one_has_none(tmp_path: Path) ->
     shops(csv, {"a": 180, "b": 120, "c": 80})
     error = refusal(csv, {**TEN, "split.test": "20"}, "a")
     expected = [
-        f"validation of b begins at {first_days(90)}; the networks were fitted to rows up to {first_days(99)}",
-        f"test of b begins at {first_days(100)}; the networks were chosen by rows up to {first_days(109)}",
+        f"{part} of b begins at {first_days(begins)}; the networks were {how} rows up to {first_days(last)}"
+        for part, begins, how, last in (("validation", 90, "fitted to", 99), ("test", 100, "chosen by", 109))
     ]
     assert list(error.details) == expected
     assert train(csv, TEN, start_from="a").start is not None

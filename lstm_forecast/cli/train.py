@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,16 +99,9 @@ def train(
             finish(events, fail_on_warning)
             _put_plan(plan, loaded, runs_dir, events, json=json, quiet=quiet)
             return
+        begin = partial(pipeline.train, wait_s=wait_s, resume=resume, start_from=start_from)
         try:
-            result = pipeline.train(
-                loaded,
-                runs_dir=runs_dir,
-                events=events,
-                argv=sys.argv,
-                wait_s=wait_s,
-                resume=resume,
-                start_from=start_from,
-            )
+            result = begin(loaded, runs_dir=runs_dir, events=events, argv=sys.argv)
         except AlreadyComplete as done:
             _say_complete(done, events, json=json, quiet=quiet)
             return
