@@ -16,7 +16,6 @@ from lstm_forecast.runs.run import Run, read_json
 
 if TYPE_CHECKING:
     from lstm_forecast.config import Loaded
-    from lstm_forecast.fitting import Plan
     from lstm_forecast.trainings import TrainResult
 
 RESULT_FIELDS = (  # of a run's metrics.json: the ones that the JSON result of train has too
@@ -95,9 +94,7 @@ def train(
         return
     with listening(quiet=quiet, log_format=log_format) as events:
         if dry_run:
-            plan = pipeline.plan(loaded, runs_dir=runs_dir, events=events, start_from=start_from)
-            finish(events, fail_on_warning)
-            _put_plan(plan, loaded, runs_dir, events, json=json, quiet=quiet)
+            _dry_run(loaded, runs_dir, start_from, events, fail_on_warning, json=json, quiet=quiet)
             return
         begin = partial(pipeline.train, wait_s=wait_s, resume=resume, start_from=start_from)
         try:
@@ -129,13 +126,22 @@ def _say_complete(done: AlreadyComplete, events: Events, *, json: bool, quiet: b
         put(f"{done.message}: nothing to do\n")
 
 
-def _put_plan(
-    plan: Plan, loaded: Loaded, runs_dir: Path | None, events: Events, *, json: bool, quiet: bool
+def _dry_run(
+    loaded: Loaded,
+    runs_dir: Path | None,
+    start_from: str | None,
+    events: Events,
+    fail_on_warning: list[str] | None,
+    *,
+    json: bool,
+    quiet: bool,
 ) -> None:
     """What would be trained and where."""
-    from lstm_forecast import naming
+    from lstm_forecast import naming, pipeline
     from lstm_forecast.cli.rendering import plan_document, plan_text
 
+    plan = pipeline.plan(loaded, runs_dir=runs_dir, events=events, start_from=start_from)
+    finish(events, fail_on_warning)
     folder = naming.runs_folder(runs_dir, loaded) / naming.run_name(loaded)
     if json:
         put_json(plan_document(plan, folder) | {"warnings": warning_list(events)})
