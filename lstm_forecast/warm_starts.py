@@ -80,7 +80,8 @@ def partners(source: Opened, panel: Panel) -> dict[str, str]:
     theirs, ours = source.preprocess.series_ids, panel.series_ids
     if len(theirs) == len(ours) == 1:  # the name may be a file's or a column's
         return {ours[0]: theirs[0]}
-    return {name: name for name in ours if name in set(theirs)}
+    known = set(theirs)
+    return {name: name for name in ours if name in known}
 
 
 def in_names_of(panel: Panel, source: Opened) -> Seen:

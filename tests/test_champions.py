@@ -131,6 +131,22 @@ def test_looking_at_the_champion_changes_no_bit_of_the_new_run(tmp_path: Path) -
     assert documents[0] == documents[1]
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_run_that_loses_to_a_baseline_yet_beats_the_current_one_becomes_current(
+    fails: bool, tmp_path: Path
+) -> None:
+    """What counts is which of the two ``predict`` should use; ``fail_if_worse`` lets no loser in."""
+    csv = prices(tmp_path / "a.csv", 160)
+    first = train(csv, {**BROKEN, **LEVEL, "run.promote": "always"})
+    better = {**LEVEL, "training.epochs": "5", "training.lr": "0.01", "evaluation.fail_if_worse": str(fails)}
+    second = train(csv, {key: value.lower() for key, value in better.items()})
+    found = champion_of(second)
+    assert first.verdict.worse
+    assert second.verdict.worse
+    assert found["challenger_error"] < found["error"]
+    assert (second.current, second.failed, found["promoted"]) == (not fails, fails, not fails)
+
+
 def test_always_compares_nothing(tmp_path: Path) -> None:
     csv = prices(tmp_path / "a.csv", 160)
     train(csv)
