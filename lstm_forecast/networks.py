@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lstm_forecast.config import Config
@@ -11,13 +12,40 @@ from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.scaling import Scaling, fit_scaling
 
 if TYPE_CHECKING:
+    import torch
+
     from lstm_forecast.forecasting.forecast import Forecaster
     from lstm_forecast.model.reglstm import RegLSTM
     from lstm_forecast.training.loop import Recipe
 
+Seen = Mapping[str, tuple[int, int]]  # by series: fitted on rows before this time, chosen by rows before that
 
-def recipe_of(config: Config, *, seed: int) -> Recipe:
-    """The training recipe of a settled configuration (no ``auto`` left), for one seed."""
+
+@dataclass(frozen=True)
+class Start:
+    """An earlier run whose weights new networks begin with.
+
+    Attributes:
+        run: its handle, ``name@id``.
+        tested: reads its networks that never saw its test rows; the ones that will be tested begin there.
+        final: reads those that forecast; the final fit on all rows begins there.
+        seen: the rows that the tested ones, and those they began with, have seen.
+    """
+
+    run: str
+    tested: Callable[[], Sequence[RegLSTM]]
+    final: Callable[[], Sequence[RegLSTM]]
+    seen: Seen
+
+
+def recipe_of(config: Config, *, seed: int, begun: bool = False) -> Recipe:
+    """The training recipe of a settled configuration (no ``auto`` left), for one seed.
+
+    Args:
+        config: settled.
+        seed: of one network.
+        begun: whether the network has weights worth something before its first epoch.
+    """
     from lstm_forecast.training.loop import Recipe
 
     training, window = config.training, config.window
@@ -37,7 +65,7 @@ def recipe_of(config: Config, *, seed: int) -> Recipe:
         horizon=window.horizon,
         stride=window.stride,
         every_step=config.model.supervision == "every_step",
-        untouched_first=config.model.anchor == "last" and training.patience is not None,
+        untouched_first=(begun or config.model.anchor == "last") and training.patience is not None,
         quantiles=quantile_levels(config),
     )
 
@@ -64,6 +92,24 @@ def build_model(config: Config, *, features: int) -> RegLSTM:
         head_layers=model.head_layers,
         zero_head=model.anchor == "last",
     )
+
+
+def first_networks(
+    config: Config, *, features: int, device: torch.device, begin: Sequence[RegLSTM] = ()
+) -> list[RegLSTM]:
+    """One network per seed before its first epoch: with first weights of its own, or those of ``begin``."""
+    from lstm_forecast.model.reglstm import initialise
+    from lstm_forecast.training.seeds import stream
+
+    made = []
+    for number, seed in enumerate(member_seeds(config)):
+        network = build_model(config, features=features)
+        if begin:
+            network.load_state_dict(begin[number].state_dict())
+        else:
+            initialise(network, stream(seed, "weights", 0, 0))
+        made.append(network.to(device))
+    return made
 
 
 def quantile_levels(config: Config) -> tuple[float, ...]:

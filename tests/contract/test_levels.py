@@ -25,6 +25,8 @@ STAGES_IN_ORDER = (
     "naming",
     "backtests",
     "latest",
+    "warm_starts",
+    "champions",
     "dated",
     "predicting",
     "evaluating",
