@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from lstm_forecast.forecasting.forecast import Forecaster
     from lstm_forecast.model.reglstm import RegLSTM
     from lstm_forecast.training.course import Epoch, Kept
-    from lstm_forecast.training.loop import Fitted, Recipe, Score
+    from lstm_forecast.training.loop import Fitted
+    from lstm_forecast.training.objective import Score
+    from lstm_forecast.training.recipe import Recipe
 
 Floats = NDArray[np.float64]
 KeptFor = Callable[[str], "Kept"]  # how the training of a part, ``network.0`` or ``again.0``, is kept
@@ -108,6 +110,9 @@ def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
         config, narrowed = choices.with_enough_steps(config, prepared)
         notes += narrowed
     config, season = choices.with_season(config, prepared, frequency)
+    if not shortfall:
+        config, anchored = choices.with_possible_anchor(config, asked=loaded.was_set("model.anchor"))
+        notes += anchored
     windows = len(stages.short_cutoffs(prepared.panel)[0]) if shortfall else None
     asked = loaded.was_set("forecast.intervals.levels")
     config, levels = choices.with_possible_levels(config, prepared, windows=windows, asked=asked)
@@ -163,12 +168,12 @@ def learn(
         on_epoch: told of each finished epoch.
         keep: how each network's training is kept; None: it is not.
     """
-    scaling = networks.fit_units(config, prepared.panel.until(prepared.splits.train_end))
+    training = prepared.panel.until(prepared.splits.train_end)
     end = prepared.splits.validation_end
     known = prepared.panel.until(end)
     shift = prepared.panel.offsets[:-1] - known.offsets[:-1]
     train, validation = (_moved(w, shift) for w in (prepared.train, prepared.validation))
-    return _train_all(config, known, scaling, train, validation, device=device, on_epoch=on_epoch, keep=keep)
+    return _train_all(config, training, known, train, validation, device=device, on_epoch=on_epoch, keep=keep)
 
 
 def learn_again(
@@ -191,9 +196,10 @@ def learn_again(
     again = []
     for number, (seed, course) in enumerate(zip(learned.seeds, learned.courses, strict=True)):
         network = _fresh_network(config, panel, seed, device)
-        recipe = replace(networks.recipe_of(config, seed=seed), epochs=course.best_epoch)
+        recipe = replace(networks.recipe_of(config, panel, seed=seed), epochs=course.best_epoch)
         kept = (keep or nothing_kept)(f"again.{number}")
-        train_epochs(network, tensors, windows, recipe, kept=kept)
+        scores = [epoch.val_score for epoch in course.history if epoch.epoch]
+        train_epochs(network, tensors, windows, recipe, scores=scores, kept=kept)
         again.append(network)
     return networks.forecaster_of(config, again, scaling)
 
@@ -239,8 +245,8 @@ def epoch_fields(number: int, epoch: Epoch, best: int, config: Config) -> Mappin
 
 def _train_all(
     config: Config,
+    training: Panel,
     known: Panel,
-    scaling: Scaling,
     train: Windows,
     validation: Windows,
     *,
@@ -248,14 +254,15 @@ def _train_all(
     on_epoch: OnEpoch,
     keep: KeptFor | None,
 ) -> Learned:
-    """Trains one network per seed on a panel that ends with validation."""
+    """Trains one network per seed on a panel that ends with validation; units are of the training rows."""
     from lstm_forecast.training.course import nothing_kept
     from lstm_forecast.training.loop import fit
 
+    scaling = networks.fit_units(config, training)
     tensors = _tensors(config, known, scaling, device)
     members, courses, seeds = [], [], networks.member_seeds(config)
     for number, seed in enumerate(seeds):
-        recipe = networks.recipe_of(config, seed=seed)
+        recipe = networks.recipe_of(config, training, seed=seed)
         network = _fresh_network(config, known, seed, device)
         course = fit(
             network,
@@ -283,7 +290,8 @@ def _fresh_network(config: Config, panel: Panel, seed: int, device: torch.device
 def _tensors(config: Config, panel: Panel, scaling: Scaling, device: torch.device) -> PanelTensors:
     from lstm_forecast.data.tensors import panel_tensors
 
-    return panel_tensors(panel, scaling, anchored=config.model.anchor == "last", device=device)
+    season = config.data.season or 1
+    return panel_tensors(panel, scaling, anchor=config.model.anchor, season=season, device=device)
 
 
 def _scorer(
@@ -297,15 +305,15 @@ def _scorer(
 ) -> Callable[[], Score]:
     """What validates the network as it stands: see :class:`Score`.
 
-    A head's answer is proportional to an error in original units unless the target has a transform: then each
-    forecast is taken back to original units before its error is.
+    A head's answer is proportional to an error in original units unless the target has a transform or windows
+    have scales of their own: then each forecast is taken back to original units before its error is.
     """
     import torch
 
-    from lstm_forecast.training.loop import Score, validation_score
+    from lstm_forecast.training.objective import Score, validation_score
 
     weight = torch.from_numpy((scaling.head_unit / scaling.error_unit)[validation.series]).to(tensors.known)
-    if config.data.transform == "none":
+    if config.data.transform == "none" and config.model.normalize != "mean_std":
         return lambda: validation_score(network, tensors, validation, recipe, weight)
     rows = validation.start + recipe.lookback - 1
     ends = known.offsets[1:]

@@ -13,7 +13,7 @@ from lstm_forecast.errors import DataInvalid, Diverged
 from lstm_forecast.evaluation.verdict import Verdict
 from lstm_forecast.events import Events
 from lstm_forecast.training import loop
-from lstm_forecast.training.loop import Score
+from lstm_forecast.training.objective import Score
 from tests.training.jobs import days, files, job, momentum, trained, write_csv
 
 IN_UNITS = ("mae", "rmse", "bias")  # metrics in the unit of the series; the others have none
