@@ -14,7 +14,6 @@ PLANNED_KEYS = (
     "data.timezone",
     "data.resample",
     "data.bad_series",
-    "data.until",
     "data.calendar",
     "data.calendar_features",
     "data.holidays",

@@ -92,6 +92,7 @@ NULLABLE = {
     "data.date_format",
     "data.frequency",
     "data.season",
+    "data.until",
     "training.steps_per_epoch",
     "evaluation.origins",
     "evaluation.refit_every",

@@ -106,6 +106,7 @@ ROWS: dict[str, Row] = {
     "data.max_bad_rows": Row("1", "error", "long row", shared={"data.bad_rows": "skip", "data.gaps": "keep"}),
     "data.strict": Row("true", "error", "unsorted"),
     "data.max_bytes": Row("1KiB", "error"),
+    "data.until": Row("80", "rows"),
     "data.season": Row("3", "metrics"),
     "data.max_input_age": Row("30d", "error"),
     "data.transform": Row("log1p", "weights"),
