@@ -69,7 +69,7 @@ def _segment_conflicts(loaded: Loaded) -> Iterator[Problem]:
         fitting = max(lookback // segment, 1) * segment
         remedy = f"write window.lookback: {fitting}, or model.segment: 1"
         yield _conflict(loaded, ("window.lookback", "model.segment"), reason, remedy)
-    if loaded.config.training.steps_per_epoch is not None and loaded.config.window.stride != "auto":
+    if loaded.config.training.steps_per_epoch is not None and loaded.config.window.stride not in ("auto", 1):
         reason = "the first draws from all windows, the second takes every so many"
         remedy = "remove window.stride or training.steps_per_epoch"
         yield from _if_set(loaded, ("training.steps_per_epoch", "window.stride"), reason, remedy)
