@@ -6,10 +6,8 @@ out of all reason. What may not depend on those rows has to come out the same, b
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 
 from lstm_forecast import networks, stages
 from lstm_forecast.config import Loaded, dump_config, parse_config
+from lstm_forecast.data.files import is_there, sha256_of_input
 from lstm_forecast.data.scaling import Scaling
 from lstm_forecast.errors import DataInvalid, DataMissing, Diverged
 from lstm_forecast.evaluation.held_out import cutoffs
@@ -157,9 +156,8 @@ def _training_file(opened: Opened, data: str | None, sha256: str) -> str:
     """Where the file that the run was trained on is, as it was then."""
     found = {}
     for path in (data, opened.config.data.path):
-        if path is not None and path != "-" and Path(path).is_file():
-            with Path(path).open("rb") as file:
-                found[path] = hashlib.file_digest(file, "sha256").hexdigest()
+        if path is not None and is_there(path):
+            found[path] = sha256_of_input(path)
             if found[path] == sha256:
                 return path
     if not found:

@@ -54,10 +54,9 @@ def with_found_columns(config: Config, table: Table) -> Config:
     """The configuration with the found columns spelled out, so that the run repeats without a guess."""
     found = {
         "path": table.source.path,
-        "time": None if table.time_format.kind == "row" else config.data.time or table.time_name,
+        "time": None if table.time_format.kind == "row" else config.data.time or table.time_column,
         "target": config.data.target or table.columns[0],
-        "series_id": config.data.series_id
-        or (table.series_name if table.series_name in table.header else None),
+        "series_id": config.data.series_id or table.id_column,
     }
     return config.model_copy(update={"data": config.data.model_copy(update=found)})
 

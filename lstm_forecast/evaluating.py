@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lstm_forecast import networks, stages
+from lstm_forecast.data.files import is_many, is_there, sha256_of_input
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.splits import Splits
 from lstm_forecast.documents import intervals_document, parts_document, verdict_document
@@ -112,7 +113,7 @@ def evaluate_run(opened: Opened, plan: Backtest, *, data: str | None, events: Ev
 
 
 def original_path(opened: Opened) -> str:
-    """The file the run was trained on, as it was then.
+    """The file, folder or pattern the run was trained on, as it was then.
 
     Raises:
         DataMissing: it is gone.
@@ -122,7 +123,7 @@ def original_path(opened: Opened) -> str:
     about = parse_json(opened.files["run.json"], where=where)
     recorded = about.get("data") if isinstance(about, dict) else None
     path = opened.config.data.path
-    if path == "-" or not Path(path).is_file():
+    if not is_there(path):
         what = "standard input" if path == "-" else path
         raise DataMissing(
             "evaluate.data",
@@ -130,14 +131,15 @@ def original_path(opened: Opened) -> str:
             hint="give the rows with --data FILE.csv",
         )
     expected = recorded.get("sha256") if isinstance(recorded, dict) else None
-    found = stages.read_input(opened.config, path).source.sha256
+    found = sha256_of_input(path)
     if found != expected:
+        what = "some of the files have" if is_many(path) else "the file has"
         raise DataInvalid(
             "evaluate.data",
-            "the file has changed since the run was trained on it",
+            f"{what} changed since the run was trained on it",
             where=path,
             details=[f"sha256 then: {expected}", f"sha256 now:  {found}"],
-            hint=f"to test the run on it as it is now: --data {path}",
+            hint=f"to test the run on it as it is now: --data {shlex.quote(path)}",
         )
     return path
 

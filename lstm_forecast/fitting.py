@@ -116,9 +116,9 @@ def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
     windows = len(stages.short_cutoffs(prepared.panel)[0]) if shortfall else None
     asked = loaded.was_set("forecast.intervals.levels")
     config, levels = choices.with_possible_levels(config, prepared, windows=windows, asked=asked)
-    events.emit(
-        "data.loaded", {"path": table.source.path, "rows": len(table.times), "sha256": table.source.sha256}
-    )
+    source = table.source
+    loaded_from = {"path": source.path, "files": source.files, "sha256": source.sha256}
+    events.emit("data.loaded", {**loaded_from, "rows": len(table.times)})
     about_networks = [] if shortfall else [*chosen, *settled]
     events.say([*table.account, f"frequency: {frequency}", *about_networks, *notes, season])
     if shortfall:

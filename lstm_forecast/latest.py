@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from lstm_forecast import stages
+from lstm_forecast.data.files import is_many, is_there, series_names, without_suffix
 from lstm_forecast.data.panel import Panel, fill_missing
+from lstm_forecast.data.reader import Table
 from lstm_forecast.data.splits import Splits
 from lstm_forecast.data.transform import check_transform
 from lstm_forecast.errors import DataInvalid
@@ -41,12 +44,14 @@ def latest_panel(opened: Opened, data: str | None, events: Events) -> Rows:
         DataInvalid: a column or series does not fit the run.
     """
     recorded = opened.config.data.path
-    if data is None and (recorded == "-" or not Path(recorded).is_file()):
+    if data is None and not is_there(recorded):
         missing = "standard input" if recorded == "-" else recorded
         events.say([f"input: the run's own rows ({missing} is not there to be read again)"])
         return Rows(opened.context, CONTEXT, sha256_of(opened.files["context.safetensors"]))
     found = read_for_run(opened, data if data is not None else recorded, events)
     _check_length(opened, found.panel, found.path)
+    if data is None:
+        _warn_of_gone(opened, found, events)
     return found
 
 
@@ -59,16 +64,18 @@ def read_for_run(opened: Opened, path: str, events: Events) -> Rows:
     table = stages.read_input(opened.config, path)
     for notice in table.notices:
         events.warn(notice.id, notice.message)
+    table = _named_by_file(table, opened)
     _check_columns(opened, table.columns, table.source.path)
     try:
         panel, notes = stages.clean_panel(opened.config, table, opened.preprocess.frequency)
-        panel = _in_run_order(panel, opened, table.source.path)
+        panel = _in_run_order(panel, opened, table)
         # As in training: after the training rows nothing may look ahead, so there cells are filled forward.
         ends = borders_in(opened, panel).train_end
         panel, filled = fill_missing(panel, opened.config.data.missing, train_end=ends)
         check_transform(panel, opened.config.data.transform, where=table.source.path)
     except DataInvalid as error:  # the keys are those of the run: they cannot be changed here
-        error.hint = f"mend the file, or train again with another key: {error.hint}"
+        if error.id != "predict.unknown_series":
+            error.hint = f"mend the file, or train again with another key: {error.hint}"
         raise
     events.say([f"input: {table.source.path}", *notes, *filled])
     return Rows(panel, table.source.path, table.source.sha256)
@@ -110,6 +117,15 @@ def _check_length(opened: Opened, panel: Panel, where: str) -> None:
         )
 
 
+def _warn_of_gone(opened: Opened, found: Rows, events: Events) -> None:
+    """Says which series had rows in training and have none now: their forecast is missing."""
+    gone = np.flatnonzero((found.panel.lengths == 0) & (opened.context.lengths > 0))
+    if len(gone):
+        listed = stages.some_names(found.panel, gone)
+        message = f"{len(gone)} series of the run without rows, and so without a forecast: {listed}"
+        events.warn("predict.series_gone", message)
+
+
 def _check_columns(opened: Opened, columns: tuple[str, ...], where: str) -> None:
     expected = opened.preprocess.columns
     if columns != expected:
@@ -121,19 +137,41 @@ def _check_columns(opened: Opened, columns: tuple[str, ...], where: str) -> None
         )
 
 
-def _in_run_order(panel: Panel, opened: Opened, where: str) -> Panel:
+def _named_by_file(table: Table, opened: Opened) -> Table:
+    """One file for a run of many: its series are named by it, where the run knows them by that name only."""
+    known = frozenset(opened.preprocess.series_ids)
+    if table.paths or not known.isdisjoint(table.series_ids):
+        return table
+    named = series_names(without_suffix(Path(table.source.path).name), table.series_ids)
+    return replace(table, series_ids=named) if known.issuperset(named) else table
+
+
+def _unknown_series(names: list[str], table: Table) -> DataInvalid:
+    of_many = bool(table.paths)
+    first = table.file_of(table.series_ids.index(names[0]))
+    listed = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+    return DataInvalid(
+        "predict.unknown_series",
+        f"series not seen in training: {listed}",
+        where=table.source.path,
+        details=[f"the first is in: {first}"] if of_many else [],
+        hint="leave their files out with a narrower --data, or train again with them"
+        if of_many
+        else "leave them out of the file, or train again with them",
+    )
+
+
+def _in_run_order(panel: Panel, opened: Opened, table: Table) -> Panel:
     """The panel with the run's series in the run's order; refuses series that the run never saw."""
     ids = opened.preprocess.series_ids
-    if len(ids) == 1 and len(panel) == 1:  # one series each: its name may be a file's or a column's
+    both_named_by_files = bool(table.paths) and is_many(opened.config.data.path)
+    if len(ids) == 1 and len(panel) == 1 and not both_named_by_files:
+        # one series each: its name may be a file's or a column's
         return Panel(panel.values, panel.observed, panel.times, panel.offsets, ids, panel.columns)
-    unknown = [name for name in panel.series_ids if name not in ids]
+    known = frozenset(ids)
+    unknown = [name for name in panel.series_ids if name not in known]
     if unknown:
-        raise DataInvalid(
-            "predict.unknown_series",
-            f"series not seen in training: {', '.join(unknown[:5])}" + (", …" if len(unknown) > 5 else ""),
-            where=where,
-            hint="leave them out of the file, or train again with them",
-        )
+        raise _unknown_series(unknown, table)
     position: Mapping[str, int] = {name: place for place, name in enumerate(panel.series_ids)}
     none = np.empty(0, dtype=np.int64)
     rows = [np.arange(*panel.offsets[position[name] :][:2]) if name in position else none for name in ids]

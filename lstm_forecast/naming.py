@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from lstm_forecast.config import Loaded, load_config
+from lstm_forecast.data.files import folder_name, is_many
 from lstm_forecast.events import Events
 from lstm_forecast.opening import Opened, opened
 from lstm_forecast.runs.run import Run, check_name, find_run, name_from, read_status, sorted_runs
@@ -42,10 +43,12 @@ def runs_folder(runs_dir: Path | None, loaded: Loaded | None = None) -> Path:
 
 
 def run_name(loaded: Loaded) -> str:
-    """``run.name``, else the stem of the configuration file or of the bare CSV."""
+    """``run.name``, else the stem of the configuration file or of the bare CSV, or the folder of many."""
     if loaded.config.run.name is not None:
         return check_name(loaded.config.run.name)
     if loaded.path is not None:
         return name_from(loaded.path.stem)
     data = loaded.config.data.path
+    if is_many(data):
+        return name_from(folder_name(data))
     return "stdin" if data == "-" else name_from(Path(data.removesuffix(".gz")).stem)

@@ -209,6 +209,7 @@ def _run_document(
             "path": source.path,
             "sha256": source.sha256,
             "size_bytes": source.size_bytes,
+            "files": source.files,
             "rows": len(panel.times),
             "series": len(panel),
             "from": ends[0],

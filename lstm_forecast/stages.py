@@ -9,6 +9,7 @@ import numpy as np
 
 from lstm_forecast.config import Config
 from lstm_forecast.data.calendars import Frequency, infer_frequency, parse_frequency
+from lstm_forecast.data.many import read_input as read_files
 from lstm_forecast.data.panel import (
     Panel,
     build_panel,
@@ -17,7 +18,7 @@ from lstm_forecast.data.panel import (
     fill_missing,
     trim_leading,
 )
-from lstm_forecast.data.reader import ReadOptions, Table, read_table
+from lstm_forecast.data.reader import ReadOptions, Table
 from lstm_forecast.data.splits import Splits, check_lengths, split_panel
 from lstm_forecast.data.table import cut_table
 from lstm_forecast.data.transform import check_transform
@@ -38,7 +39,7 @@ class Prepared:
 
 
 def read_input(config: Config, path: str) -> Table:
-    """Reads a file by the configuration's ``data`` section, up to ``data.until``."""
+    """Reads a file, a folder or a pattern by the configuration's ``data`` section, up to ``data.until``."""
     data = config.data
     options = ReadOptions(
         time=data.time,
@@ -59,7 +60,7 @@ def read_input(config: Config, path: str) -> Table:
         strict=data.strict,
         max_bytes=data.max_bytes,
     )
-    table = read_table(path, options)
+    table = read_files(path, options)
     return table if data.until is None else cut_table(table, data.until)
 
 

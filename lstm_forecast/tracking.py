@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_forecast.data.files import is_there
 from lstm_forecast.dated import Forecast, ForecastRow
 from lstm_forecast.errors import ForecastError, StorageError, UsageError, nearest
 from lstm_forecast.evaluation.live import Score, bins, scores_by
@@ -241,7 +242,7 @@ def _nothing(opened: Opened, run_id: str | None, series: str | None, known: tupl
 def _arrived(opened: Opened, data: str | None, events: Events) -> Rows | None:
     """The rows of the given file, or of the recorded one; None where there is none to read."""
     recorded = opened.config.data.path
-    if data is None and (recorded == "-" or not Path(recorded).is_file()):
+    if data is None and not is_there(recorded):
         missing = "standard input" if recorded == "-" else recorded
         events.say([f"input: none ({missing} is not there to be read again); the values stored before count"])
         return None

@@ -110,7 +110,10 @@ def as_known(error: Exception) -> ForecastError | None:
     if hasattr(error, "format_message") and getattr(error, "exit_code", None) == 2:
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "lstm-forecast"
-        return UsageError("usage", error.format_message(), hint=f"{command} --help")
+        message = error.format_message()
+        unquoted = "unexpected extra argument" in message and command.endswith((" train", " check"))
+        remedy = f"a pattern of files stands in quotes: {command} 'prices/*.csv'"
+        return UsageError("usage", message, hint=remedy if unquoted else f"{command} --help")
     memory = (
         isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)
     )

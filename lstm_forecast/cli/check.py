@@ -82,6 +82,7 @@ def _findings(
         "ok": not problems,
         "problems": problems,
         "data": {
+            "files": source.files,
             "rows": len(panel.times),
             "series": len(panel),
             "from": write(panel.times.min(keepdims=True))[0],

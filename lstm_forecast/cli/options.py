@@ -35,7 +35,11 @@ RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's name, name@id, path, or the CONFIG that trained it.")
 ]
 Input = Annotated[
-    str, typer.Argument(metavar="CONFIG|CSV", help="A YAML configuration, or a CSV file (- reads stdin).")
+    str,
+    typer.Argument(
+        metavar="CONFIG|CSV",
+        help="A YAML configuration, a CSV file (- reads stdin), or a folder or 'pattern*' of CSV files.",
+    ),
 ]
 
 # Shorthands for the everyday keys of the configuration.

@@ -85,7 +85,7 @@ def _shown(found: Run, about: dict[str, Any], metrics: dict[str, Any]) -> list[s
         f"path:     {found.path}",
         f"created:  {about['created']}, {about['elapsed_s']:.0f} s"
         + ("" if about["device"] == "none" else f" on {about['device']}"),
-        f"data:     {data['path']}: {data['rows']:,} rows, {data['series']} series",
+        f"data:     {data['path']}: {_counted(data)}",
         f"          {data['from']} to {data['to']}",
         f"versions: lstm-forecast {about['lstm_forecast']}, torch {about['torch']}, Python {about['python']}",
         *_training_line(metrics),
@@ -96,6 +96,12 @@ def _shown(found: Run, about: dict[str, Any], metrics: dict[str, Any]) -> list[s
         rows.append([model.replace("_", " "), *(number(row[name]) for name in SHOWN)])
     lines += table(rows) if len(rows) > 1 else []
     return lines
+
+
+def _counted(data: dict[str, Any]) -> str:
+    files = data.get("files", 1)
+    shown = f"{files:,} files, " if files > 1 else ""
+    return f"{shown}{data['rows']:,} rows, {data['series']} series"
 
 
 def _training_line(metrics: dict[str, Any]) -> list[str]:

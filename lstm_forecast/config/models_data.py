@@ -32,7 +32,9 @@ class DataConfig(BaseModel):
     model_config = RULES
 
     path: PathText = Field(
-        description="The CSV file, relative to this configuration file; - reads standard input."
+        description="The CSV file, relative to this configuration file; - reads standard input. "
+        "A folder (its *.csv and *.csv.gz) or a pattern with *, ?, [ ] or ** is read as one panel, "
+        "each file a series with its name."
     )
     time: ColumnName | None = Field(
         None, description="Column of the times; null finds it, and rows are numbered where there is none."

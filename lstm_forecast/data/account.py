@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lstm_forecast.data.assemble import Long, Membership, Policy
 from lstm_forecast.data.cells import Converted
@@ -15,6 +16,7 @@ from lstm_forecast.data.rows import Body
 from lstm_forecast.data.source import Text
 from lstm_forecast.data.table import Source
 
+KEYS = "(data.encoding, data.separator, data.decimal)"
 _MOST_LINES = 10
 _MARKS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
@@ -58,50 +60,106 @@ def find_notices(story: Story, order: str) -> tuple[Notice, ...]:
     return tuple(found)
 
 
-def tell(
-    story: Story, table: Long, ids: tuple[str, ...], *, order: str, merged: int, policy: Policy
-) -> tuple[str, ...]:
-    """At most ten lines; what was guessed stands with the key or flag that changes it."""
-    facts, body, cells = story.facts, story.body, story.cells
-    mark = _MARKS.get(facts.separator, repr(facts.separator))
-    size = f"{plural(len(table.times), 'row')}, {plural(len(story.header.names), 'column')}"
-    written = f"{facts.encoding}, separator {mark}, decimal {cells.decimal!r}"
-    lines = [
-        f"{story.text.name}: {size}, {written} (data.encoding, data.separator, data.decimal)",
-        *story.header.said,
-        *_about_time(story, table),
-        *story.roles.said[1:],
-        _about_series(story, ids),
-    ]
-    if order == "newest first":
-        lines.append("rows stood newest first; they were put in order of time")
-    if cells.grouped:
-        lines.append(f"thousands are marked in {', '.join(cells.grouped[:6])} (data.thousands)")
-    if body.suspended:
-        rows = plural(body.suspended, "row")
-        lines.append(f"{rows} without any trade (every value a mark such as --) left out")
-    if merged:
-        lines.append(f"{plural(merged, 'row')} repeated a time: {policy} was taken (data.duplicates)")
-    empty_columns = sum(not name for name in story.header.names[1:])
-    if empty_columns or body.empty:
-        parts = [plural(empty_columns, "column without a name")] if empty_columns else []
-        parts += [plural(body.empty, "row without any content")] if body.empty else []
-        lines.append(f"{' and '.join(parts)} left out")
-    return (
-        (*lines[: _MOST_LINES - 1], "; ".join(lines[_MOST_LINES - 1 :]))
-        if len(lines) > _MOST_LINES
-        else tuple(lines)
+@dataclass(frozen=True)
+class Counts:
+    """What was done to the rows of a file, or to those of several: the sums."""
+
+    files: int = 1
+    newest_first: int = 0  # files
+    grouped: tuple[str, ...] = ()  # columns whose thousands are marked
+    suspended: int = 0
+    merged: int = 0
+    empty_columns: int = 0
+    empty_rows: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        """Both together."""
+        return Counts(
+            self.files + other.files,
+            self.newest_first + other.newest_first,
+            tuple(dict.fromkeys((*self.grouped, *other.grouped))),
+            self.suspended + other.suspended,
+            self.merged + other.merged,
+            self.empty_columns + other.empty_columns,
+            self.empty_rows + other.empty_rows,
+        )
+
+    def lines(self, policy: Policy) -> list[str]:
+        """One line for each thing that was done."""
+        lines = []
+        if self.newest_first:
+            where = f"in {plural(self.newest_first, 'file')} " if self.files > 1 else ""
+            lines.append(f"{where}rows stood newest first; they were put in order of time")
+        if self.grouped:
+            lines.append(f"thousands are marked in {', '.join(self.grouped[:6])} (data.thousands)")
+        if self.suspended:
+            rows = plural(self.suspended, "row")
+            lines.append(f"{rows} without any trade (every value a mark such as --) left out")
+        if self.merged:
+            lines.append(
+                f"{plural(self.merged, 'row')} repeated a time: {policy} was taken (data.duplicates)"
+            )
+        if self.empty_columns or self.empty_rows:
+            parts = [plural(self.empty_columns, "column without a name")] if self.empty_columns else []
+            parts += [plural(self.empty_rows, "row without any content")] if self.empty_rows else []
+            lines.append(f"{' and '.join(parts)} left out")
+        return lines
+
+
+def count(story: Story, *, order: str, merged: int) -> Counts:
+    """What was done to the rows of one file."""
+    return Counts(
+        newest_first=int(order == "newest first"),
+        grouped=story.cells.grouped,
+        suspended=story.body.suspended,
+        merged=merged,
+        empty_columns=sum(not name for name in story.header.names[1:]),
+        empty_rows=story.body.empty,
     )
 
 
-def _about_time(story: Story, table: Long) -> list[str]:
-    said, form = story.roles.said[0], story.cells.time_format
+def tell(
+    story: Story, table: Long, ids: tuple[str, ...], *, counts: Counts, policy: Policy
+) -> tuple[str, ...]:
+    """At most ten lines; what was guessed stands with the key or flag that changes it."""
+    size = f"{plural(len(table.times), 'row')}, {plural(len(story.header.names), 'column')}"
+    first = f"{story.text.name}: {size}, {written(story.facts)}"
+    return at_most_ten(
+        [
+            f"{first} {KEYS}",
+            *said(story, table.times),
+            _about_series(story, ids),
+            *counts.lines(policy),
+        ]
+    )
+
+
+def written(facts: Source) -> str:
+    """How a file is written: encoding and marks."""
+    mark = _MARKS.get(facts.separator, repr(facts.separator))
+    return f"{facts.encoding}, separator {mark}, decimal {facts.decimal!r}"
+
+
+def said(story: Story, times: NDArray[np.int64]) -> list[str]:
+    """What was found where: header, times with the first and the last of these, target."""
+    return [*story.header.said, *_about_time(story, times), *story.roles.said[1:]]
+
+
+def at_most_ten(lines: list[str]) -> tuple[str, ...]:
+    """The lines, the last of them joined where they are more than ten."""
+    if len(lines) <= _MOST_LINES:
+        return tuple(lines)
+    return (*lines[: _MOST_LINES - 1], "; ".join(lines[_MOST_LINES - 1 :]))
+
+
+def _about_time(story: Story, times: NDArray[np.int64]) -> list[str]:
+    first_said, form = story.roles.said[0], story.cells.time_format
     if form.kind == "row":
-        return [said]
+        return [first_said]
     read = form.pattern or form.kind
     how = f", {story.cells.time_said}" if story.cells.time_said else ""
-    first, last = form.format(np.array([table.times.min(), table.times.max()]))
-    return [f"{said}, read as {read}{how}, from {first} to {last} (data.date_format)"]
+    first, last = form.format(np.array([times.min(), times.max()]))
+    return [f"{first_said}, read as {read}{how}, from {first} to {last} (data.date_format)"]
 
 
 def _about_series(story: Story, ids: tuple[str, ...]) -> str:

@@ -6,10 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from lstm_forecast.data.spelling import MONTH_NAME
 
 _SAMPLE = 50  # cells that are looked at before a spelling is chosen
+# The same dates are looked at several times in one file, and again in every file of a folder.
+_REMEMBERED, _MOST_REMEMBERED = 32, 2**14  # characters of a cell, cells
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,10 @@ def _epoch_unit(cells: Sequence[str]) -> Guess | None:
 
 def guess_spelling(cell: str) -> Guess | None:
     """The spelling of one cell, with numbers of one or two digits left open; None for what is no date."""
+    return _guess_short(cell) if len(cell) <= _REMEMBERED else _guess(cell)
+
+
+def _guess(cell: str) -> Guess | None:
     if cell.isdecimal():
         return _guess_digits(cell)
     for shape, pattern in _SHAPES:
@@ -121,6 +128,9 @@ def guess_spelling(cell: str) -> Guess | None:
         rest = _guess_clock(cell[8:], "%d")
         return Guess("date", f"%Y%m%d{rest}") if rest is not None else None
     return None
+
+
+_guess_short = lru_cache(maxsize=_MOST_REMEMBERED)(_guess)
 
 
 def _meaning(pattern: str) -> str:

@@ -98,8 +98,9 @@ def build_panel(table: Table, frequency: Frequency, *, gaps: Gaps) -> tuple[Pane
         raise _irregular(table, frequency)
     holes = [_missing_times(frequency, panel.times[panel.rows(s)]) for s in range(len(panel))]
     count = sum(len(hole) for hole in holes)
-    if _off_grid(frequency, panel) and not (frequency.trading and gaps == "auto"):
-        raise _off_grid_error(table, frequency)
+    off_grid = _off_grid(frequency, panel)
+    if off_grid is not None and not (frequency.trading and gaps == "auto"):
+        raise _off_grid_error(table.file_of(off_grid), frequency)
     if gaps == "fill" and count:
         return _filled(panel, holes), [f"{count:,} missing times filled with empty rows (data.gaps: fill)"]
     if frequency.trading and gaps == "auto":
@@ -121,14 +122,14 @@ def check_missing(table: Table) -> None:
     if not empty.any():
         return
     rows = np.flatnonzero(empty.any(axis=1))
-    lines = ", ".join(str(line) for line in table.lines[rows[:3]])
+    lines = ", ".join(table.place(int(r)) if table.paths else str(table.lines[r]) for r in rows[:3])
     column = table.columns[int(np.flatnonzero(empty[rows[0]])[0])]
     apart = (np.diff(rows) != 1) | (np.diff(table.series[rows]) != 0)
     longest = max(len(run) for run in np.split(rows, np.flatnonzero(apart) + 1))
     raise DataInvalid(
         "data.missing",
         f"{int(empty.sum()):,} empty cells, first in column {column!r}; expected a number in every row",
-        where=f"{table.source.path}:{table.lines[rows[0]]}",
+        where=table.place(int(rows[0])),
         details=[f"first lines: {lines}", f"longest run: {longest:,} rows"],
         hint="set data.missing: ffill, interpolate or drop (--set data.missing=ffill)",
     )
@@ -209,16 +210,16 @@ def _missing_times(frequency: Frequency, times: NDArray[np.int64]) -> NDArray[np
     return np.setdiff1d(expected_times(frequency, int(times[0]), int(times[-1])), times, assume_unique=True)
 
 
-def _off_grid(frequency: Frequency, panel: Panel) -> bool:
-    """Whether a row stands where the rhythm has no time (a daily file with one row at noon)."""
+def _off_grid(frequency: Frequency, panel: Panel) -> int | None:
+    """The first series with a row where the rhythm has no time (a daily file with one row at noon)."""
     for series in range(len(panel)):
         times = panel.times[panel.rows(series)]
         if (
             len(times) > 1
             and np.setdiff1d(times, expected_times(frequency, int(times[0]), int(times[-1]))).size
         ):
-            return True
-    return False
+            return series
+    return None
 
 
 def _filled(panel: Panel, holes: list[NDArray[np.int64]]) -> Panel:
@@ -250,11 +251,11 @@ def _irregular(table: Table, frequency: Frequency) -> DataInvalid:
     )
 
 
-def _off_grid_error(table: Table, frequency: Frequency) -> DataInvalid:
+def _off_grid_error(where: str, frequency: Frequency) -> DataInvalid:
     return DataInvalid(
         "data.gaps",
         f"some rows lie between the steps of a series that is {frequency}",
-        where=table.source.path,
+        where=where,
         hint="set data.gaps: keep to count each row as one step, or data.frequency",
     )
 
@@ -265,7 +266,7 @@ def _gap_error(
     count = sum(len(hole) for hole in holes)
     series = next((s for s, hole in enumerate(holes) if len(hole)), 0)
     first = table.time_format.format(holes[series][:1])[0]
-    where = f"{table.source.path}" + (f", series {panel.series_ids[series]}" if len(panel) > 1 else "")
+    where = table.file_of(series) + (f", series {panel.series_ids[series]}" if len(panel) > 1 else "")
     return DataInvalid(
         "data.gaps",
         f"{count:,} times are missing from a series that is {frequency}; the first is {first}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from lstm_forecast.data import account, assemble, dialect, source
@@ -28,8 +29,25 @@ def read_table(path: str | Path, options: ReadOptions) -> Table:
         DataInvalid: the file cannot be read without guessing; the error says what to set or correct.
         Busy: the file changed while it was read.
     """
-    _check_options(options)
-    raw = source.load(path, options.max_bytes)
+    check_options(options)
+    return read_file(source.load(path, options.max_bytes), options).table
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A file that was read: its table, what was done to its rows, and all that was found on the way."""
+
+    table: Table
+    counts: account.Counts
+    story: account.Story
+
+
+def read_file(raw: source.RawFile, options: ReadOptions) -> Reading:
+    """The table in the bytes of a file.
+
+    Raises:
+        UsageError, DataInvalid: as :func:`read_table`.
+    """
     text = source.decode(raw, options.encoding)
     separator = dialect.find_separator(text, options.separator)
     header = find_header(text, separator, options.header_row, options.skip_rows)
@@ -45,7 +63,7 @@ def read_table(path: str | Path, options: ReadOptions) -> Table:
     return _finish(account.Story(text, facts, header, roles, body, cells, members), options)
 
 
-def _finish(story: account.Story, options: ReadOptions) -> Table:
+def _finish(story: account.Story, options: ReadOptions) -> Reading:
     """Long form, order, duplicates; then the telling of it."""
     header, roles, cells, members = story.header, story.roles, story.cells, story.members
     is_wide = isinstance(options.target, tuple)
@@ -65,7 +83,8 @@ def _finish(story: account.Story, options: ReadOptions) -> Table:
         first = notices[0]
         hint = "correct the file, or set data.strict: false"
         raise DataInvalid(first.id, first.message, where=story.text.name, hint=hint)
-    return Table(
+    counts = account.count(story, order=order, merged=merged)
+    found = Table(
         series=table.series,
         series_ids=ids,
         times=table.times,
@@ -77,10 +96,13 @@ def _finish(story: account.Story, options: ReadOptions) -> Table:
         lines=table.lines,
         header=header.names,
         source=story.facts,
-        account=account.tell(story, table, ids, order=order, merged=merged, policy=options.duplicates),
+        account=account.tell(story, table, ids, counts=counts, policy=options.duplicates),
         notices=notices,
         rejects=tuple({"line": r.line, "reason": r.reason, "row": r.row} for r in story.body.rejects),
+        time_column=header.names[roles.time[0]] or None if len(roles.time) == 1 else None,
+        id_column=None if members.column is None else header.names[members.column],
     )
+    return Reading(found, counts, story)
 
 
 def _named(options: ReadOptions) -> Named:
@@ -89,7 +111,7 @@ def _named(options: ReadOptions) -> Named:
     )
 
 
-def _check_options(options: ReadOptions) -> None:
+def check_options(options: ReadOptions) -> None:
     """Options that no file could satisfy.
 
     Raises:

@@ -69,6 +69,11 @@ class Text:
         return tail.rstrip(b"\x00").endswith((b"\n", b"\r")) or not tail
 
 
+def is_remote(path: str) -> bool:
+    """Whether a path is an address, such as one that begins with ``https://`` or ``s3://``."""
+    return _REMOTE.match(path) is not None
+
+
 def load(path: str | Path, max_bytes: int) -> RawFile:
     """The bytes of a path, or of stdin for ``-``; gzip is undone.
 
@@ -79,7 +84,7 @@ def load(path: str | Path, max_bytes: int) -> RawFile:
         Busy: the file changed while it was read.
     """
     name = str(path)
-    if _REMOTE.match(name):
+    if is_remote(name):
         raise UsageError(
             "data.remote_disabled",
             "remote addresses are not read",
@@ -129,7 +134,7 @@ def _read_path(name: str, max_bytes: int) -> bytes:
             where=name,
             hint="check the path and its permissions",
         ) from None
-    if stat.S_ISREG(before.st_mode) and not _identity(before) == _identity(after) == _identity(now):
+    if stat.S_ISREG(before.st_mode) and not identity(before) == identity(after) == identity(now):
         raise Busy(
             "data.changed",
             "the file changed while it was read",
@@ -139,7 +144,8 @@ def _read_path(name: str, max_bytes: int) -> bytes:
     return raw
 
 
-def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+def identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    """What changes when a file is replaced or written to."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 

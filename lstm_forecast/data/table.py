@@ -45,7 +45,11 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Source:
-    """Facts of the file: ``sha256`` and ``size_bytes`` are of the raw bytes, before any decompression."""
+    """Facts of the file: ``sha256`` and ``size_bytes`` are of the raw bytes, before any decompression.
+
+    Of several files ``path`` is the folder or pattern, ``size_bytes`` the sum, ``sha256`` that of
+    :func:`files.fingerprint`, and the rest is of the first file.
+    """
 
     path: str
     sha256: str
@@ -54,6 +58,7 @@ class Source:
     separator: str
     decimal: str
     header_line: int | None
+    files: int = 1
 
 
 @dataclass(frozen=True)
@@ -68,14 +73,25 @@ class Table:
     values: NDArray[np.float64]  # [N, C] NaN: an empty cell; never infinite
     columns: tuple[str, ...]  # [C] the user's names, the target first ("value" of a wide file)
     time_name: str  # the user's header; "row" without a time column
-    series_name: str  # the user's header; "series" without an id column
+    series_name: str  # the user's header; "series" without an id column, and of several files
     time_format: TimeFormat
-    lines: NDArray[np.int64]  # [N] line in the file, from 1
+    lines: NDArray[np.int64]  # [N] line in its file, from 1
     header: tuple[str, ...]  # all column names
     source: Source
     account: tuple[str, ...]  # what was found and done, at most ten lines
     notices: tuple[Notice, ...]  # warnings
-    rejects: tuple[dict[str, object], ...]  # one per skipped row: line, reason, row
+    rejects: tuple[dict[str, object], ...]  # one per skipped row: line, reason, row; of several files: file
+    time_column: str | None = None  # what names it in data.time; None: none, two, or one without a name
+    id_column: str | None = None  # what names it in data.series_id; None: none, or not in every file
+    paths: tuple[str, ...] = ()  # [S] the file of each series; empty for one file
+
+    def file_of(self, series: int) -> str:
+        """The file that a series stands in."""
+        return self.paths[series] if self.paths else self.source.path
+
+    def place(self, row: int) -> str:
+        """``file:line`` of a row."""
+        return f"{self.file_of(int(self.series[row]))}:{self.lines[row]}"
 
 
 def cut_table(table: Table, until: int | str) -> Table:
@@ -113,5 +129,6 @@ def cut_table(table: Table, until: int | str) -> Table:
     parts = {name: getattr(table, name)[keep] for name in ("series", "times", "values", "lines")}
     used, series = np.unique(parts["series"], return_inverse=True)
     ids = tuple(table.series_ids[s] for s in used)
+    paths = tuple(table.paths[s] for s in used) if table.paths else ()
     account = (*table.account, line)
-    return replace(table, **parts | {"series": series, "series_ids": ids, "account": account})
+    return replace(table, **parts | {"series": series, "series_ids": ids, "account": account, "paths": paths})

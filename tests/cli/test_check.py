@@ -27,6 +27,7 @@ def test_the_document_has_the_promised_fields(cli: Cli, tiny: Tiny) -> None:
     assert set(document) == {"ok", "problems", "data", "windows", "warnings"}
     assert document["ok"] is True
     assert document["data"] == {
+        "files": 1,
         "rows": 160,
         "series": 1,
         "from": "2024-01-01",
