@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -23,6 +23,7 @@ from lstm_forecast.errors import DataInvalid
 from lstm_forecast.evaluation.held_out import actual_values
 from lstm_forecast.evaluation.leaks import leaking_covariates
 from lstm_forecast.events import Events
+from lstm_forecast.networks import Start
 from lstm_forecast.stages import Prepared
 
 if TYPE_CHECKING:
@@ -52,13 +53,23 @@ class Shortfall:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that is known before training begins; ``shortfall`` where no network can be trained."""
+    """Everything that is known before training begins.
+
+    Attributes:
+        config: settled.
+        table: the input.
+        frequency: its rhythm.
+        prepared: panel, splits and windows.
+        shortfall: why no network can be trained; None where one can.
+        start: the run whose weights the networks begin with; None for first weights of their own.
+    """
 
     config: Config
     table: Table
     frequency: Frequency
     prepared: Prepared
     shortfall: Shortfall | None = None
+    start: Start | None = None
 
 
 @dataclass(frozen=True)
@@ -158,6 +169,7 @@ def learn(
     device: torch.device,
     on_epoch: OnEpoch,
     keep: KeptFor | None = None,
+    begin: Sequence[RegLSTM] = (),
 ) -> Learned:
     """Fits the units on the training rows and trains the networks; no row after validation is handed on.
 
@@ -167,21 +179,35 @@ def learn(
         device: where the networks run.
         on_epoch: told of each finished epoch.
         keep: how each network's training is kept; None: it is not.
+        begin: one trained network per member, whose weights it begins with; none: first weights.
     """
     training = prepared.panel.until(prepared.splits.train_end)
     end = prepared.splits.validation_end
     known = prepared.panel.until(end)
     shift = prepared.panel.offsets[:-1] - known.offsets[:-1]
     train, validation = (_moved(w, shift) for w in (prepared.train, prepared.validation))
-    return _train_all(config, training, known, train, validation, device=device, on_epoch=on_epoch, keep=keep)
+    first = networks.first_networks(config, features=len(known.columns), device=device, begin=begin)
+    seeds = networks.member_seeds(config)
+    recipes = [networks.recipe_of(config, training, seed=seed, begun=bool(begin)) for seed in seeds]
+    members = list(zip(first, recipes, strict=True))
+    scaling = networks.fit_units(config, training)
+    return _train_all(
+        config, known, scaling, train, validation, members=members, on_epoch=on_epoch, keep=keep
+    )
 
 
 def learn_again(
-    config: Config, prepared: Prepared, learned: Learned, *, keep: KeptFor | None = None
+    config: Config,
+    prepared: Prepared,
+    learned: Learned,
+    *,
+    keep: KeptFor | None = None,
+    begin: Sequence[RegLSTM] = (),
 ) -> Forecaster:
     """The same networks trained again from the same seeds on all rows, each for its best number of epochs.
 
-    The units are fitted again too: a forecast from a model that never saw the newest rows is a poor one.
+    The units are fitted again too: a forecast from a model that never saw the newest rows is a poor one. With
+    ``begin`` each member begins with the weights of one of these networks.
     """
     from lstm_forecast.training.course import nothing_kept
     from lstm_forecast.training.loop import train_epochs
@@ -193,77 +219,34 @@ def learn_again(
     windows = stages.windows_of(config, panel, first, panel.offsets[1:])
     device = next(learned.forecaster.networks[0].parameters()).device
     tensors = _tensors(config, panel, scaling, device)
-    again = []
-    for number, (seed, course) in enumerate(zip(learned.seeds, learned.courses, strict=True)):
-        network = _fresh_network(config, panel, seed, device)
+    again = networks.first_networks(config, features=len(panel.columns), device=device, begin=begin)
+    courses = zip(again, learned.seeds, learned.courses, strict=True)
+    for number, (network, seed, course) in enumerate(courses):
         recipe = replace(networks.recipe_of(config, panel, seed=seed), epochs=course.best_epoch)
         kept = (keep or nothing_kept)(f"again.{number}")
         scores = [epoch.val_score for epoch in course.history if epoch.epoch]
         train_epochs(network, tensors, windows, recipe, scores=scores, kept=kept)
-        again.append(network)
     return networks.forecaster_of(config, again, scaling)
-
-
-def course_line(learned: Learned) -> str:
-    """How the training went, in one line."""
-    if len(learned.courses) > 1:
-        kept = ", ".join(str(course.best_epoch) for course in learned.courses)
-        elapsed_s = sum(course.history[-1].elapsed_s for course in learned.courses)
-        return f"trained {len(learned.courses)} networks in {elapsed_s:.1f} s; kept epochs {kept}"
-    course = learned.courses[0]
-    last = course.history[-1]
-    reasons = {
-        "epochs": "all of them",
-        "patience": "no further gain on validation",
-        "max_time": "training.max_time reached",
-    }
-    chosen = (
-        "the untrained model, which is the naive forecast"
-        if course.best_epoch == 0
-        else f"epoch {course.best_epoch}"
-    )
-    return (
-        f"trained {last.epoch} epochs in {last.elapsed_s:.1f} s ({reasons[course.stopped]}); kept: {chosen}"
-    )
-
-
-def epoch_fields(number: int, epoch: Epoch, best: int, config: Config) -> Mapping[str, object]:
-    """An epoch of one network as event fields."""
-    network = {"network": number + 1} if config.training.ensemble > 1 else {}
-    return {
-        **network,
-        "epoch": epoch.epoch,
-        "epochs": config.training.epochs,
-        "train_loss": epoch.train_loss,
-        "val_loss": epoch.val_loss,
-        "val_score": epoch.val_score,
-        "grad_norm": epoch.grad_norm,
-        "best_epoch": best,
-        "elapsed_s": round(epoch.elapsed_s, 3),
-    }
 
 
 def _train_all(
     config: Config,
-    training: Panel,
     known: Panel,
+    scaling: Scaling,
     train: Windows,
     validation: Windows,
     *,
-    device: torch.device,
+    members: Sequence[tuple[RegLSTM, Recipe]],
     on_epoch: OnEpoch,
     keep: KeptFor | None,
 ) -> Learned:
-    """Trains one network per seed on a panel that ends with validation; units are of the training rows."""
+    """Trains every network, by its recipe and in place, on a panel that ends with validation."""
     from lstm_forecast.training.course import nothing_kept
     from lstm_forecast.training.loop import fit
 
-    scaling = networks.fit_units(config, training)
-    tensors = _tensors(config, known, scaling, device)
-    members, courses, seeds = [], [], networks.member_seeds(config)
-    for number, seed in enumerate(seeds):
-        recipe = networks.recipe_of(config, training, seed=seed)
-        network = _fresh_network(config, known, seed, device)
+    tensors = _tensors(config, known, scaling, next(members[0][0].parameters()).device)
+    courses = []
+    for number, (network, recipe) in enumerate(members):
         course = fit(
             network,
             tensors,
@@ -273,18 +256,9 @@ def _train_all(
             on_epoch=partial(on_epoch, number),
             kept=(keep or nothing_kept)(f"network.{number}"),
         )
-        members.append(network)
         courses.append(course)
-    return Learned(networks.forecaster_of(config, members, scaling), tuple(courses), seeds)
-
-
-def _fresh_network(config: Config, panel: Panel, seed: int, device: torch.device) -> RegLSTM:
-    from lstm_forecast.model.reglstm import initialise
-    from lstm_forecast.training.seeds import stream
-
-    network = networks.build_model(config, features=len(panel.columns))
-    initialise(network, stream(seed, "weights", 0, 0))
-    return network.to(device)
+    forecaster = networks.forecaster_of(config, [network for network, _ in members], scaling)
+    return Learned(forecaster, tuple(courses), tuple(recipe.seed for _, recipe in members))
 
 
 def _tensors(config: Config, panel: Panel, scaling: Scaling, device: torch.device) -> PanelTensors:

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from lstm_forecast import networks
 from lstm_forecast.config import Config
+from lstm_forecast.courses import course_line, epoch_fields
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.scaling import Scaling
 from lstm_forecast.evaluation.held_out import HeldOut, all_forecasts, complete, cutoffs, hold_out_tiers
 from lstm_forecast.evaluation.verdict import Verdict, best_baseline, judge, no_verdict
 from lstm_forecast.events import Events
-from lstm_forecast.fitting import KeptFor, Learned, Plan, course_line, epoch_fields, learn, learn_again
+from lstm_forecast.fitting import KeptFor, Learned, Plan, learn, learn_again
 from lstm_forecast.forecasting.baselines import SIMPLE, baseline_forecasts, naive2
 from lstm_forecast.forecasting.calibration import Calibration, calibrate_conformal, calibrate_quantile
 from lstm_forecast.forecasting.intervals import interval_bounds, measured_coverage
@@ -107,15 +108,16 @@ def fit_and_test(
             if boards:
                 boards[number].epoch(epoch)
 
-        learned = learn(config, prepared, device=device, on_epoch=on_epoch, keep=keep)
+        begin = plan.start.tested() if plan.start else ()
+        learned = learn(config, prepared, device=device, on_epoch=on_epoch, keep=keep, begin=begin)
         _warn_constant(prepared, learned.forecaster.scaling, events)
-        events.say([course_line(learned)])
+        events.say([course_line(learned, plan.start)])
         began = time.monotonic()
         judged = judge_held_out(config, prepared, learned.forecaster, events)
         events.emit("evaluation.end", {"elapsed_s": round(time.monotonic() - began, 3)})
         final = learned.forecaster
         if config.training.refit == "full":
-            final = _refitted(config, prepared, learned, events, keep=keep)
+            final = _refitted(plan, learned, events, keep=keep)
     return Trained(learned, judged, final, str(device), threads)
 
 
@@ -273,12 +275,11 @@ def calibrated_steps(config: Config, prepared: Prepared, *, columns: int) -> int
     return max(horizon, min(rows, max(config.forecast.horizon or 0, CALIBRATED_STEPS)))
 
 
-def _refitted(
-    config: Config, prepared: Prepared, learned: Learned, events: Events, *, keep: KeptFor | None
-) -> Forecaster:
+def _refitted(plan: Plan, learned: Learned, events: Events, *, keep: KeptFor | None) -> Forecaster:
     began = time.monotonic()
-    final = learn_again(config, prepared, learned, keep=keep)
-    rows, elapsed_s = len(prepared.panel.times), time.monotonic() - began
+    begin = plan.start.final() if plan.start else ()
+    final = learn_again(plan.config, plan.prepared, learned, keep=keep, begin=begin)
+    rows, elapsed_s = len(plan.prepared.panel.times), time.monotonic() - began
     again_line = f"trained again on all {rows:,} rows in {elapsed_s:.1f} s for the forecast (training.refit);"
     events.say([again_line, "verdict and intervals are those of the network that never saw the test rows"])
     return final

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lstm_forecast.config import Config
@@ -11,13 +12,34 @@ from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.scaling import Scaling, fit_scaling, season_smape
 
 if TYPE_CHECKING:
+    import torch
+
     from lstm_forecast.forecasting.forecast import Forecaster
     from lstm_forecast.model.losses import LossName, MeasureName
     from lstm_forecast.model.reglstm import RegLSTM
     from lstm_forecast.training.recipe import Recipe
 
+Seen = Mapping[str, tuple[int, int]]  # by series: fitted on rows before this time, chosen by rows before that
 
-def recipe_of(config: Config, training: Panel, *, seed: int) -> Recipe:
+
+@dataclass(frozen=True)
+class Start:
+    """An earlier run whose weights new networks begin with.
+
+    Attributes:
+        run: its handle, ``name@id``.
+        tested: reads its networks that never saw its test rows; the ones that will be tested begin there.
+        final: reads those that forecast; the final fit on all rows begins there.
+        seen: the rows that the tested ones, and those they began with, have seen.
+    """
+
+    run: str
+    tested: Callable[[], Sequence[RegLSTM]]
+    final: Callable[[], Sequence[RegLSTM]]
+    seen: Seen
+
+
+def recipe_of(config: Config, training: Panel, *, seed: int, begun: bool = False) -> Recipe:
     """The training recipe of a settled configuration (no ``auto`` left), for one seed.
 
     Args:
@@ -25,6 +47,7 @@ def recipe_of(config: Config, training: Panel, *, seed: int) -> Recipe:
         training: the training rows and nothing else; a sMAPE in the loss is divided by that of the value one
             season before.
         seed: of this network.
+        begun: whether the network has weights worth something before its first epoch.
     """
     from lstm_forecast.training.recipe import Recipe, Schedule
 
@@ -48,7 +71,7 @@ def recipe_of(config: Config, training: Panel, *, seed: int) -> Recipe:
         horizon=window.horizon,
         stride=window.stride,
         every_step=config.model.supervision == "every_step",
-        untouched_first=config.model.anchor != "none" and how.patience is not None,
+        untouched_first=(begun or config.model.anchor != "none") and how.patience is not None,
         quantiles=quantile_levels(config),
         segment=config.model.segment,
         steps_per_epoch=how.steps_per_epoch,
@@ -81,6 +104,24 @@ def build_model(config: Config, *, features: int) -> RegLSTM:
         segment=model.segment,
         skip_steps=config.window.lookback if model.linear_skip else 0,
     )
+
+
+def first_networks(
+    config: Config, *, features: int, device: torch.device, begin: Sequence[RegLSTM] = ()
+) -> list[RegLSTM]:
+    """One network per seed before its first epoch: with first weights of its own, or those of ``begin``."""
+    from lstm_forecast.model.reglstm import initialise
+    from lstm_forecast.training.seeds import stream
+
+    made = []
+    for number, seed in enumerate(member_seeds(config)):
+        network = build_model(config, features=features)
+        if begin:
+            network.load_state_dict(begin[number].state_dict())
+        else:
+            initialise(network, stream(seed, "weights", 0, 0))
+        made.append(network.to(device))
+    return made
 
 
 def quantile_levels(config: Config) -> tuple[float, ...]:

@@ -29,6 +29,7 @@ from lstm_forecast.resuming import begin_run, locked_name
 from lstm_forecast.runs.run import Run, claim_name
 from lstm_forecast.runs.storage import json_bytes
 from lstm_forecast.trainings import TrainResult, train_into
+from lstm_forecast.warm_starts import with_start
 
 if TYPE_CHECKING:
     from lstm_forecast.auditing import Audit
@@ -45,6 +46,7 @@ def train(
     argv: Sequence[str] = (),
     wait_s: float = 0.0,
     resume: str | None = None,
+    start_from: str | Path | None = None,
 ) -> TrainResult:
     """Fits, evaluates on the test split, and writes a complete run that its name then means.
 
@@ -56,6 +58,7 @@ def train(
         wait_s: how long another training of this name is waited for.
         resume: None for a new run; ``newest`` for the newest interrupted one with this data and this
             configuration, else a new one; or the id of a run to go on with.
+        start_from: run whose weights the networks begin with, as for :func:`predict`; None: first weights.
 
     Raises:
         AlreadyComplete: the run to go on with is complete; nothing was done.
@@ -67,6 +70,7 @@ def train(
         claim_name(folder, name, loaded.config.data.path)
         plan = plan_training(loaded, events)
         plan = replace(plan, config=with_name(plan.config, name))
+        plan = with_start(plan, start_from, folder, events)
         require_extras(plan.config)
         with locked_name(folder, name, wait_s=wait_s, events=events):
             claim_name(folder, name, loaded.config.data.path)  # whoever was waited for may have taken it
@@ -233,11 +237,18 @@ def plot(
         return picture(chosen, kind, form=form, series=series, events=events)
 
 
-def plan(loaded: Loaded, *, runs_dir: Path | None = None, events: Events | None = None) -> Plan:
+def plan(
+    loaded: Loaded,
+    *,
+    runs_dir: Path | None = None,
+    events: Events | None = None,
+    start_from: str | Path | None = None,
+) -> Plan:
     """What :func:`train` would do, found out without training and without writing.
 
     Raises:
         ForecastError: what ``train`` would raise before its first epoch.
     """
-    claim_name(runs_folder(runs_dir, loaded), run_name(loaded), loaded.config.data.path)
-    return plan_training(loaded, events or Events())
+    folder, events = runs_folder(runs_dir, loaded), events or Events()
+    claim_name(folder, run_name(loaded), loaded.config.data.path)
+    return with_start(plan_training(loaded, events), start_from, folder, events)

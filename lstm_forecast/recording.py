@@ -6,7 +6,7 @@ import csv
 import io
 import platform
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -70,9 +70,15 @@ def recorded(run: Run, events: Events, argv: Sequence[str]) -> Iterator[Outcome]
 
 
 def run_files(
-    plan: Plan, trained: Trained, *, argv: Sequence[str], began: datetime, elapsed_s: float
+    plan: Plan,
+    trained: Trained,
+    *,
+    argv: Sequence[str],
+    began: datetime,
+    elapsed_s: float,
+    champion: Mapping[str, Any] | None = None,
 ) -> dict[str, bytes]:
-    """The files that the manifest lists, by name."""
+    """The files that the manifest lists, by name; ``champion`` is how the run did against the current one."""
     table, prepared = plan.table, plan.prepared
     final, tested = trained.final.scaling, trained.learned.forecaster.scaling
     preprocess = Preprocess(
@@ -94,7 +100,7 @@ def run_files(
         "model.safetensors": pack_weights(trained.final.networks, held_out),
         "preprocess.json": preprocess.to_bytes(),
         "context.safetensors": pack_context(prepared.panel, prepared.splits, scores, at_least=at_least),
-        "metrics.json": json_bytes(metrics_document(plan, trained)),
+        "metrics.json": json_bytes({**metrics_document(plan, trained), "champion": champion}),
         "history.csv": history_csv(trained.learned.courses),
         "config.yaml": dump_config(plan.config).encode(),
         "run.json": json_bytes(_run_document(plan, trained, argv, began, elapsed_s)),
@@ -202,6 +208,7 @@ def _run_document(
         "argv": list(argv),
         "created": began.astimezone(UTC).isoformat(timespec="seconds"),
         "elapsed_s": round(elapsed_s, 3),
+        **({"from": plan.start.run, "from_seen": plan.start.seen} if plan.start else {"from": None}),
         "seed": plan.config.training.seed,
         "device": trained.device,
         "threads": trained.threads,

@@ -168,7 +168,8 @@ def _facts(plan: Plan) -> Facts:
 
     config: dict[str, Any] = parse_json(json_bytes(config_values(plan.config)), where="config")
     with network_threads(plan.config):
-        return Facts(config, plan.table.source.sha256, torch.get_num_threads())
+        start = plan.start.run if plan.start else None
+        return Facts(config, plan.table.source.sha256, torch.get_num_threads(), start)
 
 
 def _changes(before: Facts, now: Facts) -> list[str]:
@@ -182,6 +183,8 @@ def _changes(before: Facts, now: Facts) -> list[str]:
     ]
     if before.data_sha256 != now.data_sha256:
         lines.append(f"the rows of {now.config['data.path']}")
+    if before.start != now.start:
+        lines.append(f"--from (was {before.start or 'not given'}, is {now.start or 'not given'})")
     return lines
 
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lstm_forecast import recording, signals
+from lstm_forecast import champions, recording, signals
 from lstm_forecast.boards import finish_boards, open_boards
+from lstm_forecast.champions import Contest
 from lstm_forecast.errors import Worse
 from lstm_forecast.evaluation.verdict import Verdict
 from lstm_forecast.events import Events
 from lstm_forecast.falling_back import fall_back
 from lstm_forecast.fitting import Plan
-from lstm_forecast.judging import Judged, Trained, fit_and_test
+from lstm_forecast.judging import Judged, fit_and_test
 from lstm_forecast.networks import network_threads
 from lstm_forecast.opening import opened
 from lstm_forecast.resuming import say_taken_up
@@ -37,6 +38,8 @@ class TrainResult:
         refitted: whether the forecast comes from networks trained again on all rows.
         failed: whether ``evaluation.fail_if_worse`` makes this an error.
         elapsed_s: wall time.
+        start: handle of the run whose weights it began with; None for first weights of its own.
+        contest: how it did against the run that was current, under ``run.promote: if_better``; else None.
     """
 
     run: Run
@@ -46,6 +49,8 @@ class TrainResult:
     refitted: bool
     failed: bool
     elapsed_s: float
+    start: str | None = None
+    contest: Contest | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -78,12 +83,17 @@ def train_into(
         worse = trained.judged.verdict.worse
         failed = worse and config.evaluation.fail_if_worse
         outcome.exit_code = Worse.code if failed else 0
+        decision = champions.decide(run, plan, trained, events, failed=failed)
         elapsed_s = time.monotonic() - start
-        files = recording.run_files(plan, trained, argv=argv, began=began, elapsed_s=elapsed_s)
+        files = recording.run_files(
+            plan, trained, argv=argv, began=began, elapsed_s=elapsed_s, champion=decision.document
+        )
         with signals.deferred():  # complete and current, or neither
             publish(run, files)
-            if failed or (worse and config.run.promote == "if_better"):
-                events.warn("run.not_promoted", f"{run.name} means what it meant before: {_why_not(trained)}")
+            if decision.why_not:
+                otherwise = f"to make this run current all the same: {champions.promote_command(run)}"
+                message = f"{run.name} means what it meant before: {decision.why_not}; {otherwise}"
+                events.warn("run.not_promoted", message)
             else:
                 make_current(run)
         recording.write_predictions(run, plan, trained, events)
@@ -94,12 +104,17 @@ def train_into(
             recording.remove_older(run, config.run.keep, events)
     test = recording.test_document(plan.table, trained.judged.test)
     elapsed_s = time.monotonic() - start
-    return TrainResult(run, run.current, trained.judged, test, trained.refitted, failed, elapsed_s)
-
-
-def _why_not(trained: Trained) -> str:
-    baseline = trained.judged.verdict.baseline.replace("_", " ")
-    return f"this run is worse than the {baseline} forecast"
+    return TrainResult(
+        run,
+        run.current,
+        trained.judged,
+        test,
+        trained.refitted,
+        failed,
+        elapsed_s,
+        plan.start.run if plan.start else None,
+        decision.contest,
+    )
 
 
 def _draw(run: Run, events: Events) -> None:

@@ -10,8 +10,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from lstm_forecast.courses import course_line
 from lstm_forecast.events import Event, Events
-from lstm_forecast.fitting import Learned, Plan, course_line, learn, learn_again, plan_training
+from lstm_forecast.fitting import Learned, Plan, learn, learn_again, plan_training
 from lstm_forecast.model.reglstm import RegLSTM
 from lstm_forecast.networks import build_model, member_seeds, recipe_of
 from tests.training.jobs import days, job, momentum, trained, write_csv

@@ -71,6 +71,10 @@ Resume = Annotated[
         help="Go on with the newest interrupted run of this name, or with the run ID.",
     ),
 ]
+From = Annotated[
+    str | None,
+    typer.Option("--from", metavar="RUN", help="Begin with the weights of this run, not with random ones."),
+]
 Wait = Annotated[
     str | None,
     typer.Option("--wait", metavar="TIME", help="Wait so long (30s, 10m) while another trains this name."),

@@ -34,6 +34,7 @@ def train_text(result: TrainResult, runs_dir: Path | None) -> str:
         lines += table(metric_rows(result.verdict))
     lines += interval_lines(intervals_document(result.judged.test, result.judged.bounds))
     lines.append(f"Verdict: {result.verdict.sentence}")
+    lines += contest_lines(result)
     if result.refitted:
         lines.append("Forecast: by the network trained again on all rows, the test rows included.")
     path = os.path.relpath(result.run.path)
@@ -44,6 +45,16 @@ def train_text(result: TrainResult, runs_dir: Path | None) -> str:
     if result.current:
         lines.append(f"Next: lstm-forecast predict {quoted(result.run.name)}{where}")
     return "\n".join(lines) + "\n"
+
+
+def contest_lines(result: TrainResult) -> list[str]:
+    """The run's error beside that of the run that was current, where they were compared."""
+    if result.contest is None or result.contest.why_not:
+        return []
+    from lstm_forecast.champions import error_text
+
+    outcome = "made current" if result.current else "not made current"
+    return [f"Error over the MASE scale: {error_text(result.contest)}: {outcome}"]
 
 
 def interval_lines(document: Mapping[str, Any]) -> list[str]:
@@ -68,6 +79,8 @@ def train_document(result: TrainResult) -> dict[str, Any]:
         "test": dict(result.test),
         "intervals": intervals_document(result.judged.test, result.judged.bounds),
         "refitted": result.refitted,
+        "from": result.start,
+        "champion": result.contest.to_document(promoted=result.current) if result.contest else None,
         "trained": True,
         "elapsed_s": round(result.elapsed_s, 3),
     }
@@ -80,6 +93,7 @@ def plan_document(plan: Plan, folder: Path) -> dict[str, Any]:
         "dry_run": True,
         "name": folder.name,
         "path": str(folder),
+        "from": plan.start.run if plan.start else None,
         "windows": {
             "train": len(prepared.train),
             "validation": len(prepared.validation),
@@ -92,9 +106,9 @@ def plan_text(plan: Plan, folder: Path) -> str:
     """What a dry run of ``train`` into ``folder`` found."""
     if plan.shortfall:
         return f"Would train no network: {plan.shortfall.message}; {folder} would get a baseline's forecast\n"
-    window = plan.config.window
+    window, start = plan.config.window, f", from {plan.start.run}" if plan.start else ""
     return (
-        f"Would train {quoted(folder.name)} on {len(plan.prepared.train):,} windows of"
+        f"Would train {quoted(folder.name)}{start} on {len(plan.prepared.train):,} windows of"
         f" {window.lookback} steps, {window.horizon} ahead,"
         f" at most {plan.config.training.epochs} epochs, into {folder}\n"
     )

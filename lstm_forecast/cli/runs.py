@@ -87,6 +87,7 @@ def _shown(found: Run, about: dict[str, Any], metrics: dict[str, Any]) -> list[s
         + ("" if about["device"] == "none" else f" on {about['device']}"),
         f"data:     {data['path']}: {_counted(data)}",
         f"          {data['from']} to {data['to']}",
+        *([f"from:     {about['from']}"] if about.get("from") else []),
         f"versions: lstm-forecast {about['lstm_forecast']}, torch {about['torch']}, Python {about['python']}",
         *_training_line(metrics),
         f"verdict:  {metrics['sentence']}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ RESULT_FIELDS = (  # of a run's metrics.json: the ones that the JSON result of t
     "test",
     "intervals",
     "refitted",
+    "champion",
 )
 
 
@@ -49,6 +51,7 @@ def train(
     sets: options.Set = None,
     runs_dir: options.RunsDir = None,
     resume: options.Resume = None,
+    start_from: options.From = None,
     wait: options.Wait = None,
     dry_run: options.DryRun = False,
     json: options.Json = False,
@@ -65,6 +68,7 @@ def train(
       lstm-forecast train configs/stock.yaml --set training.epochs=5 --name trial
       lstm-forecast train configs/stock.yaml --if-changed --quiet
       lstm-forecast train configs/stock.yaml --resume
+      lstm-forecast train configs/stock.yaml --from stock --promote if_better
       lstm-forecast train configs/stock.yaml --fail-if-worse --promote if_better
     """
     flags = {
@@ -90,12 +94,11 @@ def train(
         return
     with listening(quiet=quiet, log_format=log_format) as events:
         if dry_run:
-            _dry_run(loaded, runs_dir, events, fail_on_warning, json=json, quiet=quiet)
+            _dry_run(loaded, runs_dir, start_from, events, fail_on_warning, json=json, quiet=quiet)
             return
+        begin = partial(pipeline.train, wait_s=wait_s, resume=resume, start_from=start_from)
         try:
-            result = pipeline.train(
-                loaded, runs_dir=runs_dir, events=events, argv=sys.argv, wait_s=wait_s, resume=resume
-            )
+            result = begin(loaded, runs_dir=runs_dir, events=events, argv=sys.argv)
         except AlreadyComplete as done:
             _say_complete(done, events, json=json, quiet=quiet)
             return
@@ -126,6 +129,7 @@ def _say_complete(done: AlreadyComplete, events: Events, *, json: bool, quiet: b
 def _dry_run(
     loaded: Loaded,
     runs_dir: Path | None,
+    start_from: str | None,
     events: Events,
     fail_on_warning: list[str] | None,
     *,
@@ -136,7 +140,7 @@ def _dry_run(
     from lstm_forecast import naming, pipeline
     from lstm_forecast.cli.rendering import plan_document, plan_text
 
-    plan = pipeline.plan(loaded, runs_dir=runs_dir, events=events)
+    plan = pipeline.plan(loaded, runs_dir=runs_dir, events=events, start_from=start_from)
     finish(events, fail_on_warning)
     folder = naming.runs_folder(runs_dir, loaded) / naming.run_name(loaded)
     if json:
@@ -150,6 +154,7 @@ def _nothing_to_do(run: Run, *, json: bool, quiet: bool) -> None:
     if json:
         metrics = read_json(run, "metrics.json")
         kept = {name: metrics.get(name) for name in RESULT_FIELDS}
+        kept["from"] = read_json(run, "run.json").get("from")
         put_json(
             {"run": run.handle, "path": str(run.path), "current": True, **kept}
             | {"trained": False, "elapsed_s": 0.0, "warnings": []}

@@ -47,8 +47,9 @@ class RunConfig(BaseModel):
     plots: bool = Field(True, description="Whether forecast, test and loss pictures are drawn into the run.")
     promote: Literal["always", "if_better"] = Field(
         "always",
-        description="When this run becomes the one its name means; if_better keeps the current one "
-        "where this run loses to the best simple baseline.",
+        description="When this run becomes the one its name means; if_better keeps the current one where it "
+        "has a lower error on the test rows that neither has seen, and where the two cannot be compared, "
+        "if this run loses to the best simple baseline.",
     )
 
 

@@ -104,8 +104,7 @@ def judge(
         ValueError: the model or the baseline has no forecast for a value that is known.
     """
     model, rival = forecasts["model"], forecasts[baseline]
-    scale = np.where(truth.mase_scale > 0, truth.mase_scale, 1.0)[truth.series]
-    loss = (np.abs(model - truth.actual) - np.abs(rival - truth.actual)) / scale[:, None]
+    loss = (np.abs(model - truth.actual) - np.abs(rival - truth.actual)) / _units(truth)
     if not np.array_equal(np.isnan(loss), np.isnan(truth.actual)):
         raise ValueError("a forecast is missing where the value is known")
     naive2 = measure(truth, reference) if reference is not None else None
@@ -137,6 +136,24 @@ def no_verdict() -> Verdict:
     """The verdict of a run without a test split: none."""
     sentence = "No verdict: there is no test split (split.test: 0)."
     return Verdict(None, None, "naive", None, metrics={}, reasons={}, sentence=sentence, seeds=None)
+
+
+def scaled_error(truth: Truth, forecast: Floats) -> float:
+    """The mean absolute error [W, H] in the unit of the test: each series by its MASE scale, one per origin.
+
+    NaN where no value is known, infinite where a forecast of a known one is missing or has no number.
+    """
+    loss = np.abs(forecast - truth.actual) / _units(truth)
+    known = ~np.isnan(truth.actual)
+    if not np.isfinite(loss[known]).all():
+        return math.inf
+    means = by_origin(loss, truth.origins)
+    return float(np.mean(means)) if len(means) else math.nan
+
+
+def _units(truth: Truth) -> Floats:
+    """What the errors of each window are divided by, [W, 1]."""
+    return np.where(truth.mase_scale > 0, truth.mase_scale, 1.0)[truth.series, None]
 
 
 def by_origin(loss: Floats, origins: NDArray[np.int64]) -> Floats:

@@ -46,11 +46,13 @@ class Facts:
         config: every key of the configuration, as plain JSON.
         data_sha256: of the input.
         threads: of the CPU; another number may change the last bits.
+        start: the run whose weights they began with; None for first weights of their own.
     """
 
     config: Mapping[str, Any]
     data_sha256: str
     threads: int
+    start: str | None = None
 
 
 @dataclass(frozen=True)

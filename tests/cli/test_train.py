@@ -71,6 +71,8 @@ def test_json_is_one_document_with_the_promised_fields(train: Cli, tiny: Tiny) -
         "test",
         "intervals",
         "refitted",
+        "from",
+        "champion",
         "trained",
         "elapsed_s",
     }
