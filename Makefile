@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all check docs clean
+.PHONY: demo test test-all check docs bench-accuracy clean
 .DEFAULT_GOAL := demo
 
 # Set up once, and again only when the pins change.
@@ -36,6 +36,10 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/python docs/generate.py --check
 	$(PYTEST) tests/contract
+
+# DATA is the folder of the public files that benchmarks/accuracy/run.py names.
+bench-accuracy: $(READY)
+	$(BIN)/python benchmarks/accuracy/run.py $(DATA)
 
 docs: $(READY)
 	$(BIN)/python docs/generate.py

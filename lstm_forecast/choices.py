@@ -89,6 +89,28 @@ def with_season(config: Config, prepared: Prepared, frequency: Frequency) -> tup
     return config.model_copy(update={"data": data}), season.why
 
 
+def with_possible_anchor(config: Config, *, asked: bool) -> tuple[Config, list[str]]:
+    """The configuration with an anchor that the data allow, and lines on another one.
+
+    Raises:
+        DataInvalid: the seasonal anchor was asked for, and there is no season within the lookback.
+    """
+    season, lookback = config.data.season or 1, config.window.lookback
+    if config.model.anchor != "seasonal" or 1 < season <= lookback:
+        return config, []
+    why = "no season was found" if season == 1 else f"the season has {season} steps, the lookback {lookback}"
+    if asked:
+        remedy = "data.season" if season == 1 else f"window.lookback: {season}"
+        raise DataInvalid(
+            "model.anchor",
+            f"anchor: seasonal needs a season within the lookback; {why}",
+            where="model.anchor",
+            hint=f"set model.anchor: last, or {remedy}",
+        )
+    model = config.model.model_copy(update={"anchor": "last"})
+    return config.model_copy(update={"model": model}), [f"model.anchor: last, because {why}"]
+
+
 def with_possible_levels(
     config: Config, prepared: Prepared, *, windows: int | None, asked: bool
 ) -> tuple[Config, str]:

@@ -177,12 +177,16 @@ def _gates(opened: Opened, series: str | None) -> Figure:
     rows = slice(end - forecaster.lookback, end)
     inputs = network_inputs(context.values[rows][None], forecaster.scaling, np.array(long[:1]))
     layers = gate_activations(forecaster.networks[0], torch.from_numpy(inputs).to(torch.float32))
+    segment = opened.config.model.segment
+    seen = np.arange(
+        end - forecaster.lookback + segment - 1, end, segment
+    )  # a segment is over at its last step
     forward = [number for number, layer in enumerate(layers) if not layer.backward]
     of = f", {context.series_ids[long[0]]}" if len(context) > 1 else ""
     return plot_gates(
         layers,
-        np.where(context.observed[rows, 0], context.values[rows, 0], np.nan),
-        _clock(opened, context.times[rows]),
+        np.where(context.observed[seen, 0], context.values[seen, 0], np.nan),
+        _clock(opened, context.times[seen]),
         title=f"{opened.run.name}: what the gates do over the newest window{of}",
         value_label=opened.preprocess.columns[0],
         time_label=opened.preprocess.time_name,

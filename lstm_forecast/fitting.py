@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from lstm_forecast.forecasting.forecast import Forecaster
     from lstm_forecast.model.reglstm import RegLSTM
     from lstm_forecast.training.course import Epoch, Kept
-    from lstm_forecast.training.loop import Fitted, Recipe, Score
+    from lstm_forecast.training.loop import Fitted
+    from lstm_forecast.training.objective import Score
+    from lstm_forecast.training.recipe import Recipe
 
 Floats = NDArray[np.float64]
 KeptFor = Callable[[str], "Kept"]  # how the training of a part, ``network.0`` or ``again.0``, is kept
@@ -119,6 +121,9 @@ def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
         config, narrowed = choices.with_enough_steps(config, prepared)
         notes += narrowed
     config, season = choices.with_season(config, prepared, frequency)
+    if not shortfall:
+        config, anchored = choices.with_possible_anchor(config, asked=loaded.was_set("model.anchor"))
+        notes += anchored
     windows = len(stages.short_cutoffs(prepared.panel)[0]) if shortfall else None
     asked = loaded.was_set("forecast.intervals.levels")
     config, levels = choices.with_possible_levels(config, prepared, windows=windows, asked=asked)
@@ -176,15 +181,16 @@ def learn(
         keep: how each network's training is kept; None: it is not.
         begin: one trained network per member, whose weights it begins with; none: first weights.
     """
-    scaling = networks.fit_units(config, prepared.panel.until(prepared.splits.train_end))
+    training = prepared.panel.until(prepared.splits.train_end)
     end = prepared.splits.validation_end
     known = prepared.panel.until(end)
     shift = prepared.panel.offsets[:-1] - known.offsets[:-1]
     train, validation = (_moved(w, shift) for w in (prepared.train, prepared.validation))
     first = networks.first_networks(config, features=len(known.columns), device=device, begin=begin)
     seeds = networks.member_seeds(config)
-    recipes = [networks.recipe_of(config, seed=seed, begun=bool(begin)) for seed in seeds]
+    recipes = [networks.recipe_of(config, training, seed=seed, begun=bool(begin)) for seed in seeds]
     members = list(zip(first, recipes, strict=True))
+    scaling = networks.fit_units(config, training)
     return _train_all(
         config, known, scaling, train, validation, members=members, on_epoch=on_epoch, keep=keep
     )
@@ -216,50 +222,11 @@ def learn_again(
     again = networks.first_networks(config, features=len(panel.columns), device=device, begin=begin)
     courses = zip(again, learned.seeds, learned.courses, strict=True)
     for number, (network, seed, course) in enumerate(courses):
-        recipe = replace(networks.recipe_of(config, seed=seed), epochs=course.best_epoch)
+        recipe = replace(networks.recipe_of(config, panel, seed=seed), epochs=course.best_epoch)
         kept = (keep or nothing_kept)(f"again.{number}")
-        train_epochs(network, tensors, windows, recipe, kept=kept)
+        scores = [epoch.val_score for epoch in course.history if epoch.epoch]
+        train_epochs(network, tensors, windows, recipe, scores=scores, kept=kept)
     return networks.forecaster_of(config, again, scaling)
-
-
-def course_line(learned: Learned, start: Start | None = None) -> str:
-    """How the training went, in one line."""
-    if len(learned.courses) > 1:
-        kept = ", ".join(str(course.best_epoch) for course in learned.courses)
-        elapsed_s = sum(course.history[-1].elapsed_s for course in learned.courses)
-        return f"trained {len(learned.courses)} networks in {elapsed_s:.1f} s; kept epochs {kept}"
-    course = learned.courses[0]
-    last = course.history[-1]
-    reasons = {
-        "epochs": "all of them",
-        "patience": "no further gain on validation",
-        "max_time": "training.max_time reached",
-    }
-    untouched = (
-        "the untrained model, which is the naive forecast"
-        if start is None
-        else f"the weights of {start.run} as they were"
-    )
-    chosen = untouched if course.best_epoch == 0 else f"epoch {course.best_epoch}"
-    return (
-        f"trained {last.epoch} epochs in {last.elapsed_s:.1f} s ({reasons[course.stopped]}); kept: {chosen}"
-    )
-
-
-def epoch_fields(number: int, epoch: Epoch, best: int, config: Config) -> Mapping[str, object]:
-    """An epoch of one network as event fields."""
-    network = {"network": number + 1} if config.training.ensemble > 1 else {}
-    return {
-        **network,
-        "epoch": epoch.epoch,
-        "epochs": config.training.epochs,
-        "train_loss": epoch.train_loss,
-        "val_loss": epoch.val_loss,
-        "val_score": epoch.val_score,
-        "grad_norm": epoch.grad_norm,
-        "best_epoch": best,
-        "elapsed_s": round(epoch.elapsed_s, 3),
-    }
 
 
 def _train_all(
@@ -297,7 +264,8 @@ def _train_all(
 def _tensors(config: Config, panel: Panel, scaling: Scaling, device: torch.device) -> PanelTensors:
     from lstm_forecast.data.tensors import panel_tensors
 
-    return panel_tensors(panel, scaling, anchored=config.model.anchor == "last", device=device)
+    season = config.data.season or 1
+    return panel_tensors(panel, scaling, anchor=config.model.anchor, season=season, device=device)
 
 
 def _scorer(
@@ -311,15 +279,15 @@ def _scorer(
 ) -> Callable[[], Score]:
     """What validates the network as it stands: see :class:`Score`.
 
-    A head's answer is proportional to an error in original units unless the target has a transform: then each
-    forecast is taken back to original units before its error is.
+    A head's answer is proportional to an error in original units unless the target has a transform or windows
+    have scales of their own: then each forecast is taken back to original units before its error is.
     """
     import torch
 
-    from lstm_forecast.training.loop import Score, validation_score
+    from lstm_forecast.training.objective import Score, validation_score
 
     weight = torch.from_numpy((scaling.head_unit / scaling.error_unit)[validation.series]).to(tensors.known)
-    if config.data.transform == "none":
+    if config.data.transform == "none" and config.model.normalize != "mean_std":
         return lambda: validation_score(network, tensors, validation, recipe, weight)
     rows = validation.start + recipe.lookback - 1
     ends = known.offsets[1:]

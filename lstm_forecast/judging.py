@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from lstm_forecast import networks
 from lstm_forecast.config import Config
+from lstm_forecast.courses import course_line, epoch_fields
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.scaling import Scaling
 from lstm_forecast.evaluation.held_out import HeldOut, all_forecasts, complete, cutoffs, hold_out_tiers
 from lstm_forecast.evaluation.verdict import Verdict, best_baseline, judge, no_verdict
 from lstm_forecast.events import Events
-from lstm_forecast.fitting import KeptFor, Learned, Plan, course_line, epoch_fields, learn, learn_again
+from lstm_forecast.fitting import KeptFor, Learned, Plan, learn, learn_again
 from lstm_forecast.forecasting.baselines import SIMPLE, baseline_forecasts, naive2
 from lstm_forecast.forecasting.calibration import Calibration, calibrate_conformal, calibrate_quantile
 from lstm_forecast.forecasting.intervals import interval_bounds, measured_coverage

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lstm_forecast.config import Config
 from lstm_forecast.data.panel import Panel
-from lstm_forecast.data.scaling import Scaling, fit_scaling
+from lstm_forecast.data.scaling import Scaling, fit_scaling, season_smape
 
 if TYPE_CHECKING:
     import torch
 
     from lstm_forecast.forecasting.forecast import Forecaster
+    from lstm_forecast.model.losses import LossName, MeasureName
     from lstm_forecast.model.reglstm import RegLSTM
-    from lstm_forecast.training.loop import Recipe
+    from lstm_forecast.training.recipe import Recipe
 
 Seen = Mapping[str, tuple[int, int]]  # by series: fitted on rows before this time, chosen by rows before that
 
@@ -38,35 +39,44 @@ class Start:
     seen: Seen
 
 
-def recipe_of(config: Config, *, seed: int, begun: bool = False) -> Recipe:
+def recipe_of(config: Config, training: Panel, *, seed: int, begun: bool = False) -> Recipe:
     """The training recipe of a settled configuration (no ``auto`` left), for one seed.
 
     Args:
         config: settled.
-        seed: of one network.
+        training: the training rows and nothing else; a sMAPE in the loss is divided by that of the value one
+            season before.
+        seed: of this network.
         begun: whether the network has weights worth something before its first epoch.
     """
-    from lstm_forecast.training.loop import Recipe
+    from lstm_forecast.training.recipe import Recipe, Schedule
 
-    training, window = config.training, config.window
+    how, window = config.training, config.window
     assert isinstance(window.stride, int)
+    loss: tuple[MeasureName, ...] | LossName | Literal["pinball"]
+    loss = (how.loss,) if how.loss == "smape" or how.loss == "mase" else how.loss
+    smape = season_smape(training, config.data.season or 1) if "smape" in loss else 1.0
     return Recipe(
-        epochs=training.epochs,
-        batch_size=training.batch_size,
-        optimizer=training.optimizer,
-        lr=training.lr,
-        weight_decay=training.weight_decay,
-        loss=training.loss,
-        clip_norm=training.clip_norm,
-        patience=training.patience,
-        max_time_s=training.max_time,
+        epochs=how.epochs,
+        batch_size=how.batch_size,
+        optimizer=how.optimizer,
+        lr=how.lr,
+        weight_decay=how.weight_decay,
+        loss=loss,
+        clip_norm=how.clip_norm,
+        patience=how.patience,
+        max_time_s=how.max_time,
         seed=seed,
         lookback=window.lookback,
         horizon=window.horizon,
         stride=window.stride,
         every_step=config.model.supervision == "every_step",
-        untouched_first=(begun or config.model.anchor == "last") and training.patience is not None,
+        untouched_first=(begun or config.model.anchor != "none") and how.patience is not None,
         quantiles=quantile_levels(config),
+        segment=config.model.segment,
+        steps_per_epoch=how.steps_per_epoch,
+        schedule=Schedule(how.schedule, how.warmup_steps, how.epochs),
+        measure_scales={"smape": smape, "mase": 1.0},
     )
 
 
@@ -90,7 +100,9 @@ def build_model(config: Config, *, features: int) -> RegLSTM:
         initial_state=model.initial_state,
         readout=model.readout,
         head_layers=model.head_layers,
-        zero_head=model.anchor == "last",
+        zero_head=model.anchor != "none",
+        segment=model.segment,
+        skip_steps=config.window.lookback if model.linear_skip else 0,
     )
 
 
@@ -132,7 +144,7 @@ def fit_units(config: Config, training: Panel) -> Scaling:
         method=config.scaling.method,
         scaled_range=config.scaling.range,
         per=config.scaling.per,
-        normalize="diff" if config.model.normalize == "diff" else "none",
+        normalize="none" if config.model.normalize == "auto" else config.model.normalize,
         transform=config.data.transform,
         season=config.data.season or 1,
     )
@@ -146,7 +158,8 @@ def forecaster_of(config: Config, networks: Sequence[RegLSTM], scaling: Scaling)
         tuple(networks),
         scaling,
         config.window.lookback,
-        config.model.anchor == "last",
+        config.model.anchor,
+        config.data.season or 1,
         lowest_values(config.forecast.minimum, scaling),
         quantile_levels(config),
     )

@@ -20,6 +20,7 @@ from lstm_forecast.data.panel import (
 )
 from lstm_forecast.data.reader import ReadOptions, Table
 from lstm_forecast.data.splits import Splits, check_lengths, split_panel
+from lstm_forecast.data.table import cut_table
 from lstm_forecast.data.transform import check_transform
 from lstm_forecast.data.windows import Windows, windows_in
 from lstm_forecast.errors import DataInvalid
@@ -38,7 +39,7 @@ class Prepared:
 
 
 def read_input(config: Config, path: str) -> Table:
-    """Reads a file, a folder or a pattern by the configuration's ``data`` section."""
+    """Reads a file, a folder or a pattern by the configuration's ``data`` section, up to ``data.until``."""
     data = config.data
     options = ReadOptions(
         time=data.time,
@@ -59,7 +60,8 @@ def read_input(config: Config, path: str) -> Table:
         strict=data.strict,
         max_bytes=data.max_bytes,
     )
-    return read_files(path, options)
+    table = read_files(path, options)
+    return table if data.until is None else cut_table(table, data.until)
 
 
 def frequency_of(config: Config, table: Table) -> Frequency:

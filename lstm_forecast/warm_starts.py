@@ -132,7 +132,10 @@ def _refuse_other(source: Opened, plan: Plan) -> None:
     """
     handle = source.run.handle
     here, there = config_values(plan.config), config_values(source.config)
-    keys = [key for key in here if key.startswith("model.") or key in SAME]
+    same = (
+        (*SAME, "window.lookback") if plan.config.model.linear_skip else SAME
+    )  # the skip has a weight a step
+    keys = [key for key in here if key.startswith("model.") or key in same]
     pairs = {key: (yaml_text(here[key]), yaml_text(there[key])) for key in keys}
     mine, other = plan.prepared.panel.columns, source.preprocess.columns
     pairs["target"] = (mine[0], other[0])

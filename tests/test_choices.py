@@ -132,6 +132,18 @@ def test_the_season_is_the_calendars_or_found_in_the_training_rows_alone(tmp_pat
     assert planned(csv)[0].config.data.season == 1
 
 
+def test_a_seasonal_anchor_needs_its_season_within_the_lookback(tmp_path: Path) -> None:
+    seasonal = plan(tmp_path, 300, "model.anchor=seasonal")
+    assert seasonal[0].config.model.anchor == "seasonal"
+    with pytest.raises(DataInvalid, match="the season has 90 steps, the lookback 60") as caught:
+        plan(tmp_path, 300, "model.anchor=seasonal", "data.season=90")
+    assert (caught.value.id, caught.value.where) == ("model.anchor", "model.anchor")
+    assert caught.value.hint == "set model.anchor: last, or window.lookback: 90"
+    with pytest.raises(DataInvalid, match="no season was found") as caught:
+        plan(tmp_path, 300, "model.anchor=seasonal", "data.season=1")
+    assert caught.value.hint == "set model.anchor: last, or data.season"
+
+
 def test_what_was_chosen_settles_to_itself(tmp_path: Path) -> None:
     for sets in ((), ("model.head=quantile",), ("data.transform=diff",), ("forecast.intervals.levels=[50]",)):
         config = plan(tmp_path, 300, *sets)[0].config

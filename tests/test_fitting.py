@@ -10,10 +10,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from lstm_forecast.courses import course_line
 from lstm_forecast.events import Event, Events
-from lstm_forecast.fitting import Learned, Plan, course_line, learn, learn_again, plan_training
+from lstm_forecast.fitting import Learned, Plan, learn, learn_again, plan_training
 from lstm_forecast.model.reglstm import RegLSTM
 from lstm_forecast.networks import build_model, member_seeds, recipe_of
+from lstm_forecast.training.recipe import Recipe
 from tests.training.jobs import days, job, momentum, trained, write_csv
 
 Floats = NDArray[np.float64]
@@ -180,10 +182,11 @@ def test_each_network_is_trained_again_for_its_own_best_number_of_epochs(
     sound = loop.train_epochs
 
     def watched(
-        model: RegLSTM, tensors: object, windows: object, recipe: loop.Recipe, *, kept: object
+        model: RegLSTM, tensors: object, windows: object, recipe: Recipe, *, scores: list[float], kept: object
     ) -> None:
         told.append((recipe.seed, recipe.epochs))
-        sound(model, tensors, windows, recipe, kept=kept)  # type: ignore[arg-type]
+        assert scores == [epoch.val_score for epoch in courses[len(told) - 1].history if epoch.epoch]
+        sound(model, tensors, windows, recipe, scores=scores, kept=kept)  # type: ignore[arg-type]
 
     monkeypatch.setattr(loop, "train_epochs", watched)
     again = learn_again(plan.config, plan.prepared, replace(tested, courses=courses))
@@ -220,10 +223,12 @@ def test_one_line_says_how_the_training_went(tmp_path: Path) -> None:
 def test_the_head_and_the_recipe_follow_the_configuration(tmp_path: Path) -> None:
     plan, found = learned(shops(tmp_path), {**KEEP_LAST, "data.series_id": "id", "model.head": "quantile"})
     levels = (0.025, 0.1, 0.5, 0.9, 0.975)
-    recipe = recipe_of(plan.config, seed=5)
+    training = plan.prepared.panel.until(plan.prepared.splits.train_end)
+    recipe = recipe_of(plan.config, training, seed=5)
     assert (recipe.loss, recipe.quantiles, recipe.seed) == ("pinball", levels, 5)
     assert build_model(plan.config, features=1).num_quantiles == 5
     assert found.forecaster.levels == levels
     plain = plan_training(job(shops(tmp_path), {"data.series_id": "id"}), Events()).config
-    assert (recipe_of(plain, seed=0).loss, recipe_of(plain, seed=0).quantiles) == ("mse", ())
+    simple = recipe_of(plain, training, seed=0)
+    assert (simple.loss, simple.quantiles) == ("mse", ())
     assert build_model(plain, features=1).num_quantiles == 0

@@ -16,6 +16,7 @@ def conflicts(loaded: Loaded) -> list[Problem]:
     rules = (
         _supervision_conflicts,
         _model_conflicts,
+        _segment_conflicts,
         _data_conflicts,
         _transform_conflicts,
         _head_conflicts,
@@ -34,6 +35,10 @@ def _supervision_conflicts(loaded: Loaded) -> Iterator[Problem]:
         reason = "the cell state exists only at the end of a window"
         remedy = "write model.supervision: last, or model.readout: hidden"
         yield from _if_set(loaded, ("model.supervision", "model.readout"), reason, remedy)
+    if model.supervision == "every_step" and model.normalize in ("last", "mean_std"):
+        reason = "earlier steps of the window would see its end"
+        remedy = "write model.supervision: last, or model.normalize: diff"
+        yield from _if_set(loaded, ("model.supervision", "model.normalize"), reason, remedy)
     if model.normalize == "diff" and model.anchor == "none":
         reason = "the network would see no level"
         remedy = "write model.anchor: last, or model.normalize: none"
@@ -55,6 +60,19 @@ def _model_conflicts(loaded: Loaded) -> Iterator[Problem]:
         reason = f"the list has {count} {'width' if count == 1 else 'widths'}"
         remedy = f"write model.num_layers: {count}, or remove it"
         yield from _if_set(loaded, ("model.hidden_size", "model.num_layers"), reason, remedy)
+
+
+def _segment_conflicts(loaded: Loaded) -> Iterator[Problem]:
+    lookback, segment = loaded.config.window.lookback, loaded.config.model.segment
+    if lookback % segment:
+        reason = f"{lookback} steps are not whole segments of {segment}"
+        fitting = max(lookback // segment, 1) * segment
+        remedy = f"write window.lookback: {fitting}, or model.segment: 1"
+        yield _conflict(loaded, ("window.lookback", "model.segment"), reason, remedy)
+    if loaded.config.training.steps_per_epoch is not None and loaded.config.window.stride not in ("auto", 1):
+        reason = "the first draws from all windows, the second takes every so many"
+        remedy = "remove window.stride or training.steps_per_epoch"
+        yield from _if_set(loaded, ("training.steps_per_epoch", "window.stride"), reason, remedy)
 
 
 def _data_conflicts(loaded: Loaded) -> Iterator[Problem]:
@@ -82,10 +100,18 @@ def _transform_conflicts(loaded: Loaded) -> Iterator[Problem]:
         reason = "the forecast would repeat the last change"
         remedy = "write model.anchor: none, or data.transform: none"
         yield from _if_set(loaded, ("data.transform", "model.anchor"), reason, remedy)
-    if model.normalize == "diff":
+    if model.normalize not in ("auto", "none"):
         reason = "the network would see changes of changes"
         remedy = "write model.normalize: none, or data.transform: none"
         yield from _if_set(loaded, ("data.transform", "model.normalize"), reason, remedy)
+    if _measured(loaded.config.training.loss):
+        reason = "the forecast of a step is a sum over the steps before it"
+        remedy = "write training.loss: mae, or data.transform: none"
+        yield from _if_set(loaded, ("data.transform", "training.loss"), reason, remedy)
+
+
+def _measured(loss: object) -> bool:
+    return isinstance(loss, tuple) or loss in ("smape", "mase")
 
 
 def _head_conflicts(loaded: Loaded) -> Iterator[Problem]:

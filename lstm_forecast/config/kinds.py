@@ -177,6 +177,12 @@ def _check_levels(value: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(trimmed(level) for level in sorted(value))
 
 
+def _check_measures(names: tuple[str, str]) -> tuple[str, str]:
+    if names[0] == names[1]:
+        raise PydanticCustomError("range", "the same measure twice")
+    return names
+
+
 def _check_baselines(value: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(value)) < len(value):
         raise PydanticCustomError("range", "a baseline stands twice")
@@ -283,3 +289,12 @@ Baselines = Annotated[
     AfterValidator(_check_baselines),
     Says("list of naive, seasonal_naive, drift, mean, ets, theta, each once, at least one of the first four"),
 ]
+Measure = Literal["smape", "mase"]
+Loss = (
+    Literal["mse", "mae", "huber", "smape", "mase", "pinball"]
+    | Annotated[
+        tuple[Measure, Measure],
+        AfterValidator(_check_measures),
+        Says("the list [smape, mase]"),
+    ]
+)

@@ -10,6 +10,7 @@ from lstm_forecast.config.kinds import (
     Device,
     Epochs,
     Levels,
+    Loss,
     Origins,
     PathText,
     Pause,
@@ -113,13 +114,23 @@ class ModelConfig(BaseModel):
     head_layers: Annotated[tuple[Width, ...], Field(max_length=16)] = Field(
         (), description="Widths of dense layers between the final state and the forecast."
     )
-    normalize: Literal["auto", "none", "diff"] = Field(
-        "auto",
-        description="What the network sees: none the scaled level, diff its changes; "
-        "auto is diff where supervision is every_step and anchor is last.",
+    segment: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        1,
+        description="Consecutive steps that the network reads as one; lookback is a multiple of it.",
     )
-    anchor: Literal["none", "last"] = Field(
-        "last", description="What the head's output is added to: nothing, or the last observed value."
+    normalize: Literal["auto", "none", "diff", "last", "mean_std"] = Field(
+        "auto",
+        description="What the network sees: none the scaled level, diff its changes, last the level less "
+        "that of the window's end, mean_std less the window's mean and over its deviation; "
+        "auto is diff where supervision is every_step and there is an anchor.",
+    )
+    anchor: Literal["none", "last", "seasonal"] = Field(
+        "last",
+        description="What the head's output is added to: nothing, the last observed value, "
+        "or the value one season before.",
+    )
+    linear_skip: bool = Field(
+        False, description="Whether a linear map from the window to the horizon is added beside the network."
     )
     supervision: Literal["auto", "last", "every_step"] = Field(
         "auto",
@@ -142,17 +153,31 @@ class TrainingConfig(BaseModel):
     model_config = RULES
 
     epochs: Epochs = Field(100, description="Largest number of passes over the training windows.")
+    steps_per_epoch: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        None,
+        description="Batches per epoch, of windows drawn with every series as likely as the other; "
+        "null takes each window of the stride once.",
+    )
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         32, description="Number of windows per training step."
     )
     optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="Rule that updates the weights.")
     lr: Positive = Field(0.001, description="Learning rate of the optimizer.")
+    schedule: Literal["none", "step", "cosine", "plateau"] = Field(
+        "none",
+        description="How the learning rate falls: to a tenth after each third of the epochs, along a cosine "
+        "to 0 at the last one, or to a half where validation stays on a plateau.",
+    )
+    warmup_steps: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        0, description="Training steps at the beginning over which the learning rate rises from 0."
+    )
     weight_decay: Annotated[float, Field(ge=0, le=1_000_000)] = Field(
         0.0, description="Pull of the weights towards zero."
     )
-    loss: Literal["mse", "mae", "huber", "pinball"] = Field(
+    loss: Loss = Field(
         "mse",
-        description="Error that training makes small; pinball is that of the quantile head, and no other.",
+        description="Error that training makes small; smape and mase are taken in original units, and a list "
+        "of both adds them; pinball is that of the quantile head, and no other.",
     )
     clip_norm: Positive | None = Field(
         1.0, description="Largest norm of the gradient, longer ones are shortened; null never shortens."

@@ -87,6 +87,10 @@ class DataConfig(BaseModel):
     max_bad_rows: Rows = Field(0, description="How many rows bad_rows: skip may leave out before it fails.")
     strict: bool = Field(False, description="Whether warnings of the reader become errors.")
     max_bytes: SizeBytes = Field(8 * 2**30, description="Largest input read, counted after decompression.")
+    until: Count | DateText | None = Field(
+        None,
+        description="Last date that is read, or number of rows of each series; what comes after is left out.",
+    )
     season: Steps | None = Field(
         None, description="Number of steps in one season; null infers it from the training rows."
     )

@@ -70,6 +70,8 @@ def _supervision(config: Config, _: Loaded) -> _Choice | None:
         return _Choice(key, "last", "with bidirectional: true every step sees the ones after it")
     if model.readout != "hidden":
         return _Choice(key, "last", f"readout: {model.readout} exists only at the end of a window")
+    if model.normalize in ("last", "mean_std"):
+        return _Choice(key, "last", f"normalize: {model.normalize} looks at the whole window")
     return _Choice(key, "every_step", "every step of this network sees only the past")
 
 
@@ -87,9 +89,9 @@ def _normalize(config: Config, _: Loaded) -> _Choice | None:
         return _Choice(key, "none", "data.transform: diff already forecasts changes")
     if model.supervision != "every_step":
         return _Choice(key, "none", f"supervision is {model.supervision}")
-    if model.anchor != "last":
-        return _Choice(key, "none", f"with anchor: {model.anchor} the network must see the level")
-    return _Choice(key, "diff", "supervision is every_step and anchor is last")
+    if model.anchor == "none":
+        return _Choice(key, "none", "with anchor: none the network must see the level")
+    return _Choice(key, "diff", f"supervision is every_step and anchor is {model.anchor}")
 
 
 def _nonlinearity(config: Config, _: Loaded) -> _Choice | None:
@@ -117,6 +119,8 @@ def _stride(config: Config, _: Loaded) -> _Choice | None:
     lookback, key = config.window.lookback, "window.stride"
     if config.window.stride != "auto":
         return None
+    if config.training.steps_per_epoch is not None:
+        return _Choice(key, 1, "training.steps_per_epoch draws from all windows")
     if config.model.supervision == "last":
         return _Choice(key, 1, "supervision is last")
     why = f"it is a sixth of lookback {lookback}, and supervision is every_step"

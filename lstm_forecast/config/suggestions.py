@@ -14,15 +14,9 @@ PLANNED_KEYS = (
     "data.timezone",
     "data.resample",
     "data.bad_series",
-    "data.until",
     "data.calendar",
     "data.calendar_features",
     "data.holidays",
-    "model.segment",
-    "model.linear_skip",
-    "training.steps_per_epoch",
-    "training.schedule",
-    "training.warmup_steps",
     "training.precision",
     "training.threads",
     "training.compile",
@@ -36,9 +30,7 @@ PLANNED_VALUES: dict[str, tuple[object, ...]] = {
     "data.transform": ("auto",),
     "split.validation": (0,),
     "window.lookback": ("auto",),
-    "model.normalize": ("last", "mean_std"),
-    "model.anchor": ("seasonal", "auto"),
-    "training.loss": ("smape", "mase"),
+    "model.anchor": ("auto",),
 }
 
 # Names from other forecasting libraries, Keras and PyTorch, without underscores and capitals.

@@ -21,7 +21,11 @@ from lstm_forecast.data.transform import Transform, transformed, transformed_pan
 Floats = NDArray[np.float64]
 Method = Literal["minmax", "standard", "robust", "none"]
 Per = Literal["series", "global"]
-Normalize = Literal["none", "diff"]
+Normalize = Literal["none", "diff", "last", "mean_std"]
+Anchor = Literal["none", "last", "seasonal"]
+WINDOWED: tuple[Normalize, ...] = ("last", "mean_std")  # what is taken out of each window by itself
+# Of the standard deviation of the training differences: a window's own scale is never taken to be less.
+_LEAST_SCALE = 0.1
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,9 @@ class Scaling:
     """Plain numbers, each [S, C] in units of the transformed values unless said.
 
     Attributes:
-        normalize: what the network sees: the scaled level (``none``) or scaled differences (``diff``).
+        normalize: what the network sees: the scaled level (``none``), scaled differences (``diff``), or the
+            scaled level less that of the window's end (``last``), or less the window's mean and over its
+            standard deviation (``mean_std``; Kim et al. 2022, RevIN, without its weights).
         transform: what was done to the target first.
         offset: value that becomes 0.
         unit: spread that becomes 1.
@@ -65,6 +71,11 @@ class Scaling:
     def head_unit(self) -> Floats:
         """Units of the transformed target in one unit of the network's answer: [S]."""
         return (self.step_unit if self.normalize == "diff" else self.unit)[:, 0]
+
+    @property
+    def floor(self) -> Floats:
+        """Lowest scale of a window, which may hold equal values, in units of the scaled level: [S, C]."""
+        return np.asarray(_LEAST_SCALE * self.step_unit / self.unit)
 
     @property
     def error_unit(self) -> Floats:
@@ -147,10 +158,34 @@ def network_inputs(values: Floats, scaling: Scaling, series: NDArray[np.int64]) 
     if scaling.transform != "none":
         values = values.copy()
         values[:, :, 0] = transformed(values[:, :, 0], scaling.transform)
-    if scaling.normalize == "none":
-        return (values - scaling.offset[series, None]) / scaling.unit[series, None]
+    if scaling.normalize != "diff":
+        scaled = (values - scaling.offset[series, None]) / scaling.unit[series, None]
+        if scaling.normalize == "last":
+            return np.asarray(scaled - scaled[:, -1:])
+        if scaling.normalize == "mean_std":
+            scale = np.maximum(scaled.std(axis=1), scaling.floor[series])
+            return np.asarray((scaled - scaled.mean(axis=1, keepdims=True)) / scale[:, None])
+        return np.asarray(scaled)
     steps = np.diff(values, axis=1, prepend=values[:, :1])
     return steps / scaling.step_unit[series, None]
+
+
+def window_frame(values: Floats, scaling: Scaling, series: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Where an answer of 0 lies without an anchor, and what one of 1 adds: [B] each, transformed units.
+
+    Args:
+        values: what the network reads, [B, L, C] in original units.
+        scaling: the units.
+        series: of each window.
+    """
+    unit = scaling.head_unit[series]
+    if scaling.normalize not in WINDOWED:
+        return scaling.offset[series, 0], unit
+    target = transformed(values[:, :, 0], scaling.transform)
+    if scaling.normalize == "last":
+        return target[:, -1], unit
+    lowest = scaling.floor[series, 0] * unit
+    return target.mean(axis=1), np.maximum(target.std(axis=1), lowest)
 
 
 def outside_range(inputs: Floats, scaling: Scaling, series: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -169,6 +204,8 @@ def _input_ends(
 ) -> tuple[Floats, Floats]:
     """Lowest and highest input of each column [C], of training values [n, C]; both 0 where there is none."""
     inputs = np.diff(values, axis=0) / step_unit if normalize == "diff" else (values - offset) / unit
+    if normalize in WINDOWED and np.any(~np.isnan(inputs)):
+        return _windowed_ends(inputs, normalize)
     if normalize == "diff":  # what stands for the difference of a window's first step
         inputs = np.concatenate([inputs, np.zeros((1, values.shape[1]))])
     elif transform == "diff":
@@ -179,6 +216,21 @@ def _input_ends(
     low = np.min(inputs, axis=0, initial=np.inf, where=~np.isnan(inputs))
     high = np.max(inputs, axis=0, initial=-np.inf, where=~np.isnan(inputs))
     return np.where(empty, 0.0, low), np.where(empty, 0.0, high)
+
+
+def _windowed_ends(scaled: Floats, normalize: Normalize) -> tuple[Floats, Floats]:
+    """Ends [C] of inputs that each window brings about its own level, of scaled training values [n, C].
+
+    Less the last value no input is further from 0 than the training values are apart. Less the mean and over
+    the deviation, none is further than the root of the window's length, whatever the values are.
+    """
+    known = ~np.isnan(scaled)
+    low = np.min(scaled, axis=0, initial=np.inf, where=known)
+    high = np.max(scaled, axis=0, initial=-np.inf, where=known)
+    apart = np.where(known.any(axis=0), high - low, 0.0)
+    if normalize == "mean_std":
+        apart = np.full(scaled.shape[1], np.sqrt(2.0**63))
+    return -apart, apart
 
 
 def _fit_column(values: Floats, method: Method, scaled_range: tuple[float, float]) -> tuple[float, float]:
@@ -229,6 +281,20 @@ def _season_scales(values: Floats, season: int) -> tuple[float, float]:
         return 0.0, 0.0
     magnitude = _magnitude(steps)
     return float(np.mean(steps)), float(np.sqrt(np.mean((steps / magnitude) ** 2))) * magnitude
+
+
+def season_smape(training: Panel, season: int) -> float:
+    """The sMAPE in percent of the value one season before, its mean over the series; 1 where it is 0."""
+    found = []
+    for s in range(len(training)):
+        rows = training.rows(s)
+        values = np.where(training.observed[rows, 0], training.values[rows, 0], np.nan)
+        lag = season if len(values) > season else 1
+        size = np.abs(values[lag:]) + np.abs(values[:-lag])
+        shares = 200 * np.abs(values[lag:] - values[:-lag]) / np.where(size > 0, size, 1.0)
+        found += [float(np.nanmean(shares))] if np.any(~np.isnan(shares)) else []
+    mean = float(np.mean(found)) if found else 0.0
+    return mean if mean > 0 else 1.0
 
 
 def _magnitude(values: Floats) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from lstm_forecast.data.dates import TimeFormat
 from lstm_forecast.data.findings import Notice
+from lstm_forecast.errors import DataInvalid
+
+_BARE_DATE = len("2024-01-31")
 
 
 @dataclass(frozen=True)
@@ -89,3 +92,43 @@ class Table:
     def place(self, row: int) -> str:
         """``file:line`` of a row."""
         return f"{self.file_of(int(self.series[row]))}:{self.lines[row]}"
+
+
+def cut_table(table: Table, until: int | str) -> Table:
+    """The table without the rows after a date, or after so many rows of each series; its account says so.
+
+    Args:
+        table: what was read.
+        until: number of rows of each series, or the last date; one without a time of day is a whole day.
+
+    Raises:
+        DataInvalid: nothing is left, or a date for rows without dates.
+    """
+    if isinstance(until, int):
+        first = np.searchsorted(table.series, np.arange(len(table.series_ids)))
+        keep = np.arange(len(table.series)) - first[table.series] < until
+    elif table.time_format.kind == "row":
+        raise DataInvalid(
+            "data.until",
+            f"{until} is a date, and the rows have none",
+            where=table.source.path,
+            hint="set data.until to a number of rows, or name the column of the times: data.time",
+        )
+    else:
+        moment = np.datetime64(until, "us").astype(np.int64)
+        keep = table.times <= moment + (24 * 3_600_000_000 - 1 if len(until) == _BARE_DATE else 0)
+    if not keep.any():
+        raise DataInvalid(
+            "data.until",
+            f"no row lies before {until}",
+            where=table.source.path,
+            details=[f"expected: a date from {table.time_format.format(table.times[:1])[0]} on"],
+            hint="set a later data.until, or remove it",
+        )
+    line = f"rows after data.until {until} are left out: {np.count_nonzero(~keep):,}"
+    parts = {name: getattr(table, name)[keep] for name in ("series", "times", "values", "lines")}
+    used, series = np.unique(parts["series"], return_inverse=True)
+    ids = tuple(table.series_ids[s] for s in used)
+    paths = tuple(table.paths[s] for s in used) if table.paths else ()
+    account = (*table.account, line)
+    return replace(table, **parts | {"series": series, "series_ids": ids, "account": account, "paths": paths})

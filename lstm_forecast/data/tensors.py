@@ -11,11 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lstm_forecast.data.panel import Panel
-from lstm_forecast.data.scaling import Scaling
-from lstm_forecast.data.transform import transformed_panel
+from lstm_forecast.data.scaling import WINDOWED, Anchor, Normalize, Scaling
+from lstm_forecast.data.transform import Transform, transformed_panel
+from lstm_forecast.data.windows import season_rows
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -23,31 +27,68 @@ class PanelTensors:
     """A panel as the network uses it.
 
     Attributes:
-        inputs: float32 [N, F], what the network sees.
-        levels: [N], the target in units of the head; float64, but float32 where the device has no float64.
+        inputs: float32 [N, F], what the network sees, but for what is taken out window by window.
+        levels: [N], the transformed target in units of the head; float64, but float32 where the device has
+            no float64.
         known: float32 [N], 1 where the target was observed, 0 where it was filled.
-        anchored: whether the head gives the difference from the last observed value.
+        anchor: what the head's answer is added to.
+        season: steps per season, m.
+        normalize: what is taken out of each window, ``last`` or ``mean_std``; else nothing here.
+        begin: int64 [N], first flat row of each row's series; None unless the anchor is seasonal.
+        floor: float32 [N, F], lowest scale of a window in units of the inputs; None unless mean_std.
         first: float32 [N, F], what a window that begins at a row sees in its first step, where inputs are
             differences and that step has nothing before it; None where it sees the row's own inputs.
+        units: the way from units of the head to original ones, for losses that are taken there.
     """
 
     inputs: Tensor
     levels: Tensor
     known: Tensor
-    anchored: bool
+    anchor: Anchor
+    season: int
+    normalize: Normalize
+    begin: Tensor | None
+    floor: Tensor | None
     first: Tensor | None
+    units: Units
+
+
+@dataclass(frozen=True)
+class Units:
+    """From a level in units of the head to the target in its own.
+
+    Attributes:
+        transform: of the target.
+        unit: float32 [N], transformed units in one of the head's; that of each row's series.
+        origin: float32 [N], transformed value where the level is 0.
+        error: float32 [N], the MASE scale.
+    """
+
+    transform: Transform
+    unit: Tensor
+    origin: Tensor
+    error: Tensor
 
 
 @dataclass(frozen=True)
 class Batch:
-    """``x`` [B, L, F]; ``y`` and ``weight`` [B, H], or [B, L, H] with every step supervised."""
+    """``x`` [B, L, F]; ``y`` and ``weight`` [B, H], or [B, T, H] at T supervised steps.
+
+    ``base`` is what answers are added to, in units of the head: of y's shape, or [B, T, 1]; ``scale`` is what
+    they are multiplied by before, [B, 1] or 1; ``start`` [B] are the flat rows that the windows begin at.
+    """
 
     x: Tensor
     y: Tensor
     weight: Tensor
+    base: Tensor
+    scale: Tensor
+    start: Tensor
 
 
-def panel_tensors(panel: Panel, scaling: Scaling, *, anchored: bool, device: torch.device) -> PanelTensors:
+def panel_tensors(
+    panel: Panel, scaling: Scaling, *, anchor: Anchor, season: int, device: torch.device
+) -> PanelTensors:
     """Moves a panel without empty cells to a device, in the units of the network."""
     series = np.repeat(np.arange(len(panel)), panel.lengths)
     values = transformed_panel(panel, scaling.transform)
@@ -68,16 +109,29 @@ def panel_tensors(panel: Panel, scaling: Scaling, *, anchored: bool, device: tor
         known[starts] = False
     # An anchored target is a difference: measured from the series' first value it keeps its digits also where
     # the level is large and the moves are small.
+    counted = anchor != "none" or scaling.normalize in WINDOWED
     begin = values[np.minimum(panel.offsets[:-1], len(values) - 1), 0]
-    origin = begin if anchored else scaling.offset[:, 0]
+    origin = begin if counted else scaling.offset[:, 0]
     levels = (values[:, 0] - origin[series]) / scaling.head_unit[series]
     wide = torch.float32 if device.type == "mps" else torch.float64
+
+    def narrow(array: Floats) -> Tensor:
+        return torch.from_numpy(array).to(torch.float32).to(device)
+
     return PanelTensors(
-        inputs=torch.from_numpy(inputs).to(torch.float32).to(device),
+        inputs=narrow(inputs),
         levels=torch.from_numpy(levels).to(wide).to(device),
         known=torch.from_numpy(known).to(torch.float32).to(device),
-        anchored=anchored,
-        first=None if first is None else torch.from_numpy(first).to(torch.float32).to(device),
+        anchor=anchor,
+        season=season,
+        normalize=scaling.normalize,
+        begin=torch.from_numpy(panel.offsets[series]).to(device) if anchor == "seasonal" else None,
+        floor=narrow(scaling.floor[series]) if scaling.normalize == "mean_std" else None,
+        first=None if first is None else narrow(first),
+        units=Units(
+            scaling.transform,
+            *(narrow(array[series]) for array in (scaling.head_unit, origin, scaling.error_unit)),
+        ),
     )
 
 
@@ -86,29 +140,56 @@ def gather_inputs(tensors: PanelTensors, start: Tensor, lookback: int) -> Tensor
     x = tensors.inputs[start[:, None] + torch.arange(lookback, device=start.device)]
     if tensors.first is not None:
         x[:, 0] = tensors.first[start]
+    if tensors.normalize == "last":
+        return x - x[:, -1:]
+    if tensors.floor is not None:
+        deviation = x.std(dim=1, keepdim=True, correction=0)
+        return (x - x.mean(dim=1, keepdim=True)) / torch.maximum(deviation, tensors.floor[start, None])
     return x
 
 
 def gather_batch(
-    tensors: PanelTensors, start: Tensor, *, lookback: int, horizon: int, every_step: bool
+    tensors: PanelTensors,
+    start: Tensor,
+    *,
+    lookback: int,
+    horizon: int,
+    every_step: bool,
+    segment: int = 1,
 ) -> Batch:
     """Inputs and targets of the windows that begin at flat rows ``start`` [B].
 
-    With ``every_step`` the targets of step t are the H values after it ("forking sequences", Wen et al. 2017,
-    arXiv 1711.11053); else only those after the window's end.
+    With ``every_step`` the targets of a step are the H values after it ("forking sequences", Wen et al. 2017,
+    arXiv 1711.11053), at the last step of every segment; else only those after the window's end.
     """
-    rows = start[:, None] + torch.arange(lookback + horizon, device=start.device)
+    device = start.device
+    rows = start[:, None] + torch.arange(lookback + horizon, device=device)
     levels, known = tensors.levels[rows], tensors.known[rows]
-    if every_step:
-        y = levels.unfold(1, horizon, 1)[:, 1:]  # [B, L, H]
-        weight = known.unfold(1, horizon, 1)[:, 1:]
-        anchor = levels[:, :lookback, None]
+    first = segment if every_step else lookback
+    y = levels.unfold(1, horizon, 1)[:, first::segment]  # [B, T, H]
+    weight = known.unfold(1, horizon, 1)[:, first::segment]
+    scale = torch.ones(1, 1, dtype=levels.dtype, device=device)
+    if tensors.anchor == "seasonal":
+        back = torch.from_numpy(season_rows(horizon, tensors.season)).to(device)
+        ends = torch.arange(first - 1, lookback, segment, device=device)
+        before = start[:, None, None] + ends[:, None] + back  # [B, T, H]
+        assert tensors.begin is not None
+        weight = weight * (before >= tensors.begin[start, None, None])
+        base = tensors.levels[before.clamp(min=0)]
+    elif tensors.anchor == "last" or tensors.normalize == "last":
+        base = levels[:, first - 1 : lookback : segment, None]  # [B, T, 1]
     else:
-        y, weight = levels[:, lookback:], known[:, lookback:]  # [B, H]
-        anchor = levels[:, lookback - 1 : lookback]
-    if tensors.anchored:
-        y = y - anchor
-    return Batch(gather_inputs(tensors, start, lookback), y.to(torch.float32), weight)
+        base = torch.zeros_like(levels[:, :1, None])
+    if tensors.floor is not None:
+        past = levels[:, :lookback]
+        lowest = tensors.floor[start, 0].to(levels)[:, None]
+        scale = torch.maximum(past.std(dim=1, keepdim=True, correction=0), lowest)  # [B, 1]
+        if tensors.anchor == "none":
+            base = past.mean(dim=1)[:, None, None]
+    y = (y - base) / scale[:, :, None]
+    if not every_step:
+        y, weight, base = y[:, 0], weight[:, 0], base[:, 0]
+    return Batch(gather_inputs(tensors, start, lookback), y.to(torch.float32), weight, base, scale, start)
 
 
 def final_outputs(

@@ -41,16 +41,16 @@ def transformed_panel(panel: Panel, transform: Transform) -> Floats:
     return values
 
 
-def restored(changed: Floats, last: Floats, transform: Transform, *, anchored: bool) -> Floats:
+def restored(changed: Floats, base: Floats, transform: Transform, *, anchored: bool) -> Floats:
     """Forecasts in original units from forecasts of the transformed target: [B, H].
 
     Args:
-        changed: [B, H]: with ``anchored`` the transformed value less that of the last row, else the value.
-        last: the last known value, [B] in original units. A change of 0 gives it back bit for bit.
+        changed: [B, H]: with ``anchored`` the transformed value less that of the base, else the value.
+        base: known values in original units, one for each step or one for all: [B, H] or [B, 1]; with
+            ``diff`` the last one. A change of 0 gives it back bit for bit.
         transform: what was done to the target.
-        anchored: whether ``changed`` is counted from the last row.
+        anchored: whether ``changed`` is counted from the base.
     """
-    base = last[:, None]
     if transform == "log":
         return base * np.exp(changed) if anchored else np.exp(changed)
     if transform == "log1p":

@@ -61,3 +61,9 @@ def thin(windows: Windows, *, stride: int, phase: int) -> Windows:
     shift = np.minimum(phase, counts - 1)[windows.series]
     keep = (within >= shift) & ((within - shift) % stride == 0)
     return Windows(windows.start[keep], windows.series[keep])
+
+
+def season_rows(horizon: int, season: int) -> NDArray[np.int64]:
+    """Rows from the last known one to that of the same season as each step ahead: [H], 0 or less."""
+    steps = np.arange(1, horizon + 1)
+    return steps - season * -(-steps // season)

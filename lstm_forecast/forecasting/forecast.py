@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from lstm_forecast.data.panel import Panel
-from lstm_forecast.data.scaling import Scaling, network_inputs, outside_range
+from lstm_forecast.data.scaling import Anchor, Scaling, network_inputs, outside_range, window_frame
 from lstm_forecast.data.transform import restored
+from lstm_forecast.data.windows import season_rows
 from lstm_forecast.errors import UsageError
 from lstm_forecast.model.reglstm import RegLSTM
 
@@ -48,7 +49,8 @@ class Forecaster:
         networks: in evaluation mode, on one device; the mean of their answers is the forecast.
         scaling: units of all series.
         lookback: L.
-        anchored: whether the answer is a difference from the last row.
+        anchor: what the answer is added to: nothing, the last value, or that of the season before.
+        season: steps per season, m.
         minimum: lowest value a forecast may have, by series [S]; -inf for none.
         levels: quantile levels of the head, ascending, 0.5 among them; empty for a point head.
     """
@@ -56,7 +58,8 @@ class Forecaster:
     networks: tuple[RegLSTM, ...]
     scaling: Scaling
     lookback: int
-    anchored: bool
+    anchor: Anchor
+    season: int
     minimum: Floats
     levels: tuple[float, ...] = ()
 
@@ -149,40 +152,30 @@ class Forecaster:
                 for network in self.networks
             ]
         answer = torch.stack(answers).to("cpu", torch.float64).mean(dim=0).numpy()
-        last = window[:, -1, 0]
         if not self.levels:
-            return Outlook(self._original(answer, last, series), None)
-        each = [self._original(answer[:, :, q], last, series) for q in range(len(self.levels))]
+            return Outlook(self._original(answer, window, series), None)
+        each = [self._original(answer[:, :, q], window, series) for q in range(len(self.levels))]
         # Sorting quantiles that cross never makes them worse (Chernozhukov, Fernandez-Val & Galichon 2010).
         quantiles = np.sort(np.stack(each, axis=-1), axis=-1)
         return Outlook(quantiles[:, :, self.levels.index(0.5)], quantiles)
 
-    def _original(self, answers: Floats, last: Floats, series: Rows) -> Floats:
-        return original_units(
-            answers, last, self.scaling, series, anchored=self.anchored, minimum=self.minimum
-        )
+    def _original(self, answers: Floats, window: Floats, series: Rows) -> Floats:
+        """The networks' answers [B, H] to a window [B, L, C], in original units.
 
-
-def original_units(
-    answers: Floats,
-    last: Floats,
-    scaling: Scaling,
-    series: Rows,
-    *,
-    anchored: bool,
-    minimum: Floats,
-) -> Floats:
-    """The network's answers [B, H] in original units.
-
-    The anchor ``last`` [B] is added in float64 from the unscaled rows: an answer of zero is the last value
-    itself, bit for bit, which a way through the scaler and back would not give.
-    """
-    changed = answers * scaling.head_unit[series, None]
-    if not anchored:
-        changed = changed + scaling.offset[series, 0][:, None]
-    values = restored(changed, last, scaling.transform, anchored=anchored)
-    values = np.where(scaling.still[series, None], last[:, None], values)
-    return np.asarray(np.maximum(values, minimum[series, None]), dtype=np.float64)
+        The anchor is added in float64 from the unscaled rows: an answer of zero is the value itself, bit for
+        bit, which a way through the scaler and back would not give.
+        """
+        scaling, last = self.scaling, window[:, -1:, 0]
+        zero, unit = window_frame(window, scaling, series)
+        changed, base = answers * unit[:, None], last
+        if self.anchor == "seasonal":
+            base = window[:, season_rows(answers.shape[1], self.season) - 1, 0]
+        anchored = self.anchor != "none" or scaling.normalize == "last"
+        if not anchored:
+            changed = changed + zero[:, None]
+        values = restored(changed, base, scaling.transform, anchored=anchored)
+        values = np.where(scaling.still[series, None], last, values)
+        return np.asarray(np.maximum(values, self.minimum[series, None]), dtype=np.float64)
 
 
 def lowest_values(minimum: float | str | None, scaling: Scaling) -> Floats:

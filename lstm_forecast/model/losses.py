@@ -1,8 +1,11 @@
-"""Losses of point and quantile forecasts, each a weighted mean in the unit of the network's head."""
+"""Losses of point and quantile forecasts, each a weighted mean.
+
+Those of ``LOSSES`` are taken in the unit of the network's head, those of ``MEASURES`` in original units.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 import torch
@@ -11,6 +14,8 @@ from torch.nn import functional
 
 LossName = Literal["mse", "mae", "huber"]
 LOSSES: tuple[LossName, ...] = get_args(LossName)
+MeasureName = Literal["smape", "mase"]
+MEASURES: tuple[MeasureName, ...] = get_args(MeasureName)
 HUBER_DELTA = 1.0  # in the head's unit; below it squared error / 2, above it absolute error - 1/2
 
 
@@ -40,6 +45,38 @@ def point_loss(name: LossName, forecast: Tensor, target: Tensor, weight: Tensor)
     known = torch.where(weight > 0, target, forecast.detach())
     total = weight.sum()
     return (_elementwise(name, forecast, known) * weight).sum() / torch.where(total > 0, total, 1)
+
+
+def measure_loss(
+    names: Sequence[MeasureName],
+    forecast: Tensor,
+    target: Tensor,
+    weight: Tensor,
+    *,
+    scales: Mapping[MeasureName, Tensor | float],
+) -> Tensor:
+    """The mean of error measures that are usually only read, as a loss in original units.
+
+    ``smape`` is 200 |f - y| / (|f| + |y|) (Makridakis 1993), ``mase`` |f - y|. Each is divided by its scale,
+    so that several are added in one unit.
+
+    Args:
+        names: which ones.
+        forecast: original units, any shape.
+        target: same shape; never read where ``weight`` is 0.
+        weight: same shape; 1 counts, 0 does not. All zero gives 0.
+        scales: of each measure, a number or of a shape that fits.
+    """
+    known = torch.where(weight > 0, target, forecast.detach())
+    error = (forecast - known).abs()
+    total = weight.sum()
+    loss = torch.zeros_like(error)
+    for name in names:
+        # where both are 0 there is no error, and the share is 0 instead of 0 / 0
+        size = (forecast.abs() + known.abs()).clamp(min=torch.finfo(error.dtype).tiny)
+        measure = 200 * error / size if name == "smape" else error
+        loss = loss + measure / scales[name]
+    return (loss * weight).sum() / len(names) / torch.where(total > 0, total, 1)
 
 
 def pinball_loss(levels: Sequence[float], forecast: Tensor, target: Tensor, weight: Tensor) -> Tensor:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from lstm_forecast.model.arguments import InitialState, Readout, check_arguments
 from lstm_forecast.model.cells import (
     CELLS_WITH_CELL_STATE,
     CellName,
@@ -24,8 +24,6 @@ from lstm_forecast.model.cells import (
 )
 from lstm_forecast.model.draws import Draws, LayerState
 
-InitialState = Literal["zeros", "random", "learned"]
-Readout = Literal["hidden", "cell", "both"]
 State = Tensor | tuple[Tensor, Tensor]  # as torch has it: h0 for gru and rnn, (h0, c0) for the LSTMs
 
 
@@ -52,6 +50,11 @@ class RegLSTM(nn.Module):
         readout: what ``final`` reads: hidden state, cell state (LSTMs only; without LayerNorm), or both.
         head_layers: widths of dense ReLU layers before the last linear layer.
         zero_head: the last linear layer starts at zero, so an untrained model gives exactly 0.
+        segment: n, consecutive steps that the first layer reads as one (Lin et al. 2023, SegRNN, arXiv
+            2308.11200, section 4): L / n recurrent steps, and as many outputs of ``forward``, each after the
+            last step of its segment. L has to be a multiple.
+        skip_steps: L, where a linear map from the first feature of the window to the H numbers is added to
+            the final step's output; it starts at zero. 0 for none.
         batch_first: False takes ``[L, B, F]`` and gives ``[L, B, H]``.
 
     Weights start as torch's defaults, from the global generator; ``initialise`` sets them from a given one.
@@ -78,6 +81,8 @@ class RegLSTM(nn.Module):
         readout: Readout = "hidden",
         head_layers: Sequence[int] = (),
         zero_head: bool = False,
+        segment: int = 1,
+        skip_steps: int = 0,
         batch_first: bool = True,
     ) -> None:
         super().__init__()
@@ -94,14 +99,16 @@ class RegLSTM(nn.Module):
         self.initial_state = initial_state
         self.readout = readout
         self.zero_head = zero_head
+        self.segment = segment
+        self.skip_steps = skip_steps
         self.batch_first = batch_first
         self.state_parts = 2 if cell in CELLS_WITH_CELL_STATE else 1
-        self._check_arguments(head_layers)
+        check_arguments(self, head_layers)
         widths = [self.directions * size for size in self.hidden_sizes]  # of the layers' outputs
         make = partial(
             recurrent_layer, cell, nonlinearity=nonlinearity, bias=bias, bidirectional=bidirectional
         )
-        inputs = (input_size, *widths[:-1])
+        inputs = (input_size * segment, *widths[:-1])
         self.layers = nn.ModuleList(map(make, inputs, self.hidden_sizes))
         self.norms = nn.ModuleList(nn.LayerNorm(width) for width in widths if layer_norm)
         learned = self.hidden_sizes if initial_state == "learned" else ()
@@ -112,41 +119,14 @@ class RegLSTM(nn.Module):
         self.head = _head(widths[-1] * (2 if readout == "both" else 1), head_layers, numbers)
         if zero_head:
             _zero_last(self.head)
-
-    def _check_arguments(self, head_layers: Sequence[int]) -> None:
-        for name, value, allowed in (
-            ("cell", self.cell, get_args(CellName)),
-            ("nonlinearity", self.nonlinearity, get_args(Nonlinearity)),
-            ("initial_state", self.initial_state, get_args(InitialState)),
-            ("readout", self.readout, get_args(Readout)),
-        ):
-            if value not in allowed:
-                raise ValueError(f"{name}: got {value!r}, expected one of {', '.join(allowed)}")
-        if self.num_quantiles < 0:
-            raise ValueError(f"num_quantiles: got {self.num_quantiles}, expected 0 or more")
-        sizes = (self.input_size, self.num_layers, self.output_size, *self.hidden_sizes, *head_layers)
-        if min(sizes) < 1:
-            raise ValueError(
-                "input_size, num_layers, output_size, hidden_size and head_layers must be 1 or more; "
-                f"got {self.input_size}, {self.num_layers}, {self.output_size}, {list(self.hidden_sizes)} "
-                f"and {list(head_layers)}"
-            )
-        if len(self.hidden_sizes) != self.num_layers:
-            raise ValueError(
-                f"hidden_size lists {len(self.hidden_sizes)} widths and num_layers is {self.num_layers}; "
-                "make them equal"
-            )
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout: got {self.dropout}, expected 0 <= dropout < 1")
-        if self.nonlinearity == "relu" and self.cell != "rnn":
-            raise ValueError(f'nonlinearity "relu" is for cell "rnn" only; got cell "{self.cell}"')
-        if self.readout != "hidden" and self.state_parts == 1:
-            raise ValueError(f'readout "{self.readout}" needs a cell state, which cell "{self.cell}" has not')
+        self.skip = nn.Linear(skip_steps, numbers) if skip_steps else None
+        if self.skip is not None:
+            _zero(self.skip)
 
     def forward(
         self, x: Tensor, state: State | list[State] | None = None, *, draws: Draws | None = None
     ) -> Tensor:
-        """The head's output at every step.
+        """The head's output at every step, or after every segment.
 
         Args:
             x: ``[B, L, F]``, or ``[L, B, F]`` without ``batch_first``.
@@ -157,7 +137,8 @@ class RegLSTM(nn.Module):
                 In evaluation nothing is random, and they are ignored.
 
         Returns:
-            ``[B, L, H]``, or ``[L, B, H]`` without ``batch_first``; with quantiles a last axis Q.
+            ``[B, L, H]``, or ``[L, B, H]`` without ``batch_first``; with quantiles a last axis Q. With
+            segments of n steps L / n instead of L.
 
         Raises:
             ValueError: shapes that do not fit, or a readout other than hidden (the layers give the cell
@@ -166,7 +147,10 @@ class RegLSTM(nn.Module):
         if self.readout != "hidden":
             raise ValueError(f'readout "{self.readout}" exists for the final state only; call final(x)')
         sequence, _, mask = self._run(x, state, draws)
-        out = self._by_quantile(self.head(self._regularise(sequence, mask, layer=-1)))
+        numbers = self.head(self._regularise(sequence, mask, layer=-1))
+        if self.skip is not None:
+            numbers = torch.cat([numbers[:-1], (numbers[-1] + self._skipped(x))[None]])
+        out = self._by_quantile(numbers)
         return out.transpose(0, 1) if self.batch_first else out
 
     def final(self, x: Tensor, *, draws: Draws | None = None) -> Tensor:
@@ -184,7 +168,16 @@ class RegLSTM(nn.Module):
         if self.readout != "hidden":
             c = _side_by_side(ends[1])
             parts.append(c if keep is None else c * keep)
-        return self._by_quantile(self.head(parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)))
+        numbers = self.head(parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1))
+        if self.skip is not None:
+            numbers = numbers + self._skipped(x)
+        return self._by_quantile(numbers)
+
+    def _skipped(self, x: Tensor) -> Tensor:
+        """The linear map of the window's first feature: [B, H], or [B, H · Q] with quantiles."""
+        assert self.skip is not None
+        skipped: Tensor = self.skip(x[:, :, 0] if self.batch_first else x[:, :, 0].t())
+        return skipped
 
     def _by_quantile(self, numbers: Tensor) -> Tensor:
         """[…, H · Q] → […, H, Q]; nothing to do without quantiles."""
@@ -197,7 +190,7 @@ class RegLSTM(nn.Module):
 
         Args:
             batch: B.
-            length: L.
+            length: L, steps of the windows.
             generators: one per layer, so that what a layer gets depends on nothing else; a layer's mask is
                 drawn before its states. None takes the global generator.
 
@@ -215,7 +208,7 @@ class RegLSTM(nn.Module):
         for size, generator in zip(self.hidden_sizes, sources, strict=True):
             device = like.device if generator is None else generator.device
             if self.dropout > 0:
-                shape = (length, batch, self.directions * size)
+                shape = (length // self.segment, batch, self.directions * size)
                 masks.append(dropout_mask(shape, self.dropout, generator, device).to(like).transpose(0, 1))
             if self.initial_state == "random":
                 h_and_c = torch.randn(
@@ -233,12 +226,12 @@ class RegLSTM(nn.Module):
             raise ValueError(
                 f"x: got shape {tuple(x.shape)}, expected [{order}] with L >= 1 and F = {self.input_size}"
             )
-        sequence = x.transpose(0, 1) if self.batch_first else x
+        sequence = self._in_segments(x.transpose(0, 1) if self.batch_first else x)
         length, batch = sequence.shape[:2]
         if not self.training:
             draws = Draws()
         elif draws is None:
-            draws = self.draw(batch, length)
+            draws = self.draw(batch, length * self.segment)
         starts = self._starts(batch, state, draws)
         masks = self._masks(batch, length, draws)
         ends: LayerState = ()
@@ -248,6 +241,16 @@ class RegLSTM(nn.Module):
             sequence, last = layer(sequence, starts[k])
             ends = last if isinstance(last, tuple) else (last,)
         return sequence, ends, masks[-1]
+
+    def _in_segments(self, x: Tensor) -> Tensor:
+        """[L, B, F] → [L / n, B, n · F], the steps of a segment one after the other."""
+        if self.segment == 1:
+            return x
+        length, batch, features = x.shape
+        if length % self.segment:
+            raise ValueError(f"x: got {length} steps, expected a multiple of segment {self.segment}")
+        parts = x.reshape(length // self.segment, self.segment, batch, features)
+        return parts.transpose(1, 2).reshape(-1, batch, self.segment * features)
 
     def _regularise(self, outputs: Tensor, mask: Tensor | None, *, layer: int) -> Tensor:
         if self.norms:
@@ -317,6 +320,8 @@ def initialise(model: RegLSTM, generator: torch.Generator) -> None:
         nn.init.zeros_(learned)
     if model.zero_head:
         _zero_last(model.head)
+    if model.skip is not None:
+        _zero(model.skip)
 
 
 def _head(width: int, hidden: Sequence[int], output_size: int) -> nn.Sequential:
@@ -328,7 +333,11 @@ def _head(width: int, hidden: Sequence[int], output_size: int) -> nn.Sequential:
 
 
 def _zero_last(head: nn.Sequential) -> None:
-    for parameter in head[-1].parameters():
+    _zero(head[-1])
+
+
+def _zero(layer: nn.Module) -> None:
+    for parameter in layer.parameters():
         nn.init.zeros_(parameter)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -12,63 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lstm_forecast.data.tensors import PanelTensors, final_outputs, gather_batch
-from lstm_forecast.data.windows import Windows, thin
+from lstm_forecast.data.tensors import PanelTensors, gather_batch
+from lstm_forecast.data.windows import Windows
 from lstm_forecast.errors import Diverged
-from lstm_forecast.model.losses import LossName, pinball_loss, point_loss
 from lstm_forecast.model.reglstm import RegLSTM
 from lstm_forecast.signals import deferred
 from lstm_forecast.training.course import AFRESH, Course, Epoch, Kept, take_up
+from lstm_forecast.training.draws import drawn_windows
 from lstm_forecast.training.gradients import GradientNorms
-from lstm_forecast.training.seeds import derive_seed, stream
-
-Optimizer = Literal["adam", "adamw", "sgd"]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train: plain numbers and words.
-
-    Attributes:
-        every_step: the loss is taken at every step of a window, not only at its end.
-        stride: rows from one training window to the next; the first is drawn per epoch.
-        clip_norm: longest gradient, in units of the head; None: no clipping.
-        patience: epochs without improvement before the end; None: all epochs run and the last weights stay.
-        max_time_s: no epoch begins after this many seconds.
-        loss: of a point forecast; a quantile head has its own, ``pinball``.
-        untouched_first: the untrained model takes part in the selection, as epoch 0.
-        quantiles: levels of a quantile head, whose loss is the pinball loss; empty for a point forecast.
-    """
-
-    epochs: int
-    batch_size: int
-    optimizer: Optimizer
-    lr: float
-    weight_decay: float
-    loss: LossName | Literal["pinball"]
-    clip_norm: float | None
-    patience: int | None
-    max_time_s: float | None
-    seed: int
-    lookback: int
-    horizon: int
-    stride: int
-    every_step: bool
-    untouched_first: bool
-    quantiles: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True)
-class Score:
-    """What validation says: ``loss`` in the unit of the head, and ``score``, which selects the model.
-
-    The score is the MAE of the forecasts over the MASE scale of their series, or a quantile head's pinball
-    loss over the same.
-    """
-
-    loss: float
-    score: float
-
+from lstm_forecast.training.objective import Score, objective
+from lstm_forecast.training.recipe import Recipe, make_optimizer, plateau_share
+from lstm_forecast.training.seeds import stream
 
 Stop = Literal["epochs", "patience", "max_time"]
 
@@ -122,12 +76,13 @@ def fit(
         on_epoch(course.history[0], course.best_epoch)
     while (stopped := _stopped(recipe, number, course)) is None:
         number += 1
-        trained = train_epoch(model, tensors, windows, recipe, optimizer, number)
+        share = plateau_share(recipe.schedule, [past.val_score for past in course.history if past.epoch])
+        trained = train_epoch(model, tensors, windows, recipe, optimizer, number, share=share)
         model.eval()
         valid = score()
-        elapsed = time.monotonic() - began
+        elapsed, lr = time.monotonic() - began, optimizer.param_groups[0]["lr"]
         epoch = Epoch(
-            number, trained.loss, valid.loss, valid.score, recipe.lr, trained.norm, trained.layers, elapsed
+            number, trained.loss, valid.loss, valid.score, lr, trained.norm, trained.layers, elapsed
         )
         course.add(model, epoch)
         kept.offer(partial(course.state, number, model, optimizer))
@@ -141,9 +96,24 @@ def fit(
 
 
 def train_epochs(
-    model: RegLSTM, tensors: PanelTensors, windows: Windows, recipe: Recipe, *, kept: Kept = AFRESH
+    model: RegLSTM,
+    tensors: PanelTensors,
+    windows: Windows,
+    recipe: Recipe,
+    *,
+    scores: Sequence[float] = (),
+    kept: Kept = AFRESH,
 ) -> None:
     """Trains the model in place for ``recipe.epochs`` epochs, without validation; the last weights stay.
+
+    Args:
+        model: on the device of the tensors.
+        tensors: the panel.
+        windows: every training window.
+        recipe: how to train.
+        scores: of validation after each epoch of the training that is repeated; a plateau schedule lowered
+            its learning rate by them.
+        kept: a state to go on from, and who is offered the state after each epoch.
 
     Raises:
         Diverged: a loss or gradient is not finite.
@@ -155,7 +125,8 @@ def train_epochs(
         take_up(kept.begin, model, optimizer)
         done = kept.begin.epoch
     for number in range(done + 1, recipe.epochs + 1):
-        train_epoch(model, tensors, windows, recipe, optimizer, number)
+        share = plateau_share(recipe.schedule, scores[: number - 1])
+        train_epoch(model, tensors, windows, recipe, optimizer, number, share=share)
         kept.offer(partial(Course().state, number, model, optimizer))
     model.eval()
 
@@ -185,8 +156,10 @@ def train_epoch(
     recipe: Recipe,
     optimizer: torch.optim.Optimizer,
     epoch: int,
+    *,
+    share: float = 1.0,
 ) -> _Trained:
-    """One pass over the windows of this epoch's phase, in a shuffled order.
+    """One pass over the windows of this epoch, in a drawn order; ``share`` is what a plateau left of the lr.
 
     Losses and gradient norms stay on the device until the epoch ends, so that a GPU is never waited for. A
     signal that ends the program waits for the end of a step.
@@ -196,13 +169,15 @@ def train_epoch(
     """
     model.train()
     device = tensors.inputs.device
-    order = _order(windows, recipe, epoch).to(device)
+    order = drawn_windows(windows, recipe, epoch).to(device)
     batches = torch.split(order, recipe.batch_size)
     norms = GradientNorms(model)
     record = torch.zeros(len(batches), 1 + len(norms.names), device=device)
     with deferred() as stop:
         for step, start in enumerate(batches):
             stop()
+            lr = recipe.lr * share * recipe.schedule.share(epoch, step, len(batches))
+            optimizer.param_groups[0]["lr"] = lr
             loss = _loss(model, tensors, start, recipe, epoch, step)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -214,62 +189,17 @@ def train_epoch(
     return _summary(record, [len(batch) for batch in batches], norms.names, recipe, epoch)
 
 
-def validation_score(
-    model: RegLSTM, tensors: PanelTensors, windows: Windows, recipe: Recipe, weight: Tensor
-) -> Score:
-    """Scores end-of-window forecasts.
-
-    Args:
-        model: in evaluation mode.
-        tensors: the panel up to the end of validation.
-        windows: the validation windows.
-        recipe: lookback, horizon and loss.
-        weight: [W], units of the head over the series' MASE scale.
-    """
-    start = torch.from_numpy(windows.start).to(tensors.inputs.device)
-    answers = final_outputs(model.final, tensors, start, lookback=recipe.lookback)
-    loss, total, count = 0.0, 0.0, 0.0
-    for rows, answer, scale in zip(
-        torch.split(start, 1024), torch.split(answers, 1024), torch.split(weight, 1024), strict=True
-    ):
-        batch = gather_batch(
-            tensors, rows, lookback=recipe.lookback, horizon=recipe.horizon, every_step=False
-        )
-        known = float(batch.weight.sum())
-        loss += float(_objective(recipe, answer, batch.y, batch.weight)) * known
-        scaled = batch.weight * scale[:, None]
-        if recipe.quantiles:
-            total += float(pinball_loss(recipe.quantiles, answer, batch.y, scaled)) * float(scaled.sum())
-        else:
-            total += float(((answer - batch.y).abs() * scaled).sum())
-        count += known
-    return Score(loss / max(count, 1.0), total / max(count, 1.0))
-
-
-def make_optimizer(model: RegLSTM, recipe: Recipe) -> torch.optim.Optimizer:
-    """The optimiser the recipe names, fused where the device has it."""
-    parameters = list(model.parameters())
-    fused = parameters[0].device.type in ("cpu", "cuda")
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=fused)
-    make = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
-    return make(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=fused)
-
-
-def _order(windows: Windows, recipe: Recipe, epoch: int) -> Tensor:
-    """First rows of this epoch's windows, thinned by the stride from a drawn phase, shuffled: [W]."""
-    phase = derive_seed(recipe.seed, "phase", epoch, 0) % recipe.stride
-    kept = thin(windows, stride=recipe.stride, phase=phase)
-    shuffled = torch.randperm(len(kept), generator=stream(recipe.seed, "shuffle", epoch, 0))
-    return torch.from_numpy(kept.start)[shuffled]
-
-
 def _loss(
     model: RegLSTM, tensors: PanelTensors, start: Tensor, recipe: Recipe, epoch: int, step: int
 ) -> Tensor:
     """The loss of one batch; its dropout masks belong to (seed, epoch, step, layer)."""
     batch = gather_batch(
-        tensors, start, lookback=recipe.lookback, horizon=recipe.horizon, every_step=recipe.every_step
+        tensors,
+        start,
+        lookback=recipe.lookback,
+        horizon=recipe.horizon,
+        every_step=recipe.every_step,
+        segment=recipe.segment,
     )
     device = batch.x.device
     generators = [
@@ -277,14 +207,7 @@ def _loss(
     ]
     draws = model.draw(len(start), recipe.lookback, generators=generators)
     answer = model(batch.x, draws=draws) if recipe.every_step else model.final(batch.x, draws=draws)
-    return _objective(recipe, answer, batch.y, batch.weight)
-
-
-def _objective(recipe: Recipe, answer: Tensor, y: Tensor, weight: Tensor) -> Tensor:
-    """What training makes small: the point loss, or a quantile head's own."""
-    if recipe.loss == "pinball":
-        return pinball_loss(recipe.quantiles, answer, y, weight)
-    return point_loss(recipe.loss, answer, y, weight)
+    return objective(recipe, answer, batch, tensors)
 
 
 def _summary(record: Tensor, sizes: list[int], names: list[str], recipe: Recipe, epoch: int) -> _Trained:

@@ -41,11 +41,10 @@ INTERVALS = "LSTM_FORECAST_FORECAST__INTERVALS"
 LR = "expected number above 0 and at most 1000000"
 LATER = {
     "data": (
-        "future_covariates future_path static_covariates timezone resample bad_series until "
+        "future_covariates future_path static_covariates timezone resample bad_series "
         "calendar calendar_features holidays"
     ),
-    "model": "segment linear_skip",
-    "training": "steps_per_epoch schedule warmup_steps precision threads compile",
+    "training": "precision threads compile",
     "evaluation": "gate",
     "tune": "trials timeout storage space",
 }
@@ -85,12 +84,7 @@ def test_a_key_of_a_later_version_says_so_from_everywhere(key: str, tmp_path: Pa
         ("data.transform", "auto"),
         ("window.lookback", "auto"),
         ("split.validation", "0"),
-        ("model.normalize", "last"),
-        ("model.normalize", "mean_std"),
-        ("model.anchor", "seasonal"),
         ("model.anchor", "auto"),
-        ("training.loss", "smape"),
-        ("training.loss", "mase"),
     ],
 )
 def test_a_word_of_a_later_version_says_so(key: str, text: str, tmp_path: Path) -> None:

@@ -22,6 +22,10 @@ TABLE = [  # keys that were set; supervision, normalize, stride; the keys that a
     (["model.supervision=last", "model.normalize=diff"], "last", "diff", 1, "stride"),
     (["model.normalize=none"], "every_step", "none", 10, "supervision stride"),
     (["model.normalize=diff", "model.bidirectional=true"], "last", "diff", 1, "supervision stride"),
+    (["model.normalize=last"], "last", "last", 1, "supervision stride"),
+    (["model.normalize=mean_std"], "last", "mean_std", 1, "supervision stride"),
+    (["model.anchor=seasonal"], "every_step", "diff", 10, "supervision normalize stride"),
+    (["training.steps_per_epoch=9"], "every_step", "diff", 1, "supervision normalize stride"),
     (["window.lookback=5"], "every_step", "diff", 1, "supervision normalize stride"),
     (["window.lookback=12"], "every_step", "diff", 2, "supervision normalize stride"),
     (["window.lookback=17"], "every_step", "diff", 2, "supervision normalize stride"),
@@ -192,6 +196,39 @@ CONFLICTS = [  # keys that were set; the message's beginning; the hint
         ["model.supervision=every_step", "model.readout=both"],
         "model.supervision: every_step and model.readout: both do not go together",
         "write model.supervision: last, or model.readout: hidden",
+    ),
+    (
+        ["model.supervision=every_step", "model.normalize=mean_std"],
+        (
+            "model.supervision: every_step and model.normalize: mean_std do not go together: "
+            "earlier steps of the window would see its end"
+        ),
+        "write model.supervision: last, or model.normalize: diff",
+    ),
+    (
+        ["window.lookback=50", "model.segment=24"],
+        "window.lookback: 50 and model.segment: 24 do not go together: 50 steps are not whole segments of 24",
+        "write window.lookback: 48, or model.segment: 1",
+    ),
+    (
+        ["model.segment=24"],
+        "window.lookback: 60 and model.segment: 24 do not go together: 60 steps are not whole segments of 24",
+        "write window.lookback: 48, or model.segment: 1",
+    ),
+    (
+        ["training.steps_per_epoch=5", "window.stride=3"],
+        "training.steps_per_epoch: 5 and window.stride: 3 do not go together: the first draws from all",
+        "remove window.stride or training.steps_per_epoch",
+    ),
+    (
+        ["data.transform=diff", "training.loss=[smape, mase]"],
+        "data.transform: diff and training.loss: [smape, mase] do not go together",
+        "write training.loss: mae, or data.transform: none",
+    ),
+    (
+        ["data.transform=diff", "model.anchor=seasonal"],
+        "data.transform: diff and model.anchor: seasonal do not go together: the forecast would repeat the",
+        "write model.anchor: none, or data.transform: none",
     ),
     (
         ["model.normalize=diff", "model.anchor=none"],
@@ -375,7 +412,9 @@ def test_keys_that_go_together_pass(sets: list[str], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "sets", [row[0] for row in TABLE] + [["model.nonlinearity=relu"], ["model.hidden_size=[4, 3]"]]
+    "sets",
+    [row[0] for row in TABLE]
+    + [["model.nonlinearity=relu"], ["model.hidden_size=[4, 3]"], ["training.loss=[smape, mase]"]],
 )
 def test_a_settled_configuration_loads_again_and_settles_to_itself(sets: list[str], tmp_path: Path) -> None:
     config, _ = settle(load(tmp_path, sets=sets))
@@ -397,12 +436,15 @@ CHOICES: dict[str, list[object]] = {  # every key that a rule of settling looks 
     "model.nonlinearity": ["tanh", "relu"],
     "model.bidirectional": [False, True],
     "model.readout": ["hidden", "cell"],
-    "model.normalize": ["auto", "none", "diff"],
-    "model.anchor": ["none", "last"],
+    "window.lookback": [60, 9],
+    "model.segment": [1, 3],
+    "model.normalize": ["auto", "none", "diff", "last", "mean_std"],
+    "model.anchor": ["none", "last", "seasonal"],
+    "training.steps_per_epoch": [None, 4],
     "model.supervision": ["auto", "last", "every_step"],
     "model.head": ["point", "quantile"],
     "model.quantiles": [[0.025, 0.1, 0.5, 0.9, 0.975], [0.1, 0.5, 0.9], [0.05, 0.5, 0.95], [0.5]],
-    "training.loss": ["mse", "huber", "pinball"],
+    "training.loss": ["mse", "huber", "smape", ["mase", "smape"], "pinball"],
     "forecast.intervals.method": ["conformal", "quantile", "none"],
     "forecast.intervals.levels": [[80, 95], [90], [80], [80, 90, 99.5]],
 }

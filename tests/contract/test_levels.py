@@ -17,6 +17,7 @@ STAGES_IN_ORDER = (
     "networks",
     "ages",
     "fitting",
+    "courses",
     "judging",
     "falling_back",
     "boards",

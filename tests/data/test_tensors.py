@@ -40,7 +40,7 @@ def ready(
     panel: Panel, normalize: Normalize, transform: Transform = "none", *, anchored: bool
 ) -> tuple[Scaling, PanelTensors]:
     scaling = scaled(panel, normalize, transform)
-    return scaling, panel_tensors(panel, scaling, anchored=anchored, device=CPU)
+    return scaling, panel_tensors(panel, scaling, anchor="last" if anchored else "none", season=1, device=CPU)
 
 
 def gathered(tensors: PanelTensors, start: int, *, every_step: bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -183,8 +183,8 @@ def test_small_moves_of_a_large_level_keep_their_digits() -> None:
     steps: NDArray[np.float64] = np.random.default_rng(3).normal(scale=0.01, size=60)
     small, large = panel_of(steps.cumsum()), panel_of(1e9 + steps.cumsum())
     scaling = scaled(small, "diff")
-    wanted = panel_tensors(small, scaling, anchored=True, device=CPU)
-    got = panel_tensors(large, scaling, anchored=True, device=CPU)
+    wanted = panel_tensors(small, scaling, anchor="last", season=1, device=CPU)
+    got = panel_tensors(large, scaling, anchor="last", season=1, device=CPU)
     start = torch.arange(50)
     y = gather_batch(wanted, start, lookback=L, horizon=H, every_step=True).y
     # 1e9 leaves 1.2e-7 of room for a value: a hundred-thousandth of a step

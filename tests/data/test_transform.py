@@ -28,7 +28,7 @@ AWKWARD = [0.1 + 0.2, 1 / 3, 1e-30, 7e-9, 1.0, 123456.789, 1e9 + 0.01, 3.4e38]
 @pytest.mark.parametrize("transform", ALL)
 def test_a_change_of_zero_gives_the_last_value_back_bit_for_bit(transform: Transform) -> None:
     last = np.array(AWKWARD)
-    got = restored(np.zeros((len(last), 3)), last, transform, anchored=True)
+    got = restored(np.zeros((len(last), 3)), last[:, None], transform, anchored=True)
     assert got.tobytes() == np.repeat(last[:, None], 3, axis=1).tobytes()
 
 
@@ -56,21 +56,23 @@ def test_what_was_transformed_comes_back(transform: Transform, anchored: bool, v
     answers = changed[:, 1:]
     if anchored and transform != "diff":
         answers = answers - changed[:, :1]
-    got = restored(answers, whole[:, 0], transform, anchored=anchored)
+    got = restored(answers, whole[:, :1], transform, anchored=anchored)
     np.testing.assert_allclose(got, whole[:, 1:], rtol=1e-9, atol=1e-9 * max(values))
 
 
 def test_small_changes_of_a_small_value_keep_their_digits_with_log1p() -> None:
     """log(1 + x) then exp - 1 in plain steps would leave nothing of 1e-12."""
     assert transformed(np.array([1e-12]), "log1p")[0] == pytest.approx(1e-12, rel=1e-12)
-    got = restored(np.array([[1e-14]]), np.array([1e-12]), "log1p", anchored=True)
+    got = restored(np.array([[1e-14]]), np.array([[1e-12]]), "log1p", anchored=True)
     assert got[0, 0] == pytest.approx(1.01e-12, rel=1e-9)
-    assert restored(np.array([[1e-12]]), np.zeros(1), "log1p", anchored=False)[0, 0] == pytest.approx(1e-12)
+    assert restored(np.array([[1e-12]]), np.zeros((1, 1)), "log1p", anchored=False)[0, 0] == pytest.approx(
+        1e-12
+    )
 
 
 def test_forecasts_of_changes_add_up_from_the_last_value() -> None:
     got = restored(
-        np.array([[1.0, -2.0, 0.5], [0.0, 0.0, 4.0]]), np.array([10.0, -1.0]), "diff", anchored=False
+        np.array([[1.0, -2.0, 0.5], [0.0, 0.0, 4.0]]), np.array([[10.0], [-1.0]]), "diff", anchored=False
     )
     assert got.tolist() == [[11.0, 9.0, 9.5], [-1.0, -1.0, 3.0]]
 

@@ -20,7 +20,7 @@ from lstm_forecast.evaluation.measures import Truth
 from lstm_forecast.evaluation.verdict import judge
 from lstm_forecast.forecasting import forecast as forecasting
 from lstm_forecast.forecasting.baselines import naive
-from lstm_forecast.forecasting.forecast import Forecaster, lowest_values, original_units
+from lstm_forecast.forecasting.forecast import Forecaster, lowest_values
 from lstm_forecast.model.reglstm import RegLSTM
 from tests.data.panels import panel_of, random_walks
 
@@ -63,7 +63,9 @@ def forecaster(
     networks = (model,) if isinstance(model, RegLSTM) else tuple(model)
     scaling = scaled(panel, "diff" if anchored else "none", transform)
     levels = LEVELS if networks[0].num_quantiles else ()
-    return Forecaster(networks, scaling, L, anchored, lowest_values(minimum, scaling), levels)
+    return Forecaster(
+        networks, scaling, L, "last" if anchored else "none", 1, lowest_values(minimum, scaling), levels
+    )
 
 
 def every_row(panel: Panel) -> tuple[Rows, Rows]:
@@ -135,9 +137,8 @@ def test_answers_become_original_units_by_offset_or_anchor_and_unit(*, anchored:
     scaling = scaled(panel, "none")  # units 4 and 30
     answers = np.array([[0.5, -1.0], [0.1, 2.0]])
     last = np.array([7.0, 50.0])
-    got = original_units(
-        answers, last, scaling, np.array([1, 0]), anchored=anchored, minimum=np.full(2, -np.inf)
-    )
+    made = Forecaster((network(),), scaling, 1, "last" if anchored else "none", 1, np.full(2, -np.inf))
+    got = made._original(answers, last[:, None, None], np.array([1, 0]))
     expected = [[22.0, -23.0], [50.4, 58.0]] if anchored else [[115.0, 70.0], [2.4, 10.0]]
     np.testing.assert_allclose(got, expected, rtol=1e-14)
 
@@ -383,7 +384,7 @@ def test_forecasts_of_a_transformed_target_are_those_of_a_plain_loop(
 ) -> None:
     panel, model = random_walks(40), network()
     scaling = scaled(panel, "none", transform)
-    made = Forecaster((model,), scaling, L, anchored, np.full(1, -np.inf))
+    made = Forecaster((model,), scaling, L, "last" if anchored else "none", 1, np.full(1, -np.inf))
     got = made.at(panel, np.array([39]), np.array([0]), horizon=horizon).point
     expected = plain_transform_recursion(model, panel.values[:, 0], scaling, horizon, anchored=anchored)
     np.testing.assert_allclose(got[0], expected, rtol=1e-5)
@@ -507,7 +508,7 @@ def test_numbers_outside_the_range_of_training_are_those_of_a_slow_loop(
     panel = random_walks(40, 40, columns=2)
     training = panel.until(np.array([20, 60]))
     scaling = scaled(training, normalize, transform)
-    made = Forecaster((network(features=2),), scaling, L, False, np.full(2, -np.inf))
+    made = Forecaster((network(features=2),), scaling, L, "none", 1, np.full(2, -np.inf))
     rows, series = every_row(panel)
     outside = 0
     for row, s in zip(rows.tolist(), series.tolist(), strict=True):

@@ -13,7 +13,9 @@ from lstm_forecast.data.tensors import PanelTensors, panel_tensors
 from lstm_forecast.data.windows import Windows, windows_in
 from lstm_forecast.model.reglstm import RegLSTM, initialise
 from lstm_forecast.training.course import Epoch
-from lstm_forecast.training.loop import Fitted, Recipe, Score, fit, validation_score
+from lstm_forecast.training.loop import Fitted, fit
+from lstm_forecast.training.objective import Score, validation_score
+from lstm_forecast.training.recipe import Recipe
 from lstm_forecast.training.seeds import stream
 from tests.data.panels import panel_of
 from tests.training.jobs import momentum
@@ -64,7 +66,7 @@ def problem(*, anchored: bool = True) -> Problem:
         transform="none",
         season=1,
     )
-    tensors = panel_tensors(panel, scaling, anchored=anchored, device=CPU)
+    tensors = panel_tensors(panel, scaling, anchor="last" if anchored else "none", season=1, device=CPU)
     train = windows_in(starts + L, border, offsets=panel.offsets, lookback=L, horizon=H)
     validation = windows_in(border, ends, offsets=panel.offsets, lookback=L, horizon=H)
     return Problem(panel, scaling, tensors, train, validation)

@@ -16,7 +16,8 @@ from lstm_forecast.runs.storage import json_bytes, sha256_of
 from lstm_forecast.training import checkpoints as module
 from lstm_forecast.training.checkpoints import Checkpoints, Facts, newest_checkpoint
 from lstm_forecast.training.course import Epoch, Kept, State, take_up
-from lstm_forecast.training.loop import fit, make_optimizer
+from lstm_forecast.training.loop import fit
+from lstm_forecast.training.recipe import make_optimizer
 from tests.training.small import RECIPE, network, problem, scores
 
 FACTS = Facts({"training.epochs": 3, "data.path": "größe.csv", "scaling.range": [0.0, 1.0]}, "abc", 1)

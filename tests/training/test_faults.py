@@ -12,8 +12,8 @@ from lstm_forecast import pipeline
 from lstm_forecast.errors import DataInvalid, Diverged
 from lstm_forecast.evaluation.verdict import Verdict
 from lstm_forecast.events import Events
-from lstm_forecast.training import loop
-from lstm_forecast.training.loop import Score
+from lstm_forecast.training import loop, objective
+from lstm_forecast.training.objective import Score
 from tests.training.jobs import days, files, job, momentum, trained, write_csv
 
 IN_UNITS = ("mae", "rmse", "bias")  # metrics in the unit of the series; the others have none
@@ -170,7 +170,7 @@ def test_row_24_validation_that_is_never_finite_makes_no_run_current(
     csv = prices(tmp_path, momentum(90))
     trained(csv)
     before = current(tmp_path)
-    monkeypatch.setattr(loop, "validation_score", lambda *_: Score(NAN, NAN))
+    monkeypatch.setattr(objective, "validation_score", lambda *_: Score(NAN, NAN))
     with pytest.raises(Diverged) as caught:
         trained(csv)
     assert caught.value.code == 14

@@ -16,13 +16,9 @@ from torch import Tensor, nn
 from lstm_forecast.data.tensors import gather_batch
 from lstm_forecast.data.windows import Windows
 from lstm_forecast.model.reglstm import InitialState, RegLSTM
-from lstm_forecast.training.loop import (
-    Recipe,
-    make_optimizer,
-    train_epoch,
-    train_epochs,
-    validation_score,
-)
+from lstm_forecast.training.loop import train_epoch, train_epochs
+from lstm_forecast.training.objective import validation_score
+from lstm_forecast.training.recipe import Recipe, make_optimizer
 from tests.training.small import RECIPE, H, L, bits, fitted, network, problem, scores, without_validation
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {

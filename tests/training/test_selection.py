@@ -10,9 +10,9 @@ import pytest
 
 from lstm_forecast.errors import Diverged
 from lstm_forecast.model import losses
-from lstm_forecast.training import loop
+from lstm_forecast.training import loop, objective
 from lstm_forecast.training.course import Epoch
-from lstm_forecast.training.loop import Score
+from lstm_forecast.training.objective import Score
 from tests.training.small import RECIPE, bits, fitted, network, told, without_validation
 
 NAN, INF = float("nan"), float("inf")
@@ -137,7 +137,7 @@ def test_row_23_a_loss_that_is_not_finite_names_epoch_step_rate_and_gradient(
         loss = sound(*arguments)  # type: ignore[arg-type]
         return loss * NAN if steps == 10 else loss
 
-    monkeypatch.setattr(loop, "point_loss", broken)
+    monkeypatch.setattr(objective, "point_loss", broken)
     scores: list[Score] = [Score(1.0, 1.0)] * 9
     with pytest.raises(Diverged) as caught:  # 106 windows are 7 steps, so the 10th is the 3rd of epoch 2
         fitted(network(), RECIPE, score=lambda: scores.pop())
@@ -160,7 +160,7 @@ def test_row_23_a_gradient_that_is_not_finite_is_refused_too(monkeypatch: pytest
         loss.register_hook(lambda gradient: gradient * INF)  # type: ignore[no-untyped-call]
         return loss
 
-    monkeypatch.setattr(loop, "point_loss", steep)
+    monkeypatch.setattr(objective, "point_loss", steep)
     with pytest.raises(Diverged) as caught:
         fitted(network(zero_head=False), RECIPE, score=lambda: Score(1.0, 1.0))
     assert caught.value.message == "the gradient is not finite at epoch 1, step 1"

@@ -1,0 +1,86 @@
+"""What training makes small, and what validation says about the forecasts at the ends of windows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lstm_forecast.data.tensors import Batch, PanelTensors, final_outputs, gather_batch
+from lstm_forecast.data.windows import Windows
+from lstm_forecast.model.losses import MeasureName, measure_loss, pinball_loss, point_loss
+from lstm_forecast.model.reglstm import RegLSTM
+from lstm_forecast.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Score:
+    """What validation says: ``loss`` in the unit of the head, and ``score``, which selects the model.
+
+    The score is the MAE of the forecasts over the MASE scale of their series, or a quantile head's pinball
+    loss over the same.
+    """
+
+    loss: float
+    score: float
+
+
+def objective(recipe: Recipe, answer: Tensor, batch: Batch, tensors: PanelTensors) -> Tensor:
+    """The loss of a batch, a scalar: the point loss, a quantile head's own, or measures in original units."""
+    if isinstance(recipe.loss, tuple):
+        return _measured(recipe, recipe.loss, answer, batch, tensors)
+    if recipe.loss == "pinball":
+        return pinball_loss(recipe.quantiles, answer, batch.y, batch.weight)
+    return point_loss(recipe.loss, answer, batch.y, batch.weight)
+
+
+def _measured(
+    recipe: Recipe, names: tuple[MeasureName, ...], answer: Tensor, batch: Batch, tensors: PanelTensors
+) -> Tensor:
+    """Measures of the forecast in original units; the MASE by the scale of each window's series."""
+    units = tensors.units
+    axes = (-1, *(1,) * (answer.ndim - 1))
+    unit, origin, error = (part[batch.start].view(axes) for part in (units.unit, units.origin, units.error))
+    scale = batch.scale.view((-1, *(1,) * (answer.ndim - 1)))
+
+    def original(numbers: Tensor) -> Tensor:
+        changed = ((batch.base + numbers * scale) * unit + origin).to(torch.float32)
+        if units.transform == "log":
+            return changed.exp()
+        return changed.expm1() if units.transform == "log1p" else changed
+
+    scales = {name: recipe.measure_scales[name] * (error if name == "mase" else 1.0) for name in names}
+    return measure_loss(names, original(answer), original(batch.y), batch.weight, scales=scales)
+
+
+def validation_score(
+    model: RegLSTM, tensors: PanelTensors, windows: Windows, recipe: Recipe, weight: Tensor
+) -> Score:
+    """Scores end-of-window forecasts.
+
+    Args:
+        model: in evaluation mode.
+        tensors: the panel up to the end of validation.
+        windows: the validation windows.
+        recipe: lookback, horizon and loss.
+        weight: [W], units of the head over the series' MASE scale.
+    """
+    start = torch.from_numpy(windows.start).to(tensors.inputs.device)
+    answers = final_outputs(model.final, tensors, start, lookback=recipe.lookback)
+    loss, total, count = 0.0, 0.0, 0.0
+    for rows, answer, scale in zip(
+        torch.split(start, 1024), torch.split(answers, 1024), torch.split(weight, 1024), strict=True
+    ):
+        batch = gather_batch(
+            tensors, rows, lookback=recipe.lookback, horizon=recipe.horizon, every_step=False
+        )
+        known = float(batch.weight.sum())
+        loss += float(objective(recipe, answer, batch, tensors)) * known
+        scaled = batch.weight * scale[:, None]
+        if recipe.quantiles:
+            total += float(pinball_loss(recipe.quantiles, answer, batch.y, scaled)) * float(scaled.sum())
+        else:
+            total += float(((answer - batch.y).abs() * scaled).sum())
+        count += known
+    return Score(loss / max(count, 1.0), total / max(count, 1.0))
