@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+
 @dataclass(frozen=True)
 class ExitCode:
     """One row of the public table of exit codes."""
@@ -39,9 +40,7 @@ EXIT_CODES: tuple[ExitCode, ...] = (
     ExitCode(0, "ok", "done, or nothing to do; a verdict of 'ties' passes"),
     ExitCode(1, "internal", "a bug; the traceback is on stderr", "no"),
     ExitCode(2, "usage", "flags, environment or configuration wrong; nothing was written", "no"),
-    ExitCode(
-        3, "partial", "batch: some jobs succeeded and some failed; the good outputs are valid", "maybe"
-    ),
+    ExitCode(3, "partial", "batch: some jobs succeeded and some failed; the good outputs are valid", "maybe"),
     ExitCode(10, "data missing", "the input does not exist or cannot be opened", "no"),
     ExitCode(11, "data invalid", "the input cannot be used as it is", "no"),
     ExitCode(12, "run missing", "no such run, an incomplete one, or one older than --max-model-age", "no"),

@@ -77,6 +77,11 @@ def from_text(data: bytes, where: str, folder: Path) -> Source:
 
 
 def file_bytes(path: Path) -> bytes:
+    """The start of a YAML file, one byte more than may be read at most.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)

@@ -99,60 +99,69 @@ def _jobs_of(spec: Spec, folder: Path, problems: list[Problem]) -> list[Job]:
 
 def _job(spec: Spec, folder: Path, path: str | None, problems: list[Problem]) -> Job | None:
     """The job of an entry on one of its files; without one it has no files, or none fits."""
-    fields, before = spec.fields, len(problems)
-    lacking = path is None and fields.files is not None
-    stem = _stem(path) if path is not None else None
-
-    def fill(key: str, text: str | None, name: str | None) -> str | None:
-        try:
-            return text if text is None or lacking else filled(text, stem=stem, name=name)
-        except ValueError as error:
-            known = "{name}" if stem is None else "{stem} and {name}"
-            hint = f"{known} are filled in; {{stem}} needs files:" if stem is None else f"{known} are filled in"
-            problems.append(Problem("jobs.value", f"{key}: nothing fills {error} in", spec.place(key), hint))
-            return None
-
-    name = fields.files if lacking else fill("name", fields.name or "{stem}", None)
-    plot = fields.plot if isinstance(fields.plot, PlotSpec) else None
-    drawn = plot.path if plot else fields.plot
-    output = _below(folder, fill("output", fields.output, name))
-    picture = _below(folder, fill("plot", drawn if isinstance(drawn, str) else None, name))
-    if name is None or len(problems) > before:
+    fields, retrain = spec.fields, spec.fields.retrain
+    if path is None and fields.files is not None:
+        base, flags = _keys(spec, folder, str(folder / fields.files), None)
+        config = _below(folder, fields.config)
+        return Job(fields.files, spec.place(""), config, base, flags, missing=fields.files)
+    texts = _texts(spec, None if path is None else _stem(path), problems)
+    if texts is None:
         return None
-    bare, sets = fields.config is None, dict(spec.sets)
-    base: dict[str, object] = {"run.promote": "if_better"}
-    flags: dict[str, tuple[str, object]] = {}
-    if fields.files is not None:
-        more, flags = _input(path or str(folder / fields.files), spec.place("files"), bare=bare)
-        base |= more
-    elif bare and "data.path" in sets:
-        base["data.path"] = _inside(folder, "data.path", sets.pop("data.path"))
-    flags |= {key: (spec.place(f"set.{key}"), _inside(folder, key, value)) for key, value in sets.items()}
-    if "run.name" not in flags and not lacking:
-        flags["run.name"] = (spec.place("name"), name)
-    if fields.horizon is not None:
-        base["window.horizon"] = fields.horizon
+    base, flags = _keys(spec, folder, path, texts["name"])
     return Job(
-        name,
+        str(texts["name"]),
         spec.place(""),
         _below(folder, fields.config),
         base,
         flags,
         horizon=fields.horizon,
         levels=fields.levels,
-        output=output,
-        plot=picture,
-        kind=plot.kind if plot else "forecast",
-        retrain="max_age" if isinstance(fields.retrain, MaxAge) else fields.retrain,
-        most_model_s=fields.retrain.max_age if isinstance(fields.retrain, MaxAge) else None,
+        output=_below(folder, texts["output"]),
+        plot=_below(folder, texts["plot"]),
+        kind=fields.plot.kind if isinstance(fields.plot, PlotSpec) else "forecast",
+        retrain="max_age" if isinstance(retrain, MaxAge) else retrain,
+        most_model_s=retrain.max_age if isinstance(retrain, MaxAge) else None,
         most_input_s=fields.max_input_age,
-        missing=str(fields.files) if lacking else "",
     )
 
 
-def _input(
-    path: str, origin: str, *, bare: bool
+def _texts(spec: Spec, stem: str | None, problems: list[Problem]) -> dict[str, str | None] | None:
+    """Name, output and plot with their placeholders filled in; None where that is not possible."""
+    fields = spec.fields
+    plot = fields.plot.path if isinstance(fields.plot, PlotSpec) else fields.plot
+    texts: dict[str, str | None] = {}
+    for key, text in (("name", fields.name or "{stem}"), ("output", fields.output), ("plot", plot)):
+        try:
+            texts[key] = None if text is None else filled(text, stem=stem, name=texts.get("name"))
+        except ValueError as error:
+            known = "{stem}, and {name} in output and plot" if stem else "{name} in output and plot"
+            hint = f"what is filled in here: {known}"
+            problems.append(Problem("jobs.value", f"{key}: nothing fills {error} in", spec.place(key), hint))
+            return None
+    return texts
+
+
+def _keys(
+    spec: Spec, folder: Path, path: str | None, name: str | None
 ) -> tuple[dict[str, object], dict[str, tuple[str, object]]]:
+    """Configuration keys of a job: those that others may change, and those above all others."""
+    bare, sets = spec.fields.config is None, dict(spec.sets)
+    base: dict[str, object] = {"run.promote": "if_better"}
+    flags: dict[str, tuple[str, object]] = {}
+    if path is not None:
+        more, flags = _input(path, spec.place("files"), bare=bare)
+        base |= more
+    elif bare and "data.path" in sets:
+        base["data.path"] = _inside(folder, "data.path", sets.pop("data.path"))
+    flags |= {key: (spec.place(f"set.{key}"), _inside(folder, key, value)) for key, value in sets.items()}
+    if name is not None:
+        flags.setdefault("run.name", (spec.place("name"), name))
+    if spec.fields.horizon is not None:
+        base["window.horizon"] = spec.fields.horizon
+    return base, flags
+
+
+def _input(path: str, origin: str, *, bare: bool) -> tuple[dict[str, object], dict[str, tuple[str, object]]]:
     """The input as a key: that of a bare CSV gets the choices that ``train CSV`` makes."""
     return ({"data.path": path}, {}) if bare else ({}, {"data.path": (origin, path)})
 

@@ -13,11 +13,12 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 from lstm_forecast import signals
 
@@ -88,8 +89,9 @@ def run_tasks(
         on_end: told the number of a task and how it ended.
     """
     waiting, running = list(enumerate(tasks))[::-1], list[_Running]()
-    with _server(preload, one_thread=workers > 1) as context, signals.deferred() as check:
+    with signals.deferred() as check:
         try:
+            context = _server(preload, one_thread=workers > 1)
             while waiting or running:
                 check()
                 while waiting and len(running) < workers:
@@ -111,26 +113,29 @@ def run_tasks(
     return None
 
 
-@contextlib.contextmanager
-def _server(preload: str, *, one_thread: bool) -> Iterator[multiprocessing.context.BaseContext]:
-    """How processes are made; the server, where there is one, is started so that it ignores Ctrl-C."""
+def _server(preload: str, *, one_thread: bool) -> Any:
+    """How processes are made: a context of multiprocessing, whose kinds share no type with ``Process``.
+
+    The server, where there is one, starts with Ctrl-C ignored, and so do its processes.
+    """
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
     _keep_standard_streams()
-    if method == "forkserver" and threading.current_thread() is threading.main_thread():
-        from multiprocessing import forkserver
+    if method != "forkserver" or threading.current_thread() is not threading.main_thread():
+        return context
+    from multiprocessing import forkserver
 
-        context.set_forkserver_preload(["__main__", preload])
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        unset = [name for name in _THREADS if one_thread and name not in os.environ]
-        os.environ.update(dict.fromkeys(unset, "1"))
-        try:
-            forkserver.ensure_running()
-        finally:
-            signal.signal(signal.SIGINT, before)
-            for name in unset:
-                del os.environ[name]
-    yield context
+    context.set_forkserver_preload(["__main__", preload])
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    unset = [name for name in _THREADS if one_thread and name not in os.environ]
+    os.environ.update(dict.fromkeys(unset, "1"))
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, before)
+        for name in unset:
+            del os.environ[name]
+    return context
 
 
 def _keep_standard_streams() -> None:
@@ -143,11 +148,8 @@ def _keep_standard_streams() -> None:
             os.set_inheritable(opened, True)
 
 
-def _started(
-    context: multiprocessing.context.BaseContext, number: int, task: Task, work: Callable[[str], str]
-) -> _Running | None:
+def _started(context: Any, number: int, task: Task, work: Callable[[str], str]) -> _Running | None:
     """The process of a task; None where the system gives none."""
-    began = time.monotonic()
     try:
         answer, sender = context.Pipe(duplex=False)
     except OSError:
@@ -160,7 +162,7 @@ def _started(
         return None
     finally:
         sender.close()
-    return _Running(number, process, answer, began)
+    return _Running(number, process, answer, time.monotonic())  # the server's own start is no task's time
 
 
 def _collect(running: list[_Running], on_end: Callable[[int, Ending], None], *, stopped: bool) -> None:

@@ -15,10 +15,18 @@ from lstm_forecast.config.models_data import RULES
 from lstm_forecast.config.sources import file_bytes
 from lstm_forecast.config.suggestions import suggest
 from lstm_forecast.config.wording import shown
-from lstm_forecast.config.yaml_reader import ListNode, MappingNode, Node, Pair, Plain, Scalar, plain, read_yaml
+from lstm_forecast.config.yaml_reader import (
+    ListNode,
+    MappingNode,
+    Node,
+    Pair,
+    Plain,
+    Scalar,
+    plain,
+    read_yaml,
+)
 from lstm_forecast.errors import ConfigError, Problem, nearest
 
-PICTURES = ("forecast", "test", "loss", "residuals", "error", "backtest", "gates", "track")
 _PLACEHOLDER = re.compile(r"\{(\w*)\}")
 
 
@@ -161,7 +169,8 @@ def _spec(
         problems.append(Problem("jobs.form", message, begins, _FORM))
         return None
     before, values, nodes = len(problems), {}, {}
-    places, sets = {"": begins}, {}
+    places: dict[str, str] = {"": begins}
+    sets: dict[str, object] = {}
     for key, pair in _once(node, where, problems).items():
         places[key] = _place(where, pair)
         if key not in allowed:
