@@ -89,9 +89,13 @@ def run_tasks(
         on_end: told the number of a task and how it ended.
     """
     waiting, running = list(enumerate(tasks))[::-1], list[_Running]()
+    try:
+        context = _server(preload, one_thread=workers > 1)
+        _await(context)  # seconds: a signal ends it at once
+    except (KeyboardInterrupt, signals.Stopped) as stop:
+        return _number(stop)
     with signals.deferred() as check:
         try:
-            context = _server(preload, one_thread=workers > 1)
             while waiting or running:
                 check()
                 while waiting and len(running) < workers:
@@ -106,7 +110,7 @@ def run_tasks(
                 _watch_clock(running, timeout_s)
         except (KeyboardInterrupt, signals.Stopped) as stop:
             _stop_all(running, on_end)
-            return int(stop.code or 0) - 128 if isinstance(stop, signals.Stopped) else signal.SIGINT
+            return _number(stop)
         finally:  # nothing is left but after a second Ctrl-C or a bug
             for one in running:
                 one.process.kill()
@@ -136,6 +140,23 @@ def _server(preload: str, *, one_thread: bool) -> Any:
         for name in unset:
             del os.environ[name]
     return context
+
+
+def _await(context: Any) -> None:
+    """Waits until the server has imported everything; what is wrong with it, the first task will tell."""
+    process = context.Process(target=_nothing)
+    with contextlib.suppress(OSError, EOFError):
+        process.start()
+        process.join()
+
+
+def _nothing() -> None:
+    """A process that does nothing."""
+
+
+def _number(stop: BaseException) -> int:
+    """The signal behind an exception of :mod:`signals`."""
+    return int(stop.code or 0) - 128 if isinstance(stop, signals.Stopped) else signal.SIGINT
 
 
 def _keep_standard_streams() -> None:

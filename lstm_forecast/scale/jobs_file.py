@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, ValidationError
 
 from lstm_forecast.config.kinds import Age, Levels, PathText, Steps
+from lstm_forecast.config.models import SECTIONS
 from lstm_forecast.config.models_data import RULES
 from lstm_forecast.config.sources import file_bytes
 from lstm_forecast.config.suggestions import suggest
@@ -119,6 +121,9 @@ def read_specs(path: Path) -> tuple[list[Spec], list[Problem]]:
     if not isinstance(root, MappingNode):
         raise ConfigError([Problem("jobs.form", "expected a list under jobs:", where, _FORM)])
     top = _once(root, where, problems)
+    if "jobs" not in top and any(key in SECTIONS for key in top):
+        hint = f"give it files: lstm-forecast batch {shlex.quote(where)} 'prices/*.csv'"
+        raise ConfigError([Problem("jobs.form", "is a configuration and has no jobs", where, hint)])
     for key, pair in top.items():
         if key not in ("defaults", "jobs"):
             problems.append(_unknown_at_top(key, _place(where, pair)))
@@ -252,10 +257,7 @@ def _unknown(key: str, place: str, allowed: Sequence[str]) -> Problem:
 
 def _unknown_at_top(key: str, place: str) -> Problem:
     close = nearest(key[:60], ("defaults", "jobs"))
-    if close is None and suggest(key[:200]).keys:
-        hint = "a configuration needs files too: lstm-forecast batch CONFIG 'prices/*.csv'"
-    else:
-        hint = f"did you mean {close}?" if close else "at the top stand defaults and jobs"
+    hint = f"did you mean {close}?" if close else "at the top stand defaults and jobs"
     return Problem("jobs.unknown_key", f"unknown key {_short(key)}", place, hint)
 
 
