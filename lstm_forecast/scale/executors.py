@@ -11,6 +11,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -130,15 +131,17 @@ def _server(preload: str, *, one_thread: bool) -> Any:
     from multiprocessing import forkserver
 
     context.set_forkserver_preload(["__main__", preload])
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    unset = [name for name in _THREADS if one_thread and name not in os.environ]
-    os.environ.update(dict.fromkeys(unset, "1"))
+    heard, before = signal.signal(signal.SIGINT, signal.SIG_IGN), dict(os.environ)
+    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)  # the server shall import this package, no other
+    if one_thread:
+        os.environ.update({name: "1" for name in _THREADS if name not in before})
     try:
         forkserver.ensure_running()
     finally:
-        signal.signal(signal.SIGINT, before)
-        for name in unset:
+        signal.signal(signal.SIGINT, heard)
+        for name in os.environ.keys() - before.keys():
             del os.environ[name]
+        os.environ.update(before)
     return context
 
 

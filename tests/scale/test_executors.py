@@ -109,7 +109,9 @@ task = Task("long", f"sleep {folder / 'pid'}", folder / "long.log")
 run_tasks([task], told, preload="json", workers=1, timeout_s=None, on_end=print)
 """
     env = {**CRON, "PYTHONPATH": str(ROOT)}
-    batch = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], env=env, stderr=subprocess.DEVNULL)
+    batch = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)], env=env, stderr=subprocess.DEVNULL
+    )
     until = time.monotonic() + 30
     while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
         assert time.monotonic() < until
@@ -130,7 +132,8 @@ from tests.scale.tasks import told
 folder = Path(sys.argv[1])
 def end(number, ending):
     (folder / "text").write_text(str(ending.text))
-run_tasks([Task("a", "echo a", folder / "a.log")], told, preload="json", workers=1, timeout_s=None, on_end=end)
+task = Task("a", "echo a", folder / "a.log")
+run_tasks([task], told, preload="json", workers=1, timeout_s=None, on_end=end)
 """
     env = {**CRON, "PYTHONPATH": str(ROOT)}
     words = ["/bin/sh", "-c", '"$@" <&- >&- 2>&-', "sh", sys.executable, "-c", script, str(tmp_path)]
@@ -140,4 +143,4 @@ run_tasks([Task("a", "echo a", folder / "a.log")], told, preload="json", workers
 
 def test_no_task_gives_nothing(tmp_path: Path) -> None:
     assert run(tmp_path) == ({}, None)
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []

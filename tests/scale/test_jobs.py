@@ -201,7 +201,12 @@ def test_a_hostile_or_broken_file(folder: Path, text: str, id: str, said: str) -
 
 def test_all_problems_come_at_once_and_not_without_end(folder: Path) -> None:
     found = problems(folder, "jobs:\n" + "  - {nam: a, horizon: 0}\n" * 2)
-    assert [problem.where.rpartition("jobs.yaml")[2] for problem in found] == [":2:6", ":2:14", ":3:6", ":3:14"]
+    assert [problem.where.rpartition("jobs.yaml")[2] for problem in found] == [
+        ":2:6",
+        ":2:14",
+        ":3:6",
+        ":3:14",
+    ]
     found = problems(folder, "jobs:\n" + "  - {nam: a}\n" * 200)
     assert (len(found), found[-1].message) == (51, "150 more problems")
     text = "defaults: {config: small.yaml, set: {training.epoch: 5}}\njobs:\n  - {files: prices/*.csv}\n"
