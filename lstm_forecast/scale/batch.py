@@ -120,7 +120,7 @@ def run_batch(batch: Batch, terms: Terms, events: Events) -> Report:
 
 
 def _run(batch: Batch, terms: Terms, events: Events, *, record: Path | None, began: float) -> Report:
-    """The jobs one by one, then the table of all forecasts, then the summary."""
+    """The jobs, then what they come to."""
     rows = [_unstarted(job) for job in batch.jobs]
     forecasts: dict[int, dict[str, Any]] = {}
 
@@ -132,6 +132,21 @@ def _run(batch: Batch, terms: Terms, events: Events, *, record: Path | None, beg
         _tell(events, rows[number])
 
     stopped = _work(batch, terms, record, ended)
+    with signals.deferred():  # a signal now would lose the summary of what was done
+        return _summed_up(batch, terms, rows, forecasts, stopped=stopped, record=record, began=began)
+
+
+def _summed_up(
+    batch: Batch,
+    terms: Terms,
+    rows: list[Row],
+    forecasts: dict[int, dict[str, Any]],
+    *,
+    stopped: int | None,
+    record: Path | None,
+    began: float,
+) -> Report:
+    """The table of all forecasts and the summary, written."""
     for row in rows:
         if row["done"] in ("not started", "interrupted") and stopped is not None:
             row["code"] = 128 + stopped

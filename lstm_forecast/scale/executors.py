@@ -109,6 +109,7 @@ def run_tasks(
                         running.append(started)
                 _collect(running, on_end, stopped=False)
                 _watch_clock(running, timeout_s)
+            check()
         except (KeyboardInterrupt, signals.Stopped) as stop:
             _stop_all(running, on_end)
             return _number(stop)

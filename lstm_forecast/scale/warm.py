@@ -5,6 +5,7 @@ say and which would stay open for as long as it lives.
 """
 
 import contextlib
+import gc
 import os
 
 
@@ -16,6 +17,7 @@ def _let_go() -> None:
 
 
 def _import_all() -> None:
+    import filelock  # noqa: F401
     import pandas as pd  # noqa: F401
     import safetensors.numpy
     import safetensors.torch  # noqa: F401
@@ -41,3 +43,4 @@ def _import_all() -> None:
 
 _let_go()
 _import_all()
+gc.freeze()  # else each process looks through all that was imported, and copies its memory by doing so
