@@ -89,6 +89,8 @@ def run_tasks(
         timeout_s: how long one may take; None has no limit.
         on_end: told the number of a task and how it ended.
     """
+    if not tasks:
+        return None
     waiting, running = list(enumerate(tasks))[::-1], list[_Running]()
     try:
         context = _server(preload, one_thread=workers > 1)
