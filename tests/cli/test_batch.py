@@ -482,7 +482,7 @@ def test_killed_at_random_times_it_completes_in_the_end(place: Path) -> None:
         for path in (place / "out").iterdir():
             assert path.suffix == ".png" or len(path.read_text().splitlines()) == 3
     until = time.monotonic() + 60
-    while run_cli(["batch", jobs, "-q"], cwd=place).code in (3, 75):  # a job of a killed batch is still leaving
+    while run_cli(["batch", jobs, "-q"], cwd=place).code in (3, 75):  # one is still leaving
         assert time.monotonic() < until
     assert {row["code"] for row in summary(place)["jobs"]} == {0}
     assert len(list((place / "out").iterdir())) == 12
