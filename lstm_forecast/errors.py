@@ -5,6 +5,7 @@ The tree, with the exit code each class gives::
     ForecastError
     ├── UsageError        2   flags, environment or configuration
     │   └── ConfigError   2   several problems of one configuration, reported together
+    ├── JobsFailed        3   some jobs of a batch failed; the code of all of them where every one did
     ├── DataMissing      10   no such input
     ├── DataInvalid      11   the input is there and cannot be used
     ├── RunMissing       12   no such run, an incomplete one, or one that is too old
@@ -23,7 +24,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ EXIT_CODES: tuple[ExitCode, ...] = (
     ExitCode(0, "ok", "done, or nothing to do; a verdict of 'ties' passes"),
     ExitCode(1, "internal", "a bug; the traceback is on stderr", "no"),
     ExitCode(2, "usage", "flags, environment or configuration wrong; nothing was written", "no"),
+    ExitCode(3, "partial", "batch: some jobs succeeded and some failed; the good outputs are valid", "maybe"),
     ExitCode(10, "data missing", "the input does not exist or cannot be opened", "no"),
     ExitCode(11, "data invalid", "the input cannot be used as it is", "no"),
     ExitCode(12, "run missing", "no such run, an incomplete one, or one older than --max-model-age", "no"),
@@ -73,7 +74,7 @@ class ForecastError(Exception):
         hint: what to type next.
     """
 
-    code: ClassVar[int] = 1
+    code: int = 1
 
     def __init__(
         self, id: str, message: str, *, where: str = "", details: Sequence[str] = (), hint: str = ""
@@ -124,6 +125,14 @@ class ConfigError(UsageError):
         return "\n".join(
             str(ForecastError(p.id, p.message, where=p.where, hint=p.hint)) for p in self.problems
         )
+
+
+class JobsFailed(ForecastError):
+    """Jobs of a batch failed; ``code`` is 3 where others succeeded, else that of the failures."""
+
+    def __init__(self, message: str, *, code: int, details: Sequence[str] = (), hint: str = "") -> None:
+        super().__init__("batch.failed", message, details=details, hint=hint)
+        self.code = code
 
 
 class DataMissing(ForecastError):
@@ -209,6 +218,22 @@ class AlreadyComplete(ForecastError):
     """The run that was to be resumed is complete: nothing was done, and nothing is wrong."""
 
     code = 0
+
+
+def system_error(error: Exception) -> ForecastError | None:
+    """What the system refused, memory or a file, in our own form; None for anything else."""
+    text = str(error)
+    if isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text:
+        return ResourceError(
+            "resource.memory",
+            "not enough memory",
+            details=[f"system: {text.splitlines()[0] if text else type(error).__name__}"],
+            hint="set a smaller training.batch_size, model.hidden_size or window.lookback",
+        )
+    if isinstance(error, OSError) and error.filename is not None:
+        reason = str(error.strerror)
+        return StorageError("storage.io", reason, where=str(error.filename), errno=error.errno or 0)
+    return None
 
 
 def visible(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Whether a training would only repeat the current run."""
+"""Whether a training would only repeat a run that is there."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from lstm_forecast.choices import with_name
 from lstm_forecast.config import Loaded, dump_config
 from lstm_forecast.errors import UsageError
+from lstm_forecast.fitting import Plan
 from lstm_forecast.naming import run_name, runs_folder
 from lstm_forecast.pipeline import plan
 from lstm_forecast.runs.run import Run
@@ -23,5 +24,11 @@ def unchanged(loaded: Loaded, *, runs_dir: Path | None = None) -> Run | None:
         message = "standard input can be read only once"
         raise UsageError("train.if_changed", message, where="--if-changed", hint="train on a file")
     found, name = plan(loaded, runs_dir=runs_dir), run_name(loaded)
-    config = dump_config(with_name(found.config, name)).encode()
-    return same_training(runs_folder(runs_dir, loaded) / name, config, found.table.source.sha256)
+    return same_training(
+        runs_folder(runs_dir, loaded) / name, resolved_config(found, name), found.table.source.sha256
+    )
+
+
+def resolved_config(found: Plan, name: str) -> bytes:
+    """``config.yaml`` of the run that training this plan under this name would give."""
+    return dump_config(with_name(found.config, name)).encode()

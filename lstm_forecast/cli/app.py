@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from lstm_forecast.cli import config, runs
+from lstm_forecast.cli.batch import batch
 from lstm_forecast.cli.check import check
 from lstm_forecast.cli.doctor import doctor
 from lstm_forecast.cli.evaluate import evaluate
@@ -19,7 +20,7 @@ from lstm_forecast.cli.predict import predict
 from lstm_forecast.cli.terminal import prepare_streams, put, show_error, stdout_error
 from lstm_forecast.cli.track import track
 from lstm_forecast.cli.train import train
-from lstm_forecast.errors import EXIT_CODES, ForecastError, ResourceError, StorageError, UsageError
+from lstm_forecast.errors import EXIT_CODES, ForecastError, UsageError, system_error
 
 app = typer.Typer(
     name="lstm-forecast",
@@ -33,6 +34,7 @@ app.command()(predict)
 app.command()(plot)
 app.command()(evaluate)
 app.command()(track)
+app.command()(batch)
 app.command()(check)
 app.command()(doctor)
 app.add_typer(config.app, name="config")
@@ -114,23 +116,10 @@ def as_known(error: Exception) -> ForecastError | None:
         unquoted = "unexpected extra argument" in message and command.endswith((" train", " check"))
         remedy = f"a pattern of files stands in quotes: {command} 'prices/*.csv'"
         return UsageError("usage", message, hint=remedy if unquoted else f"{command} --help")
-    memory = (
-        isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)
-    )
-    if memory:
-        return ResourceError(
-            "resource.memory",
-            "not enough memory",
-            details=[f"system: {str(error).splitlines()[0] if str(error) else type(error).__name__}"],
-            hint="set a smaller training.batch_size, model.hidden_size or window.lookback",
-        )
-    if isinstance(error, OSError) and error.filename is None:  # typer's help into a closed or full stdout
+    known = system_error(error)
+    if known is None and isinstance(error, OSError):  # typer's help into a closed or full stdout
         return stdout_error(error)
-    if isinstance(error, OSError):
-        return StorageError(
-            "storage.io", str(error.strerror), where=str(error.filename), errno=error.errno or 0
-        )
-    return None
+    return known
 
 
 def exit_codes_text() -> str:

@@ -139,8 +139,8 @@ def parsed_levels(text: str | None) -> tuple[float, ...] | None:
     return levels
 
 
-def parsed_wait(text: str | None) -> float:
-    """Seconds of ``--wait``; 0 without it.
+def parsed_wait(text: str | None, flag: str = "--wait") -> float:
+    """Seconds of ``--wait``, or of another flag that takes a duration; 0 without it.
 
     Raises:
         UsageError: no duration.
@@ -155,7 +155,7 @@ def parsed_wait(text: str | None) -> float:
         return float(str(parse_duration(text)))
     except PydanticCustomError:
         message = f"got {text!r}; expected a duration such as 30s, 10m or 2h"
-        raise UsageError("train.wait", message, where="--wait", hint="--wait 10m") from None
+        raise UsageError("train.wait", message, where=flag, hint=f"{flag} 10m") from None
 
 
 def worse(sentence: str, where: str) -> Worse:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from lstm_forecast.errors import CheckFailed, ConfigError, ForecastError, StorageError, visible
-from lstm_forecast.events import Event, Events
+from lstm_forecast.events import Event, Events, Fields
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -118,6 +118,15 @@ def show_error(error: ForecastError, *, as_json: bool) -> None:
         Events([_json_reader]).emit("error", fields, level="error")
 
 
+def item_line(fields: Fields) -> str:
+    """A job of a batch in one line: what became of it, or why it failed and what to type."""
+    name, seconds = fields["name"], f"{fields['elapsed_s']:.1f} s"
+    if not fields["code"]:
+        return f"{name}: {fields['done']}, {seconds}"
+    hint = f" ({fields['hint']})" if fields["hint"] else ""
+    return f"{name}: {fields['done']}, error[{fields['error']}]: {fields['message']}{hint}"
+
+
 def _json_reader(event: Event) -> None:
     _say(event.to_line())
 
@@ -145,6 +154,7 @@ class _Watcher:
             "epoch.end": self._epoch,
             "lock.wait": self._wait,
             "signal": self._signal,
+            "batch.item": self._item,
         }
 
     def read(self, event: Event) -> None:
@@ -170,6 +180,9 @@ class _Watcher:
     def _wait(self, event: Event) -> None:
         name, holder = event.fields["name"], event.fields["holder"]
         _say(visible(f"  waiting: {name} is held by {holder}"))
+
+    def _item(self, event: Event) -> None:
+        _say(visible("  " + item_line(event.fields)))
 
     def _signal(self, event: Event) -> None:
         again = "; Ctrl-C once more leaves at once" if event.fields["signal"] == "SIGINT" else ""

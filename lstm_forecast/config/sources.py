@@ -41,7 +41,7 @@ class Source:
 def from_file(path: Path) -> Source:
     """The keys of a YAML file; paths in it are relative to its folder."""
     try:
-        data = _file_bytes(path)
+        data = file_bytes(path)
     except ConfigError as error:
         return Source({}, list(error.problems), unreadable=KEYS)
     # Not resolve(): that would follow the link of the file itself, away from the folder it is named in.
@@ -76,7 +76,12 @@ def from_text(data: bytes, where: str, folder: Path) -> Source:
     return source
 
 
-def _file_bytes(path: Path) -> bytes:
+def file_bytes(path: Path) -> bytes:
+    """The start of a YAML file, one byte more than may be read at most.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)

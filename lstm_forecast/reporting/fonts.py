@@ -90,7 +90,7 @@ def drawing(texts: Iterable[str]) -> Iterator[None]:
     Neither a ``matplotlibrc`` nor the environment is seen, nothing is logged, and a character that no font
     has is drawn as a box without a warning (`font_notice` says it once, in words).
     """
-    _load_matplotlib()
+    load_matplotlib()
     import matplotlib as mpl
 
     family, _ = _cjk_family(texts)
@@ -106,7 +106,7 @@ def drawing(texts: Iterable[str]) -> Iterator[None]:
 
 def font_notice(texts: Iterable[str]) -> str | None:
     """The warning to give when ``texts`` hold Chinese, Japanese or Korean that no installed font can show."""
-    _load_matplotlib()
+    load_matplotlib()
     _, missing = _cjk_family(texts)
     if not missing:
         return None
@@ -221,7 +221,7 @@ def _missing(family: str, wanted: list[str]) -> list[str]:
     return [character for character in wanted if font.get_char_index(ord(character)) == 0]
 
 
-def _load_matplotlib() -> None:
+def load_matplotlib() -> None:
     """Import matplotlib and its list of fonts, once, without being disturbed."""
     if "matplotlib.font_manager" not in sys.modules:
         with _undisturbed():

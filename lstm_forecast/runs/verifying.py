@@ -45,11 +45,16 @@ def same_training(folder: Path, config: bytes, data_sha256: str) -> Run | None:
     """
     identity = current_id(folder)
     run = Run(folder / identity) if identity is not None else None
-    if run is None or not run.complete or verify_run(run):
-        return None
+    return run if run is not None and came_from(run, config, data_sha256=data_sha256) else None
+
+
+def came_from(run: Run, config: bytes, *, data_sha256: str | None) -> bool:
+    """Whether a run is whole and came from this configuration and this input; None takes any input."""
+    if not run.complete or verify_run(run):
+        return False
     data = read_json(run, "run.json").get("data")
-    alike = isinstance(data, dict) and data.get("sha256") == data_sha256
-    return run if alike and read_file(run.path / "config.yaml", limit=SMALL) == config else None
+    alike = data_sha256 is None or (isinstance(data, dict) and data.get("sha256") == data_sha256)
+    return alike and read_file(run.path / "config.yaml", limit=SMALL) == config
 
 
 def _manifest(run: Run) -> dict[str, tuple[int, str]]:

@@ -71,6 +71,16 @@ def test_code_2_usage(words: list[str], said: str, cli: Cli, tmp_path: Path) -> 
     assert not (tmp_path / "runs").exists()
 
 
+def test_code_3_row_44_some_jobs_failed(cli: Cli, tiny: Tiny) -> None:
+    job = "{{name: {name}, set: {{data.path: tiny.csv}}, retrain: never, output: out-{name}.csv}}"
+    lines = [job.format(name=name) for name in ("tiny", "tniy")]
+    (tiny.csv.parent / "jobs.yaml").write_text("jobs:\n" + "".join(f"  - {line}\n" for line in lines))
+    result = cli("batch", "jobs.yaml", "--runs-dir", tiny.runs)
+    assert result.code == 3
+    assert "tniy: failed, error[run.not_found]" in result.err
+    assert sorted(path.name for path in tiny.csv.parent.glob("out-*")) == ["out-tiny.csv"]
+
+
 def test_code_10_data_missing(cli: Cli, tiny: Tiny) -> None:
     result = cli("train", "tyni.csv", "--runs-dir", tiny.runs)
     assert (result.code, result.out) == (10, "")

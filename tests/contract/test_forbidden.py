@@ -65,6 +65,10 @@ ALLOWED = {
     ("recording.py", "socket"): "gethostname",
     ("cli/app.py", "importlib"): "importlib.metadata.version of a fixed few packages, for --version --json",
     ("cli/doctor.py", "importlib"): "importlib.metadata.version of a fixed few packages",
+    (
+        "scale/executors.py",
+        "multiprocessing",
+    ): "starts our own functions; its pipes carry JSON text",
     ("cli/plot.py", "typer.launch"): "plot --open shows a picture that was just written",
 }
 

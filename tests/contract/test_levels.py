@@ -56,6 +56,7 @@ LEVELS = {
     "evaluation": 4,
     "reporting": 4,
     **dict.fromkeys(STAGES_IN_ORDER, 5),
+    "scale": 6,
     "cli": 7,
 }
 EXCEPTIONS: dict[tuple[str, str], str] = {}  # (module, imported part): reason

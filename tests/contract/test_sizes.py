@@ -24,6 +24,7 @@ MANY_PARAMETERS = {
     "cli/prune.py:prune_runs": "one parameter per option",
     "cli/check.py:check": "one parameter per option",
     "cli/track.py:track": "one parameter per option",
+    "cli/batch.py:batch": "one parameter per option",
     "model/reglstm.py:__init__": "the public network: one argument per property",
     "data/dates.py:_microseconds": "a moment has that many parts",
 }
