@@ -22,6 +22,7 @@ from tests.conftest import Tiny
 from tests.training.jobs import TINY, days, momentum, write_csv
 
 ORDER = Order(argv=(), fail_on=(), rows=False, dry_run=False, one_thread=False)
+ALWAYS = {"run.promote": ("test", "always")}  # here the question is what trains, not which run is better
 LOSER = {"model.anchor": ("test", "none"), "training.lr": ("test", 0.000001), "split.test": ("test", 30)}
 
 
@@ -63,11 +64,11 @@ def test_it_trains_once_and_then_has_nothing_to_do(csv: Path) -> None:
 
 
 def test_new_rows_and_other_settings_train_again(csv: Path) -> None:
-    runs = [did(job(csv))["run"]]
+    runs = [did(job(csv, ALWAYS))["run"]]
     with csv.open("a") as file:
         file.write("2024-06-09,500.0\n")
-    runs.append(did(job(csv))["run"])
-    runs.append(did(job(csv, {"training.seed": ("test", 5)}))["run"])
+    runs.append(did(job(csv, ALWAYS))["run"])
+    runs.append(did(job(csv, {**ALWAYS, "training.seed": ("test", 5)}))["run"])
     assert len(set(runs)) == 3
 
 
@@ -90,7 +91,7 @@ def test_max_age_looks_at_the_run_and_at_the_settings_but_not_at_the_rows(
 ) -> None:
     from lstm_forecast.scale import work as module
 
-    weekly = replace(job(csv), retrain="max_age", most_model_s=7 * 86400.0)
+    weekly = replace(job(csv, ALWAYS), retrain="max_age", most_model_s=7 * 86400.0)
     first = did(weekly)["run"]
     with csv.open("a") as file:
         file.write("2024-06-09,500.0\n")
@@ -259,13 +260,13 @@ def test_memory_that_is_not_there_is_no_bug(csv: Path, monkeypatch: pytest.Monke
 def test_the_input_never_trained_again_when_the_current_run_was_chosen_by_hand(tiny: Tiny) -> None:
     """``runs promote`` is the way back: the next batch does not undo it."""
     csv = tiny.csv
-    first = did(job(csv))["run"]
-    second = did(job(csv, {"training.seed": ("test", 5)}))["run"]
+    first = did(job(csv, ALWAYS))["run"]
+    second = did(job(csv, {**ALWAYS, "training.seed": ("test", 5)}))["run"]
     assert first != second
     from lstm_forecast.runs.run import promote
 
     promote(Run(csv.parent / "runs" / "a" / first.partition("@")[2]))
-    kept = did(job(csv, {"training.seed": ("test", 5)}))
+    kept = did(job(csv, {**ALWAYS, "training.seed": ("test", 5)}))
     assert (kept["done"], kept["run"]) == ("forecast", first)
 
 
