@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -112,7 +113,11 @@ def create_run(runs_dir: Path, name: str) -> Run:
     began = max([datetime.now(UTC), *map(_just_after, sorted_runs(folder)[:1])])
     run = Run(folder / f"{began.strftime(_STAMP)}-{secrets.token_hex(3)}")
     make_directory(run.path)
-    write_status(run, "running", exit_code=None)
+    try:
+        write_status(run, "running", exit_code=None)
+    except BaseException:  # a signal, too: nothing was begun
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise
     return run
 
 

@@ -103,11 +103,18 @@ def make_directory(path: Path) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Adds one line to a log; a line is written in one call."""
+    """Adds one line to a log, whole or not at all; nobody else writes to it meanwhile."""
+    rest = (line + "\n").encode()
     with storage_errors(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_FOLLOW, 0o666)
+        size = os.fstat(descriptor).st_size
         try:
-            os.write(descriptor, (line + "\n").encode())
+            while rest:  # one call, unless the disk is nearly full
+                rest = rest[os.write(descriptor, rest) :]
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(descriptor, size)
+            raise
         finally:
             os.close(descriptor)
 

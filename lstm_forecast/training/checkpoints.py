@@ -163,7 +163,8 @@ def newest_checkpoint(folder: Path) -> Found | None:
         try:
             facts, parts = _read(folder / _stem(number))
         except ArtifactRejected as error:
-            unfinished = last is not None and number > last  # killed while it was written
+            written = number <= last if last is not None else (folder / f"{_stem(number)}.json").exists()
+            unfinished = not written  # killed while it was written: of the first one there is no LAST either
             damaged += [] if unfinished else [error]
             continue
         return Found(number, facts, parts, tuple(damaged))

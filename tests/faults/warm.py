@@ -16,7 +16,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 
 def fork(request: dict[str, Any]) -> int | None:
@@ -48,9 +48,8 @@ def _let_anyone_trace() -> None:
         libc.prctl(0x59616D61, ctypes.c_ulong(2**64 - 1), 0, 0, 0)  # PR_SET_PTRACER, PR_SET_PTRACER_ANY
 
 
-def serve() -> dict[str, Any]:
+def serve(replies: IO[str]) -> dict[str, Any]:
     """Forks and waits as asked; comes back in the children only, with what they are to do."""
-    replies = os.fdopen(os.dup(1), "w")
     for line in sys.stdin:
         request = json.loads(line)
         if "wait" in request:
@@ -59,7 +58,6 @@ def serve() -> dict[str, Any]:
         else:
             child = fork(request)
             if child is None:
-                replies.detach()
                 return request  # type: ignore[no-any-return]
             answer = child
         replies.write(f"{answer}\n")
@@ -87,9 +85,11 @@ def run(asked: dict[str, Any]) -> int:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what the statement says is no reply
     exec(sys.argv[1], {})
     gc.freeze()
-    code = run(serve())
+    code = run(serve(replies))
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # taking torch down costs a second
