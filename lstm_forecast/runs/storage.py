@@ -14,6 +14,7 @@ import re
 import secrets
 import shlex
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from lstm_forecast.signals import deferred
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
+_TOLD_WITHIN_S = 0.5  # who takes a lock writes down who he is; longer than that takes on a slow disk
 # File systems of this machine's own disks and memory; on any other, processes may share no mapped memory.
 _LOCAL = {"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "bcachefs", "tmpfs", "overlay"}
 
@@ -217,6 +219,12 @@ def held_lock(
     """
     from filelock import FileLock, Timeout
 
+    def by() -> str:
+        until = time.monotonic() + _TOLD_WITHIN_S
+        while not about.exists() and time.monotonic() < until:  # he has it, and is about to say who he is
+            time.sleep(0.01)
+        return holder(about)
+
     make_directory(path.parent)
     lock, about = FileLock(path), path.with_name(path.name + ".json")
     with storage_errors(path):
@@ -227,12 +235,12 @@ def held_lock(
                 if timeout_s <= 0:
                     raise
                 if on_wait is not None:
-                    on_wait(holder(about))
+                    on_wait(by())
                 lock.acquire(timeout=timeout_s)
         except Timeout:  # before OSError, of which it is a kind
             raise Busy(
                 "run.locked",
-                f"is held by {holder(about)}; waited {timeout_s:g} s",
+                f"is held by {by()}; waited {timeout_s:g} s",
                 where=str(path),
                 hint="try again later; train waits with --wait 10m",
             ) from None

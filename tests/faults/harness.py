@@ -131,6 +131,7 @@ class Warm:
     folder: Path
     statement: str
     _process: subprocess.Popen[str] = field(init=False)
+    _alive: set[int] = field(default_factory=set)
     _count: int = 0
 
     def __post_init__(self) -> None:
@@ -162,7 +163,9 @@ class Warm:
             "stem": str(stem),
             "waits": waits,
         }
-        return Child(self._asked(request), stem, self)
+        child = Child(self._asked(request), stem, self)
+        self._alive.add(child.pid)
+        return child
 
     def run(self, words: Sequence[str | Path], *, timeout: float = 60.0) -> Result:
         """The command, without a fault."""
@@ -170,9 +173,13 @@ class Warm:
 
     def ended(self, pid: int) -> int:
         """The code of a child, once it has ended."""
-        return self._asked({"wait": pid})
+        code = self._asked({"wait": pid})
+        self._alive.discard(pid)
+        return code
 
     def close(self) -> None:
+        for pid in self._alive:  # of tests that failed
+            os.kill(pid, signal.SIGKILL)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
