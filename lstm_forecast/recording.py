@@ -26,7 +26,7 @@ from lstm_forecast.forecasting.trained import Preprocess, pack_context, pack_wei
 from lstm_forecast.judging import Trained
 from lstm_forecast.runs.pruning import Keep, prune
 from lstm_forecast.runs.run import FORMAT_VERSION, Run, write_status
-from lstm_forecast.runs.storage import append_line, json_bytes, make_directory, write_atomic
+from lstm_forecast.runs.storage import append_line, json_bytes, make_subdirectory, write_atomic
 from lstm_forecast.signals import Stopped, leave
 from lstm_forecast.version import __version__
 
@@ -154,7 +154,7 @@ def write_predictions(run: Run, plan: Plan, trained: Trained, events: Events) ->
         test = test.part(chosen)
         bounds = {level: (low[chosen], up[chosen]) for level, (low, up) in bounds.items()}
     text = tidy_csv(test, bounds, plan.prepared.panel, plan.table.time_format)
-    make_directory(run.path / "predictions")
+    make_subdirectory(run.path / "predictions")
     write_atomic(run.path / "predictions" / "test.csv", text.encode())
 
 

@@ -24,6 +24,7 @@ from lstm_forecast.runs.storage import (
     make_directory,
     parse_json,
     read_file,
+    require_no_link,
     sha256_of,
     write_atomic,
 )
@@ -131,6 +132,7 @@ def _just_after(run: Run) -> datetime:
 
 def write_status(run: Run, status: Status, *, exit_code: int | None) -> None:
     """Writes ``status.json``: what the process is doing, or how it ended."""
+    require_no_link(run.path)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     fields = {"status": status, "exit_code": exit_code, "pid": os.getpid(), "heartbeat": now}
     write_atomic(run.path / "status.json", json_bytes(fields | {"host": socket.gethostname()}))
@@ -138,6 +140,7 @@ def write_status(run: Run, status: Status, *, exit_code: int | None) -> None:
 
 def publish(run: Run, files: Mapping[str, bytes]) -> None:
     """Writes the files of a run in order and the manifest last; from then on it is complete."""
+    require_no_link(run.path)
     entries = []
     for name in FILES:
         data = files[name]

@@ -104,8 +104,31 @@ def make_directory(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
 
 
+def make_subdirectory(path: Path) -> None:
+    """Makes a folder in one that must be there: a run that was removed meanwhile does not come back.
+
+    Raises:
+        StorageError: it cannot be made, or the folder above has become a link.
+    """
+    require_no_link(path.parent)
+    with storage_errors(path):
+        path.mkdir(exist_ok=True)
+
+
+def require_no_link(folder: Path) -> None:
+    """Refuses a run's folder in whose place somebody has put a link: nothing is written where it points.
+
+    Raises:
+        StorageError: it is a link.
+    """
+    with storage_errors(folder):
+        if folder.is_symlink():
+            raise OSError(errno.ELOOP, "has become a symbolic link")
+
+
 def append_line(path: Path, line: str) -> None:
     """Adds one line to a log, whole or not at all; nobody else writes to it meanwhile."""
+    require_no_link(path.parent)
     rest = (line + "\n").encode()
     with storage_errors(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_FOLLOW, 0o666)

@@ -22,7 +22,7 @@ from lstm_forecast.errors import ArtifactRejected, StorageError
 from lstm_forecast.events import Events
 from lstm_forecast.runs.storage import (
     json_bytes,
-    make_directory,
+    make_subdirectory,
     parse_json,
     read_file,
     sha256_of,
@@ -111,7 +111,7 @@ class Checkpoints:
         began = time.monotonic()
         number = max([*self._whole, *_numbers(self.folder)], default=0) + 1
         tensors, document = _packed(self._parts, self.facts)
-        make_directory(self.folder)
+        make_subdirectory(self.folder)
         with deferred():
             write_atomic(self.folder / f"{_stem(number)}.safetensors", tensors)
             write_atomic(self.folder / f"{_stem(number)}.json", document)

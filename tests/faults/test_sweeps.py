@@ -79,9 +79,9 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("sweeps")
     csv, template = table(folder), folder / "template"
-    table(folder, rows=79, name="shorter.csv")
+    table(folder, rows=81, name="longer.csv")
     first = train(csv, template)
-    early = ["predict", "a", "--data", str(folder / "shorter.csv"), "--record", "-q"]
+    early = ["predict", "a", "--record", "-q"]
     prune = ["runs", "prune", "--runs-dir", str(template), "-q"]
     with warmed(folder, statement(first, [*early, "--runs-dir", str(template)], prune)) as warm:
         while not list(template.glob("a/CURRENT")):
@@ -201,7 +201,8 @@ def test_rows_51_and_52_and_58_a_forecast_is_recorded_at_every_call(
     def once(fault: Fault) -> list[str]:
         runs_dir = world.runs_dir()
         was = before(runs_dir)
-        words = ["predict", "a", "--record", "--runs-dir", str(runs_dir)]
+        words = ["predict", "a", "--data", str(world.folder / "longer.csv"), "--record", "-q"]
+        words += ["--output", "-", "--runs-dir", str(runs_dir)]
         result, hits = traced(world.warm.start(words, waits=True), fault)
         assert_invariants(was, result, said=False)
         found = rows(runs_dir)
