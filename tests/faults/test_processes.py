@@ -208,7 +208,13 @@ def test_row_51_a_disk_of_a_megabyte_is_full_before_a_checkpoint_is_written(tmp_
     small.mkdir()
     csv, runs_dir = table(tmp_path), small / "runs"
     wide = ["model.hidden_size=200" if w.startswith("model.hidden_size") else w for w in train(csv, runs_dir)]
-    mounting = ["unshare", "-rm", "sh", "-c", f"cd {tmp_path}\n" + MOUNT.replace("cp -a .", f"cp -a {small}/.")]
+    mounting = [
+        "unshare",
+        "-rm",
+        "sh",
+        "-c",
+        f"cd {tmp_path}\n" + MOUNT.replace("cp -a .", f"cp -a {small}/."),
+    ]
     result = run_cli(wide, fault=[*mounting, "sh", str(small), str(kept)])
     if result.code == 99:
         pytest.skip("tmpfs cannot be mounted")

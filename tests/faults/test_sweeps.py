@@ -162,7 +162,9 @@ STORED = Path(__file__).with_name("stored.py")
 def light(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
     """A warm process without torch."""
     imports = "import filelock\nfrom lstm_forecast.runs import run, storage\n"
-    with warmed(tmp_path_factory.mktemp("stored"), imports + "import sys; assert 'torch' not in sys.modules") as w:
+    with warmed(
+        tmp_path_factory.mktemp("stored"), imports + "import sys; assert 'torch' not in sys.modules"
+    ) as w:
         yield w
 
 
@@ -217,9 +219,7 @@ def test_rows_51_and_52_and_58_a_forecast_is_recorded_at_every_call(
 
 @pytest.mark.parametrize("call", ["open", "fsync", "rename", "unlink"])
 @in_turn
-def test_rows_50_and_52_and_58_runs_are_pruned_at_every_call(
-    action: str, call: str, world: World
-) -> None:
+def test_rows_50_and_52_and_58_runs_are_pruned_at_every_call(action: str, call: str, world: World) -> None:
     def once(fault: Fault) -> list[str]:
         runs_dir = world.runs_dir()
         first = newest(runs_dir, "a")
