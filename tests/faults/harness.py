@@ -20,7 +20,7 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,6 +117,12 @@ def assert_clean(runs_dir: Path) -> None:
     for lock in (runs_dir / ".locks").glob("*.lock"):
         assert is_held(lock) is False, lock
     assert list((runs_dir / ".locks").glob("*.json")) == []
+
+
+def age_temporaries(runs_dir: Path) -> None:
+    """Some hours later: in complete runs others may write, so that fresh temporary files are left alone."""
+    for path in runs_dir.rglob("*.tmp"):
+        os.utime(path, (0, 0))
 
 
 @dataclass
@@ -340,7 +346,7 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            preexec_fn=take_terminal,
+            preexec_fn=take_terminal,  # noqa: PLW1509 - it makes one call of the system
         )
         os.close(slave)
 
@@ -394,8 +400,3 @@ def without_escapes(text: str) -> str:
 
 def newest(runs_dir: Path, name: str) -> Run:
     return sorted_runs(runs_dir / name)[0]
-
-
-def every(items: Iterable[Any], step: int) -> list[Any]:
-    """One in so many, the first among them."""
-    return list(items)[::step]

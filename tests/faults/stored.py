@@ -25,5 +25,5 @@ if __name__ == "__main__":
     try:
         main(Path(sys.argv[1]))
     except ForecastError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         sys.exit(error.code)

@@ -29,6 +29,7 @@ from tests.faults.harness import (
     Child,
     Terminal,
     Warm,
+    age_temporaries,
     assert_clean,
     assert_invariants,
     awaited,
@@ -96,6 +97,7 @@ def test_row_59_killed_at_random_times_nothing_is_lost(count: int, world: World)
         killed += result.code == KILLED
         assert_invariants(was, result)
     assert killed > 0
+    age_temporaries(runs_dir)
     done = world.warm.run(words)
     assert done.code == 0, done
     assert_clean(runs_dir)

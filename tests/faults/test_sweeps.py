@@ -6,7 +6,6 @@ for each N, so that the sweep of a whole training takes minutes and not hours.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from tests.faults.harness import (
     Before,
     Fault,
     Warm,
+    age_temporaries,
     assert_clean,
     assert_invariants,
     before,
@@ -87,12 +87,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         while not list(template.glob("a/CURRENT")):
             assert warm.run(["help", "exit-codes"]).code == 0
         yield World(folder, warm, template, csv, weights(newest(template, "a")))
-
-
-def age_temporaries(runs_dir: Path) -> None:
-    """Some hours later: in complete runs others may write, so that fresh temporary files are left alone."""
-    for path in runs_dir.rglob("*.tmp"):
-        os.utime(path, (0, 0))
 
 
 def weights(run: Run) -> bytes:

@@ -77,7 +77,7 @@ def run(asked: dict[str, Any]) -> int:
             main(asked["words"])
     except SystemExit as left:
         return left.code if isinstance(left.code, int) else 0
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - a bug of the program, told as Python would
         traceback.print_exc()
         return 1
     return 0
