@@ -169,6 +169,8 @@ class Warm:
             "stem": str(stem),
             "waits": waits,
         }
+        for suffix in (".out", ".err"):  # the child may be killed before it has made them
+            stem.with_suffix(suffix).touch()
         child = Child(self._asked(request), stem, self)
         self._alive.add(child.pid)
         return child
