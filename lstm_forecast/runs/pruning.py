@@ -111,6 +111,8 @@ def remove_temporaries(folder: Path) -> None:
     lock = lock_path(folder.parent, folder.name)
     found = [*folder.glob(".*.tmp"), *lock.parent.glob(glob.escape(f".{lock.name}.json.") + "*.tmp")]
     for run in sorted_runs(folder):
+        if not _is_folder(run.path):  # a link: what it points to is somebody else's
+            continue
         for path in run.path.rglob(".*.tmp"):
             with suppress(OSError):
                 if not run.complete or path.lstat().st_mtime < long_ago:
