@@ -7,7 +7,7 @@ import io
 import platform
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from lstm_forecast.forecasting.trained import Preprocess, pack_context, pack_wei
 from lstm_forecast.judging import Trained
 from lstm_forecast.runs.pruning import Keep, prune
 from lstm_forecast.runs.run import FORMAT_VERSION, Run, write_status
-from lstm_forecast.runs.storage import append_line, json_bytes, make_directory, write_atomic
+from lstm_forecast.runs.storage import append_line, json_bytes, make_subdirectory, write_atomic
 from lstm_forecast.signals import Stopped, leave
 from lstm_forecast.version import __version__
 
@@ -49,22 +49,19 @@ def recorded(run: Run, events: Events, argv: Sequence[str]) -> Iterator[Outcome]
     """Keeps the run's log and status while the block trains; the log always ends with ``run.end``."""
     reader, outcome = _log_reader(run.path / "log.jsonl"), Outcome()
     events.readers.append(reader)
-    events.emit("run.start", {"run": run.handle, "argv": list(argv)})
     try:
+        events.emit("run.start", {"run": run.handle, "argv": list(argv)})
         yield outcome
+        write_status(run, "complete", exit_code=outcome.exit_code)
+        events.emit("run.end", {"run": run.handle, "exit_code": outcome.exit_code})
     except BaseException as error:
         leave()
         code = _exit_code(error)
-        if code > 128 and (run.path / "checkpoints" / "LAST").is_file():
-            events.say(["to go on where it stopped: repeat the command with --resume"])
-        if isinstance(error, ForecastError) and error.id == "train.diverged":
-            events.emit("train.nonfinite", {"message": error.message}, level="error")
-        events.emit("run.end", {"run": run.handle, "exit_code": code, "error": repr(error)}, level="error")
-        write_status(run, "interrupted" if code > 128 else "failed", exit_code=code)
+        with suppress(StorageError):  # on a full disk the reason to end counts, not that it cannot be logged
+            _log_end(run, events, error, code)
+        with suppress(StorageError):
+            write_status(run, "interrupted" if code > 128 else "failed", exit_code=code)
         raise
-    else:
-        write_status(run, "complete", exit_code=outcome.exit_code)
-        events.emit("run.end", {"run": run.handle, "exit_code": outcome.exit_code})
     finally:
         events.readers.remove(reader)
 
@@ -163,7 +160,7 @@ def write_predictions(run: Run, plan: Plan, trained: Trained, events: Events) ->
         test = test.part(chosen)
         bounds = {level: (low[chosen], up[chosen]) for level, (low, up) in bounds.items()}
     text = tidy_csv(test, bounds, plan.prepared.panel, plan.table.time_format)
-    make_directory(run.path / "predictions")
+    make_subdirectory(run.path / "predictions")
     write_atomic(run.path / "predictions" / "test.csv", text.encode())
 
 
@@ -225,6 +222,15 @@ def _run_document(
     }
 
 
+def _log_end(run: Run, events: Events, error: BaseException, code: int) -> None:
+    """The last lines of a training that did not come to its end."""
+    if code > 128 and (run.path / "checkpoints" / "LAST").is_file():
+        events.say(["to go on where it stopped: repeat the command with --resume"])
+    if isinstance(error, ForecastError) and error.id == "train.diverged":
+        events.emit("train.nonfinite", {"message": error.message}, level="error")
+    events.emit("run.end", {"run": run.handle, "exit_code": code, "error": repr(error)}, level="error")
+
+
 def _log_reader(path: Path) -> Any:
     def write(event: Event) -> None:
         append_line(path, event.to_line())
@@ -237,4 +243,6 @@ def _exit_code(error: BaseException) -> int:
         return error.code
     if isinstance(error, Stopped):
         return int(error.code or 1)
+    if isinstance(error, OSError):  # as the command line has it
+        return StorageError.code
     return 130 if isinstance(error, KeyboardInterrupt) else 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from lstm_forecast.errors import AlreadyComplete, ArtifactRejected, RunMissing, 
 from lstm_forecast.events import Events
 from lstm_forecast.fitting import Plan
 from lstm_forecast.networks import network_threads
+from lstm_forecast.runs.pruning import remove_temporaries
 from lstm_forecast.runs.run import Run, create_run, lock_path, run_by_prefix, sorted_runs, write_status
 from lstm_forecast.runs.storage import held_lock, json_bytes, parse_json
 
@@ -70,8 +71,7 @@ def begin_run(
     """
     facts = _facts(plan)
     runs = sorted_runs(runs_dir / name)
-    for run in runs:
-        _remove_temporaries(run)
+    remove_temporaries(runs_dir / name)
     found = None
     if resume == NEWEST:
         found = _newest_that_fits(runs, facts, events)
@@ -191,11 +191,3 @@ def _changes(before: Facts, now: Facts) -> list[str]:
 def _patience_switched(key: str, before: Facts, now: Facts) -> bool:
     """With and without patience other weights are chosen: its number may change, whether it is there not."""
     return key == "training.patience" and (before.config.get(key) is None) != (now.config[key] is None)
-
-
-def _remove_temporaries(run: Run) -> None:
-    """Files that a killed training left half written; nobody else trains this name now."""
-    for folder in (run.path, run.path / "checkpoints"):
-        for path in folder.glob(".*.tmp"):
-            with suppress(OSError):
-                path.unlink()

@@ -6,20 +6,24 @@ deleted. A folder that a crash left at that stage is removed the next time.
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import shutil
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from lstm_forecast.errors import ForecastError
-from lstm_forecast.runs.run import Run, current_id, read_json, read_status, sorted_runs
+from lstm_forecast.runs.run import Run, current_id, lock_path, read_json, read_status, sorted_runs
 from lstm_forecast.runs.storage import storage_errors, sync_directory, write_atomic
 
 PINNED = "PINNED"  # a file in a run: it is kept whatever the rule says
 TRASH = ".trash-"
+LONG_AGO_S = 3600.0  # assumption: nobody takes longer to write one file
 _TRASHED = re.compile(re.escape(TRASH) + r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 
 
@@ -72,6 +76,7 @@ def prune(folder: Path, keep: Keep, *, now: datetime, dry_run: bool) -> list[Pru
     found = _sorted_out(folder, keep, now)
     if dry_run:
         return found
+    remove_temporaries(folder)
     for leftover in leftovers(folder):
         _delete(leftover)
     removed = []
@@ -94,6 +99,27 @@ def leftovers(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if _TRASHED.fullmatch(path.name) and _is_folder(path))
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Removes what killed processes left half written under one name, whose lock the caller holds.
+
+    Pictures and evaluations are written into complete runs without that lock: there only what is too old
+    to be anybody's work is removed.
+    """
+    long_ago = time.time() - LONG_AGO_S
+    lock = lock_path(folder.parent, folder.name)
+    found = [*folder.glob(".*.tmp"), *lock.parent.glob(glob.escape(f".{lock.name}.json.") + "*.tmp")]
+    for run in sorted_runs(folder):
+        if not _is_folder(run.path):  # a link: what it points to is somebody else's
+            continue
+        for path in run.path.rglob(".*.tmp"):
+            with suppress(OSError):
+                if not run.complete or path.lstat().st_mtime < long_ago:
+                    found.append(path)
+    for path in found:
+        with suppress(OSError):
+            path.unlink()
 
 
 def pin(run: Run) -> None:

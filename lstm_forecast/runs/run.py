@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from lstm_forecast.runs.storage import (
     make_directory,
     parse_json,
     read_file,
+    require_no_link,
     sha256_of,
     write_atomic,
 )
@@ -112,7 +114,11 @@ def create_run(runs_dir: Path, name: str) -> Run:
     began = max([datetime.now(UTC), *map(_just_after, sorted_runs(folder)[:1])])
     run = Run(folder / f"{began.strftime(_STAMP)}-{secrets.token_hex(3)}")
     make_directory(run.path)
-    write_status(run, "running", exit_code=None)
+    try:
+        write_status(run, "running", exit_code=None)
+    except BaseException:  # a signal, too: nothing was begun
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise
     return run
 
 
@@ -126,6 +132,7 @@ def _just_after(run: Run) -> datetime:
 
 def write_status(run: Run, status: Status, *, exit_code: int | None) -> None:
     """Writes ``status.json``: what the process is doing, or how it ended."""
+    require_no_link(run.path)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     fields = {"status": status, "exit_code": exit_code, "pid": os.getpid(), "heartbeat": now}
     write_atomic(run.path / "status.json", json_bytes(fields | {"host": socket.gethostname()}))
@@ -133,6 +140,7 @@ def write_status(run: Run, status: Status, *, exit_code: int | None) -> None:
 
 def publish(run: Run, files: Mapping[str, bytes]) -> None:
     """Writes the files of a run in order and the manifest last; from then on it is complete."""
+    require_no_link(run.path)
     entries = []
     for name in FILES:
         data = files[name]

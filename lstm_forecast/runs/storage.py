@@ -14,6 +14,7 @@ import re
 import secrets
 import shlex
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from lstm_forecast.signals import deferred
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
+_TOLD_WITHIN_S = 0.5  # who takes a lock writes down who he is; longer than that takes on a slow disk
 # File systems of this machine's own disks and memory; on any other, processes may share no mapped memory.
 _LOCAL = {"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "bcachefs", "tmpfs", "overlay"}
 
@@ -102,12 +104,42 @@ def make_directory(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
 
 
+def make_subdirectory(path: Path) -> None:
+    """Makes a folder in one that must be there: a run that was removed meanwhile does not come back.
+
+    Raises:
+        StorageError: it cannot be made, or the folder above has become a link.
+    """
+    require_no_link(path.parent)
+    with storage_errors(path):
+        path.mkdir(exist_ok=True)
+
+
+def require_no_link(folder: Path) -> None:
+    """Refuses a run's folder in whose place somebody has put a link: nothing is written where it points.
+
+    Raises:
+        StorageError: it is a link.
+    """
+    with storage_errors(folder):
+        if folder.is_symlink():
+            raise OSError(errno.ELOOP, "has become a symbolic link")
+
+
 def append_line(path: Path, line: str) -> None:
-    """Adds one line to a log; a line is written in one call."""
+    """Adds one line to a log, whole or not at all; nobody else writes to it meanwhile."""
+    require_no_link(path.parent)
+    rest = (line + "\n").encode()
     with storage_errors(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_FOLLOW, 0o666)
+        size = os.fstat(descriptor).st_size
         try:
-            os.write(descriptor, (line + "\n").encode())
+            while rest:  # one call, unless the disk is nearly full
+                rest = rest[os.write(descriptor, rest) :]
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(descriptor, size)
+            raise
         finally:
             os.close(descriptor)
 
@@ -210,6 +242,12 @@ def held_lock(
     """
     from filelock import FileLock, Timeout
 
+    def by() -> str:
+        until = time.monotonic() + _TOLD_WITHIN_S
+        while not about.exists() and time.monotonic() < until:  # he has it, and is about to say who he is
+            time.sleep(0.01)
+        return holder(about)
+
     make_directory(path.parent)
     lock, about = FileLock(path), path.with_name(path.name + ".json")
     with storage_errors(path):
@@ -220,12 +258,12 @@ def held_lock(
                 if timeout_s <= 0:
                     raise
                 if on_wait is not None:
-                    on_wait(holder(about))
+                    on_wait(by())
                 lock.acquire(timeout=timeout_s)
         except Timeout:  # before OSError, of which it is a kind
             raise Busy(
                 "run.locked",
-                f"is held by {holder(about)}; waited {timeout_s:g} s",
+                f"is held by {by()}; waited {timeout_s:g} s",
                 where=str(path),
                 hint="try again later; train waits with --wait 10m",
             ) from None

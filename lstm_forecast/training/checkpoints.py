@@ -22,7 +22,7 @@ from lstm_forecast.errors import ArtifactRejected, StorageError
 from lstm_forecast.events import Events
 from lstm_forecast.runs.storage import (
     json_bytes,
-    make_directory,
+    make_subdirectory,
     parse_json,
     read_file,
     sha256_of,
@@ -113,7 +113,7 @@ class Checkpoints:
         began = time.monotonic()
         number = max([*self._whole, *_numbers(self.folder)], default=0) + 1
         tensors, document = _packed(self._parts, self.facts)
-        make_directory(self.folder)
+        make_subdirectory(self.folder)
         with deferred():
             write_atomic(self.folder / f"{_stem(number)}.safetensors", tensors)
             write_atomic(self.folder / f"{_stem(number)}.json", document)
@@ -165,7 +165,8 @@ def newest_checkpoint(folder: Path) -> Found | None:
         try:
             facts, parts = _read(folder / _stem(number))
         except ArtifactRejected as error:
-            unfinished = last is not None and number > last  # killed while it was written
+            written = number <= last if last is not None else (folder / f"{_stem(number)}.json").exists()
+            unfinished = not written  # killed while it was written: of the first one there is no LAST either
             damaged += [] if unfinished else [error]
             continue
         return Found(number, facts, parts, tuple(damaged))

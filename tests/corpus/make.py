@@ -1,4 +1,4 @@
-"""Bad and odd CSV files, made the same way every time, with what reading them must give.
+"""Bad and odd CSV files and configurations, made the same way every time, with what reading them must give.
 
 ``python -m tests.corpus.make FOLDER`` writes all of them and an ``expected.json`` beside.
 """
@@ -27,6 +27,13 @@ class Case:
     code: int
     line: int | None = None
     options: ReadOptions = DEFAULT
+    column: int | None = None
+    suffix: str = "csv"
+
+    @property
+    def file(self) -> str:
+        """The name of the file."""
+        return f"{self.name}.{self.suffix}"
 
 
 def days(count: int, start: int = 1) -> str:
@@ -122,6 +129,13 @@ _RANGE = (
 )
 _TIMES = (
     _invalid(10, "duplicate", "data.duplicates", GOOD + days(1), 11),
+    _invalid(
+        10,
+        "hour_twice",
+        "data.duplicates",
+        _times("2024-10-27 01:00", "2024-10-27 02:00", "2024-10-27 02:00", "2024-10-27 03:00"),
+        4,
+    ),
     _invalid(10, "mixed_zones", "data.zones", _times("2024-03-01T00:00+01:00", "2024-04-01T00:00+02:00"), 3),
     _invalid(10, "ambiguous", "data.date_format", _times("01/02/2024", "02/02/2024", "03/02/2024"), 2),
     _invalid(10, "two_digit_years", "data.time", _times("01/02/24", "02/02/24")),
@@ -168,7 +182,60 @@ _CUT = (
     _invalid(11, "cut_gzip", "data.gzip", gzip.compress(GOOD.encode() * 50, mtime=0)[:-12]),
 )
 
-CASES = (*_EMPTY, *_RAGGED, *_DIALECT, *_ENCODING, *_QUOTES, *_VALUES, *_RANGE, *_TIMES, *_KINDS, *_CUT)
+_LIMITS = (
+    Case("long_line", 67, gzip.compress(b"0" * (3 * 2**20), mtime=0), "data.limit", 11, suffix="csv.gz"),
+    _invalid(69, "escape_sequence", "data.value", _values("\x1b[31mred"), 4),
+    _invalid(69, "markup", "data.value", _values("[red]1[/red]"), 4),
+)
+
+
+def _config(row: int, name: str, id: str, text: str | bytes, line: int | None, column: int | None) -> Case:
+    content = text if isinstance(text, bytes) else text.encode()
+    return Case(name, row, content, id, 2, line, column=column, suffix="yaml")
+
+
+DATA = "data:\n  path: prices.csv\n"
+_CONFIGS = (
+    _config(12, "unknown_key", "config.unknown_key", f"{DATA}training:\n  epoch: 3\n", 4, 3),
+    _config(12, "unknown_section", "config.unknown_key", f"{DATA}trainig:\n  epochs: 3\n", 3, 1),
+    _config(13, "key_twice", "config.duplicate", f"{DATA}run:\nrun:\n", 4, 1),
+    _config(13, "clock", "config.type", f"{DATA}training:\n  epochs: 12:30:00\n", 4, 3),
+    _config(13, "yes_for_a_number", "config.type", f"{DATA}training:\n  epochs: yes\n", 4, 3),
+    _config(14, "no_epochs", "config.range", f"{DATA}training:\n  epochs: -1\n", 4, 3),
+    _config(14, "half_an_epoch", "config.type", f"{DATA}training:\n  epochs: 1.5\n", 4, 3),
+    _config(14, "no_lookback", "config.range", f"{DATA}window:\n  lookback: 0\n", 4, 3),
+    _config(14, "rate_that_is_none", "config.range", f"{DATA}training:\n  lr: .nan\n", 4, 3),
+    _config(15, "empty_file", "config.empty", "", None, None),
+    _config(15, "list_at_the_top", "config.not_mapping", "- a\n- b\n", None, None),
+    _config(15, "two_documents", "config.documents", f"{DATA}---\n{DATA}", 3, 1),
+    _config(15, "tab", "config.syntax", "data:\n\tpath: prices.csv\n", 2, 1),
+    _config(15, "latin_1_comment", "config.encoding", f"{DATA}# Größe\n".encode("latin-1"), 3, None),
+    _config(15, "utf_16", "config.encoding", DATA.encode("utf-16"), 1, None),
+    _config(15, "ten_megabytes", "config.unsafe", "a: 1\n" * 2_000_000, None, None),
+    _config(16, "aliases", "config.unsafe", f"{DATA}run: &a {{name: x}}\nmodel: *a\n", 3, 6),
+    _config(16, "merge_key", "config.unsafe", f"{DATA}run:\n  <<: {{name: x}}\n", 4, 3),
+    _config(16, "deep_brackets", "config.unsafe", "[" * 5000, 1, 21),
+    _config(16, "runs_code", "config.unsafe", "!!python/object/apply:os.system ['touch marker']\n", 1, 1),
+    _config(17, "newer_form", "config.newer", f"schema_version: 2\n{DATA}", 1, 1),
+    _config(
+        68, "remote_input", "data.remote_disabled", "data:\n  path: http://169.254.169.254/x\n", None, None
+    ),
+)
+
+CASES = (
+    *_EMPTY,
+    *_RAGGED,
+    *_DIALECT,
+    *_ENCODING,
+    *_QUOTES,
+    *_VALUES,
+    *_RANGE,
+    *_TIMES,
+    *_KINDS,
+    *_CUT,
+    *_LIMITS,
+)
+CONFIGS = _CONFIGS
 
 
 def cases(row: int) -> list[Case]:
@@ -180,9 +247,10 @@ def write(folder: Path) -> None:
     """Every case as a file, and ``expected.json``."""
     folder.mkdir(parents=True, exist_ok=True)
     expected = {}
-    for case in CASES:
-        (folder / f"{case.name}.csv").write_bytes(case.content)
-        expected[case.name] = {"row": case.row, "code": case.code, "id": case.id, "line": case.line}
+    for case in (*CASES, *CONFIGS):
+        (folder / case.file).write_bytes(case.content)
+        place = {"line": case.line, "column": case.column}
+        expected[case.file] = {"row": case.row, "code": case.code, "id": case.id, **place}
     (folder / "expected.json").write_text(json.dumps(expected, indent=1), encoding="utf-8")
 
 

@@ -51,7 +51,7 @@ def test_take_keeps_a_series_that_loses_all_its_rows() -> None:
     assert taken.series_ids == ("s0", "s1", "s2")
 
 
-def test_missing_cells_are_refused_with_count_lines_and_longest_run() -> None:
+def test_row_9_missing_cells_are_refused_with_count_lines_and_longest_run() -> None:
     pairs = [(0, 1.0), (1, NAN), (2, 2.0), (3, NAN), (4, NAN), (5, NAN), (6, 3.0)]
     with pytest.raises(DataInvalid) as caught:
         check_missing(table_of(pairs))

@@ -25,7 +25,7 @@ DEFAULT = ReadOptions()
 
 
 def assert_refused(case: Case, folder: Path) -> ForecastError:
-    path = folder / f"{case.name}.csv"
+    path = folder / case.file
     path.write_bytes(case.content)
     with pytest.raises(ForecastError) as caught:
         read_table(path, case.options)

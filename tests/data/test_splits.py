@@ -184,7 +184,7 @@ def test_a_length_is_refused_exactly_when_it_gives_no_windows() -> None:
         assert refused != has_windows(rows, lookback=59, horizon=1, validation=0.1, test=0.1), rows
 
 
-def test_too_few_rows_are_refused_with_the_arithmetic_and_a_lookback_that_trains() -> None:
+def test_row_2_too_few_rows_are_refused_with_the_arithmetic_and_a_lookback_that_trains() -> None:
     with pytest.raises(DataInvalid) as caught:
         check_lengths(
             panel_of(flat(36)), lookback=60, horizon=1, validation=0.1, test=0.1, where="prices.csv"

@@ -232,7 +232,7 @@ def test_a_hole_stays_a_hole_and_a_value_between_two_holes_is_marked() -> None:
 
 
 @pytest.mark.parametrize("draw", [plot_forecast, plot_test])
-def test_actual_values_that_are_all_missing_are_said(draw: Callable[..., Figure]) -> None:
+def test_row_41_actual_values_that_are_all_missing_are_said(draw: Callable[..., Figure]) -> None:
     one = daily(300)
     figure = draw([dataclasses.replace(one, history=np.full(300, math.nan))], **LABELS)
     assert any(text.startswith("no actual values") for text in all_texts(figure))
@@ -249,7 +249,7 @@ def test_no_test_rows_are_said() -> None:
     assert render(figure, "png").startswith(MAGIC["png"])
 
 
-def test_one_row_is_a_marked_point() -> None:
+def test_row_41_one_row_is_a_marked_point() -> None:
     one = SeriesPlot("one", NO_TIMES, NO_VALUES, NO_TIMES, NO_VALUES, NO_TIMES, NO_VALUES)
     figure = plot_forecast([one], **LABELS)
     assert "no actual values" in all_texts(figure)
@@ -319,7 +319,7 @@ def test_a_name_of_ten_thousand_characters_is_shortened_to_its_room(letter: str)
         assert box.y1 <= height
 
 
-def test_five_million_rows_are_drawn_in_seconds() -> None:
+def test_row_41_five_million_rows_are_drawn_in_seconds() -> None:
     rows = 5_000_000
     times = np.datetime64("2000-01-01", "us") + np.arange(rows) * np.timedelta64(1, "m")
     values = np.sin(np.arange(rows) / 1e5)

@@ -201,3 +201,26 @@ def test_only_our_own_trash_is_removed(tmp_path: Path) -> None:
     kept(tmp_path)
     assert mine.is_dir()
     assert leftovers(tmp_path / "none") == []
+
+
+def test_row_58_what_a_kill_left_half_written_is_removed(tmp_path: Path) -> None:
+    """At once where only a training writes; after an hour where pictures and evaluations are written too."""
+    whole, died = made(tmp_path, "20260101"), made(tmp_path, "20260102", status="running")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    linked = tmp_path / "a" / "20200101T000000Z-abcdef"
+    linked.symlink_to(mine)
+    stays = [whole.path / ".fresh.tmp", mine / ".mine.tmp", tmp_path / ".locks" / ".ab.lock.json.1.tmp"]
+    goes = [
+        whole.path / ".old.tmp",
+        died.path / ".status.json.1.tmp",
+        died.path / "checkpoints" / ".LAST.1.tmp",
+        tmp_path / "a" / ".CURRENT.1.tmp",
+        tmp_path / ".locks" / ".a.lock.json.1.tmp",
+    ]
+    for path in (*stays, *goes):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"half")
+    os.utime(whole.path / ".old.tmp", (0, 0))
+    pruning.remove_temporaries(tmp_path / "a")
+    assert [path for path in (*stays, *goes) if path.exists()] == stays
