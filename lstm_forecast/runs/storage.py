@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import platform
-import re
 import secrets
 import shlex
 import stat
@@ -25,8 +24,6 @@ from lstm_forecast.signals import deferred
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
-# File systems of this machine's own disks and memory; on any other, processes may share no mapped memory.
-_LOCAL = {"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "bcachefs", "tmpfs", "overlay"}
 
 
 def sha256_of(data: bytes) -> str:
@@ -236,31 +233,6 @@ def held_lock(
         with suppress(OSError):
             about.unlink()
         lock.release()
-
-
-def file_system(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
-    """The kind of file system that a path lies on, as Linux calls it; empty where that cannot be told."""
-    try:
-        lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    except OSError:
-        return ""
-    real, found = path.resolve(), ("", "")
-    for line in lines:
-        point, kind = _unescaped(line.split(" ")[1]), line.split(" ")[2]
-        # the longest mount point above the path; of two at one place the later covers the earlier
-        if real.is_relative_to(point) and len(point) >= len(found[0]):
-            found = (point, kind)
-    return found[1]
-
-
-def _unescaped(point: str) -> str:
-    r"""A mount point as it is: Linux writes blanks and the like as octal, ``\040``."""
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), point)
-
-
-def is_local(path: Path) -> bool:
-    """Whether a path surely lies on a disk of this machine."""
-    return file_system(path) in _LOCAL
 
 
 def _me() -> dict[str, object]:
