@@ -24,6 +24,7 @@ from lstm_forecast.events import Event, Events
 from lstm_forecast.fitting import Plan
 from lstm_forecast.forecasting.trained import Preprocess, pack_context, pack_weights
 from lstm_forecast.judging import Trained
+from lstm_forecast.room import MOST_PREDICTIONS
 from lstm_forecast.runs.pruning import Keep, prune
 from lstm_forecast.runs.run import FORMAT_VERSION, Run, write_status
 from lstm_forecast.runs.storage import append_line, json_bytes, make_directory, write_atomic
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from lstm_forecast.training.loop import Fitted
 
 CONTEXT_ROWS = 250  # at least these many rows of each series are kept for pictures
-MOST_PREDICTIONS = 1_000_000  # above it, test.csv holds only origins every H steps
 
 
 @dataclass

@@ -19,6 +19,7 @@ from lstm_forecast.version import __version__
 
 PACKAGES = ("torch", "numpy", "pandas", "scikit-learn", "safetensors", "pydantic", "matplotlib", "filelock")
 EXTRAS = {"baselines": "statsmodels", "tensorboard": "tensorboardX"}
+LEAST_FREE_BYTES = 50_000_000  # a run of the default size takes about 2 MB; check knows what a job needs
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 JOURNALS = {
     "wal": "a write-ahead log, readers and a writer need not wait for each other",
@@ -172,7 +173,9 @@ def _extras() -> list[dict[str, Any]]:
 
 
 def _problems(found: dict[str, Any], folder: Path) -> list[dict[str, str]]:
-    problems = disk_problems(folder)
+    from lstm_forecast.runs.places import Need
+
+    problems = disk_problems(folder, Need(LEAST_FREE_BYTES))
     missing = [name for name in PACKAGES if found["versions"][name] is None]
     if missing:
         message = f"not installed: {', '.join(missing)}"

@@ -24,6 +24,20 @@ from lstm_forecast.signals import deferred
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
+FILE_MODE, FOLDER_MODE = 0o644, 0o755  # less the umask
+FILES_HINT = "allow more open files: ulimit -n 256"
+_ELSEWHERE = "choose a folder that can be written (--runs-dir, --output)"
+_SPACE = "free some space"
+_KINDS = {  # the system's reason: our id, and what to do
+    errno.ENOSPC: ("storage.full", _SPACE),
+    errno.EDQUOT: ("storage.full", _SPACE),
+    errno.EFBIG: ("storage.full", "allow larger files: ulimit -f unlimited"),
+    errno.EACCES: ("storage.readonly", _ELSEWHERE),
+    errno.EPERM: ("storage.readonly", _ELSEWHERE),
+    errno.EROFS: ("storage.readonly", _ELSEWHERE),
+    errno.EMFILE: ("storage.files", FILES_HINT),
+    errno.ENFILE: ("storage.files", FILES_HINT),
+}
 
 
 def sha256_of(data: bytes) -> str:
@@ -97,6 +111,25 @@ def make_directory(path: Path) -> None:
     """
     with storage_errors(path):
         path.mkdir(parents=True, exist_ok=True)
+
+
+def probe(folder: Path) -> None:
+    """Writes a small file into a folder, syncs it and takes it away again.
+
+    Raises:
+        StorageError: with the system's reason.
+    """
+    path = folder / f".probe.{secrets.token_hex(6)}.tmp"
+    with deferred(), storage_errors(folder):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | _BINARY
+        descriptor = os.open(path, flags, FILE_MODE)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(bytes(4096))
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            path.unlink()
 
 
 def append_line(path: Path, line: str) -> None:
@@ -255,9 +288,6 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        readonly = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
-        kind = "storage.full" if full else "storage.readonly" if readonly else "storage.io"
-        hint = "free some space" if full else "choose a folder that can be written (--runs-dir, --output)"
+        kind, hint = _KINDS.get(error.errno or 0, ("storage.io", _ELSEWHERE))
         reason = f"cannot be written: {error.strerror or error}"
         raise StorageError(kind, reason, where=str(path), hint=hint, errno=error.errno or 0) from error

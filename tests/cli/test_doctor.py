@@ -87,8 +87,8 @@ def test_a_runs_folder_that_cannot_be_is_a_problem(cli: Cli, tiny: Tiny) -> None
 def test_a_full_disk_a_missing_package_and_a_broken_card_are_all_named(
     cli: Cli, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = shutil.disk_usage(tiny.runs)._replace(free=1_000)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    full = os.statvfs_result((4096, 1, 10**9, 1_000, 1_000, 0, 0, 0, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda _: full)
     monkeypatch.setattr(module, "PACKAGES", (*module.PACKAGES, "no-such-package"))
     broken = "device: cpu (a CUDA device is there but failed: no kernel image)"
     monkeypatch.setattr("lstm_forecast.model.devices.choose_device", lambda _: (None, broken))

@@ -18,6 +18,7 @@ STAGES_IN_ORDER = (
     "ages",
     "fitting",
     "judging",
+    "room",
     "falling_back",
     "boards",
     "documents",
