@@ -12,7 +12,15 @@ from lstm_forecast.errors import AlreadyComplete, ArtifactRejected, RunMissing, 
 from lstm_forecast.events import Events
 from lstm_forecast.fitting import Plan
 from lstm_forecast.networks import network_threads
-from lstm_forecast.runs.run import Run, create_run, lock_path, run_by_prefix, sorted_runs, write_status
+from lstm_forecast.runs.run import (
+    Run,
+    create_run,
+    lock_path,
+    read_status,
+    run_by_prefix,
+    sorted_runs,
+    write_status,
+)
 from lstm_forecast.runs.storage import held_lock, json_bytes, parse_json
 
 if TYPE_CHECKING:
@@ -68,10 +76,13 @@ def begin_run(
         UsageError: data or configuration are others than the run's.
         ArtifactRejected: every checkpoint of the run is damaged.
     """
-    facts = _facts(plan)
     runs = sorted_runs(runs_dir / name)
+    _tell_death(runs, events)
+    facts = _facts(plan)
+    _remove_temporaries(runs_dir / name)
     for run in runs:
-        _remove_temporaries(run)
+        _remove_temporaries(run.path)
+        _remove_temporaries(run.path / "checkpoints")
     found = None
     if resume == NEWEST:
         found = _newest_that_fits(runs, facts, events)
@@ -190,9 +201,18 @@ def _patience_switched(key: str, before: Facts, now: Facts) -> bool:
     return key == "training.patience" and (before.config.get(key) is None) != (now.config[key] is None)
 
 
-def _remove_temporaries(run: Run) -> None:
+def _tell_death(runs: list[Run], events: Events) -> None:
+    """Says if the training before this one ended without a word. Its status may still say that it runs.
+
+    Who calls holds the lock of the name, so nobody does.
+    """
+    if runs and not runs[0].complete and read_status(runs[0]) in ("died", "running"):
+        why = "killed, perhaps for want of memory, or the machine went down"
+        events.warn("run.died", f"the training before, {runs[0].handle}, died without a word: {why}")
+
+
+def _remove_temporaries(folder: Path) -> None:
     """Files that a killed training left half written; nobody else trains this name now."""
-    for folder in (run.path, run.path / "checkpoints"):
-        for path in folder.glob(".*.tmp"):
-            with suppress(OSError):
-                path.unlink()
+    for path in folder.glob(".*.tmp"):
+        with suppress(OSError):
+            path.unlink()

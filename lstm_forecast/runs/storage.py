@@ -45,10 +45,15 @@ def sha256_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes, *, mode: int = FILE_MODE) -> None:
     """Writes a whole file or nothing: temporary file beside it, synced, then renamed over it.
 
     A signal that ends the program waits until that is done.
+
+    Args:
+        path: of the file.
+        data: what it is to hold.
+        mode: of the file, less the umask.
 
     Raises:
         StorageError: with the system's reason; the old file, if there was one, is untouched.
@@ -56,7 +61,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
     with deferred(), storage_errors(path):
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | _BINARY
-        descriptor = os.open(temporary, flags, 0o666)
+        descriptor = os.open(temporary, flags, mode)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
@@ -78,7 +83,7 @@ def write_new(path: Path, data: bytes, *, overwrite: bool) -> None:
         StorageError: the folder does not exist or cannot be written.
     """
     require_new(path, overwrite=overwrite)
-    write_atomic(path.resolve() if path.is_symlink() else path, data)
+    write_atomic(path.resolve() if path.is_symlink() else path, data, mode=0o666)  # as the umask has it
 
 
 def require_new(path: Path, *, overwrite: bool) -> None:
@@ -110,7 +115,10 @@ def make_directory(path: Path) -> None:
         StorageError: it cannot be made.
     """
     with storage_errors(path):
-        path.mkdir(parents=True, exist_ok=True)
+        missing = [above for above in (path, *path.parents) if not above.exists()]
+        for folder in reversed(missing):  # not mkdir(parents=True): it makes those above with another mode
+            folder.mkdir(FOLDER_MODE, exist_ok=True)
+        path.mkdir(exist_ok=True)  # an error if it is a file
 
 
 def probe(folder: Path) -> None:
@@ -133,13 +141,28 @@ def probe(folder: Path) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Adds one line to a log; a line is written in one call."""
+    """Adds a whole line to a log, or nothing; one that a crash has cut off is ended before."""
     with storage_errors(path):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_FOLLOW, 0o666)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | _NO_FOLLOW | _BINARY
+        descriptor = os.open(path, flags, FILE_MODE)
         try:
-            os.write(descriptor, (line + "\n").encode())
+            size = os.fstat(descriptor).st_size
+            torn = size > 0 and _byte_at(descriptor, size - 1) != b"\n"
+            data = ("\n" * torn + line + "\n").encode()
+            try:
+                while data:
+                    data = data[os.write(descriptor, data) :]
+            except OSError:
+                with suppress(OSError):
+                    os.ftruncate(descriptor, size)
+                raise
         finally:
             os.close(descriptor)
+
+
+def _byte_at(descriptor: int, place: int) -> bytes:
+    os.lseek(descriptor, place, os.SEEK_SET)
+    return os.read(descriptor, 1)
 
 
 def sync_directory(path: Path) -> None:

@@ -42,6 +42,7 @@ LEVELS = {
     "__init__": 7,  # the public names, each imported from its home on first use
     "__main__": 8,
     "errors": 0,
+    "redaction": 0,
     "events": 1,
     "signals": 1,
     "config": 1,
