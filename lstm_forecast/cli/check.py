@@ -10,6 +10,7 @@ from lstm_forecast.cli.inputs import load_input
 from lstm_forecast.cli.terminal import listening, put, put_json, warning_list
 from lstm_forecast.errors import CheckFailed, ConfigError, ForecastError
 from lstm_forecast.events import Events
+from lstm_forecast.redaction import redacted
 
 if TYPE_CHECKING:
     from lstm_forecast.runs.places import Need
@@ -109,8 +110,8 @@ def disk_problems(folder: Path, need: Need) -> list[dict[str, str]]:
 
 
 def problem_row(id: str, message: str, where: str, hint: str) -> dict[str, str]:
-    """One problem as it stands in a JSON document."""
-    return {"id": id, "message": message, "where": where, "hint": hint}
+    """One problem as it stands in a JSON document, without secrets."""
+    return {"id": id, "message": redacted(message), "where": redacted(where), "hint": redacted(hint)}
 
 
 def _failed(error: ForecastError) -> dict[str, Any]:

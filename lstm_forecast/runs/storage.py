@@ -266,6 +266,8 @@ def held_lock(
     make_directory(path.parent)
     lock, about = FileLock(path), path.with_name(path.name + ".json")
     with storage_errors(path):
+        # Made here: filelock would give it the whole umask, or a mode without regard to the umask.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | _NO_FOLLOW, FILE_MODE))
         try:
             try:
                 lock.acquire(timeout=0)
