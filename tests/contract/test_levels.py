@@ -26,6 +26,7 @@ STAGES_IN_ORDER = (
     "naming",
     "backtests",
     "latest",
+    "spreadsheets",
     "dated",
     "predicting",
     "evaluating",

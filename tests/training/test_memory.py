@@ -196,7 +196,7 @@ def test_row_25_a_real_limit_of_memory_is_16(tiny: Tiny) -> None:
         env={**CRON, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 16, done.stderr
     assert "error[resource.memory]: not enough memory" in done.stderr
