@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +35,15 @@ Excel = Annotated[
 Record = Annotated[
     bool, typer.Option("--record", help="Keep the forecast in the ledger, for track; exit 15 if it fails.")
 ]
+
+
+@dataclass(frozen=True)
+class _Form:
+    """Whether a CSV is wanted, whether for a spreadsheet, and whether stdout gets the JSON document."""
+
+    as_csv: bool
+    excel: bool
+    json: bool
 
 
 def predict(
@@ -77,7 +87,6 @@ def predict(
     model_s = options.parsed_age(max_model_age, "--max-model-age")
     from lstm_forecast import pipeline
     from lstm_forecast.ages import MostAge
-    from lstm_forecast.cli.rendering import forecast_text
     from lstm_forecast.dated import warn_of_formulas
 
     with listening(quiet=quiet, log_format=log_format) as events:
@@ -97,18 +106,8 @@ def predict(
         if as_csv and not excel:
             warn_of_formulas(forecast, events)
         finish(events, fail_on_warning)
-        if output is not None and output != "-" and dry_run:
-            events.say([f"would write {len(forecast.rows)} rows to {output}"])
-        elif output is not None and output != "-":
-            csv = forecast.to_csv(excel=excel) if as_csv else None
-            text = forecast.to_json(warning_list(events)) if csv is None else csv
-            _write(forecast, text, Path(output), overwrite=overwrite, events=events)
-        if json:
-            put_json(forecast.to_document(warning_list(events)))
-        elif output == "-" or (output is None and as_csv):
-            put(forecast.to_csv(excel=excel))
-        elif output is None:
-            put(forecast_text(forecast))
+        form = _Form(as_csv=as_csv, excel=excel, json=json)
+        _give_out(forecast, output, form=form, overwrite=overwrite, dry_run=dry_run, events=events)
         if record:
             _record(forecast, dry_run=dry_run, events=events)
             finish(events, fail_on_warning)
@@ -127,11 +126,28 @@ def _no_csv(output: str | None, *, json: bool) -> UsageError:
     return UsageError("predict.excel", message, where="--excel", hint="--excel --output forecast.csv")
 
 
-def _write(forecast: Forecast, text: str, output: Path, *, overwrite: bool, events: Events) -> None:
-    """Leaves the forecast where the user wants it."""
-    _refuse_input(output, forecast.input)
-    write_new(output, text.encode(), overwrite=overwrite)
-    events.say([f"wrote {len(forecast.rows)} rows to {output}"])
+def _give_out(
+    forecast: Forecast, output: str | None, *, form: _Form, overwrite: bool, dry_run: bool, events: Events
+) -> None:
+    """Leaves the forecast where the user wants it: in a file, on stdout, or both."""
+    text = forecast.to_csv(excel=form.excel) if form.as_csv else ""
+    if output is not None and output != "-":
+        rows, path = len(forecast.rows), Path(output)
+        if dry_run:
+            events.say([f"would write {rows} rows to {output}"])
+        else:
+            _refuse_input(path, forecast.input)
+            written = text or forecast.to_json(warning_list(events))
+            write_new(path, written.encode(), overwrite=overwrite)
+            events.say([f"wrote {rows} rows to {output}"])
+    if form.json:
+        put_json(forecast.to_document(warning_list(events)))
+    elif output == "-" or (output is None and form.as_csv):
+        put(text)
+    elif output is None:
+        from lstm_forecast.cli.rendering import forecast_text
+
+        put(forecast_text(forecast))
 
 
 def _record(forecast: Forecast, *, dry_run: bool, events: Events) -> None:
