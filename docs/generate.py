@@ -1,4 +1,4 @@
-"""Writes docs/reference/ from the code: configuration keys, commands, exit codes.
+"""Writes docs/reference/ from the code: configuration keys, commands, exit codes, events.
 
 ``python docs/generate.py`` writes the pages; ``--check`` fails if one of them is stale.
 """
@@ -15,7 +15,7 @@ NOTE = "<!-- Written by docs/generate.py (make docs); do not edit. -->\n"
 
 def main() -> int:
     """Writes or checks every page; returns the exit code."""
-    pages = {"configuration.md": configuration_page(), "cli.md": cli_page()}
+    pages = {"configuration.md": configuration_page(), "cli.md": cli_page(), "events.md": events_page()}
     if "--check" in sys.argv[1:]:
         stale = [name for name, text in pages.items() if _read(REFERENCE / name) != text]
         for name in stale:
@@ -61,6 +61,40 @@ def cli_page() -> str:
     for path, text in _helps(get_command(app), "lstm-forecast"):
         lines += ["", f"## `{path}`", "", "```text", text.rstrip(), "```"]
     lines += ["", "## Exit codes", "", "```text", exit_codes_text().rstrip(), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def events_page() -> str:
+    """Every event, with its fields."""
+    from lstm_forecast.events import EVENTS
+
+    lines = ["# Events", "", NOTE]
+    lines += [
+        "A run's `log.jsonl` has one JSON object per line, and so has stderr with `--log-format json`, the",
+        "error that ends the program included. Each line holds",
+        "",
+        "| field | what it is |",
+        "|---|---|",
+        "| `v` | version of this form: 1 |",
+        "| `ts` | the moment, UTC: `2026-11-20T18:57:35.123Z` |",
+        "| `t` | seconds since the program began, from a clock that is never set back |",
+        "| `level` | `info`, `warning` or `error` |",
+        "| `event` | one of the names below; names and fields may be added, never renamed |",
+        "| `run` | `name@id`, as soon as it is known |",
+        "",
+        "Control characters are escaped. A number that is not finite is `null`, and its word stands beside",
+        'it: `"train_loss": null, "train_loss_word": "nan"`; in a list the words have the places of their',
+        "numbers. What looks like a secret, by its name (`token`, `secret`, `password`, `api_key`,",
+        "`credential`) or in an address (`https://user:password@host`), is written as `[redacted]`.",
+        "",
+        "A log begins with `run.start`, then tells what was found before the run had a log, and ends with",
+        "`run.end`, unless the process was killed (SIGKILL) or the disk is full; a resumed training goes on",
+        "in the same file.",
+        "",
+        "| event | when, and its fields |",
+        "|---|---|",
+    ]
+    lines += [f"| `{name}` | {text} |" for name, text in EVENTS.items()]
     return "\n".join(lines) + "\n"
 
 

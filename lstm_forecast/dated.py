@@ -9,6 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lstm_forecast.events import Events
+from lstm_forecast.spreadsheets import BOM, escaped, is_formula
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -113,16 +116,39 @@ class Forecast:
         """``lo_80, hi_80, …``: a column for each bound."""
         return [f"{end}_{interval.level:g}" for interval in self.intervals for end in ("lo", "hi")]
 
-    def to_csv(self) -> str:
-        """The rows under the user's own names of series and time."""
+    @property
+    def formulas(self) -> list[str]:
+        """Names and times that a spreadsheet would run as formulas."""
+        cells = [
+            self.series_name,
+            self.time_name,
+            *(cell for row in self.rows for cell in (row.series, row.time)),
+        ]
+        return [cell for cell in dict.fromkeys(cells) if is_formula(cell)]
+
+    def to_csv(self, *, excel: bool = False) -> str:
+        """The rows under the user's own names of series and time.
+
+        Args:
+            excel: begins with a byte order mark, and no cell of text is run by a spreadsheet.
+        """
+        form = escaped if excel else str
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        names = [self.series_name, self.time_name, "step", "forecast", *self.bound_names, "source"]
+        names = [
+            form(self.series_name),
+            form(self.time_name),
+            "step",
+            "forecast",
+            *self.bound_names,
+            "source",
+        ]
         writer.writerow(names)
         for row in self.rows:
             ends = ["" if end is None else repr(end) for pair in row.bounds for end in pair]
-            writer.writerow([row.series, row.time, row.step, repr(row.forecast), *ends, row.source])
-        return text.getvalue()
+            cells = [form(row.series), form(row.time), row.step, repr(row.forecast), *ends, row.source]
+            writer.writerow(cells)
+        return (BOM if excel else "") + text.getvalue()
 
     def to_document(self, warnings: list[dict[str, str]]) -> dict[str, Any]:
         """The one JSON document of ``predict --json``."""
@@ -143,3 +169,12 @@ class Forecast:
     def to_json(self, warnings: list[dict[str, str]]) -> str:
         """The document as text."""
         return json.dumps(self.to_document(warnings), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def warn_of_formulas(forecast: Forecast, events: Events) -> None:
+    """Says, for a CSV that is written as it is, that a spreadsheet would run some of its cells."""
+    found = forecast.formulas
+    if found:
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        what = f"a spreadsheet would run {found[0]!r}{more} as a formula"
+        events.warn("output.formula", f"{what}; --excel writes such cells as text")

@@ -22,6 +22,8 @@ The tree, with the exit code each class gives::
 
 from __future__ import annotations
 
+import errno
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -220,20 +222,33 @@ class AlreadyComplete(ForecastError):
     code = 0
 
 
-def system_error(error: Exception) -> ForecastError | None:
-    """What the system refused, memory or a file, in our own form; None for anything else."""
+def as_known(error: BaseException) -> ForecastError | None:
+    """The error in our own form: itself, or one for want of memory or files; None for a bug."""
+    if isinstance(error, ForecastError):
+        return error
     text = str(error)
-    if isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text:
-        return ResourceError(
-            "resource.memory",
-            "not enough memory",
-            details=[f"system: {text.splitlines()[0] if text else type(error).__name__}"],
-            hint="set a smaller training.batch_size, model.hidden_size or window.lookback",
-        )
-    if isinstance(error, OSError) and error.filename is not None:
-        reason = str(error.strerror)
-        return StorageError("storage.io", reason, where=str(error.filename), errno=error.errno or 0)
+    said = [f"system: {text.splitlines()[0] if text else type(error).__name__}"]
+    memory = isinstance(error, RuntimeError) and any(sign in text for sign in _NO_MEMORY)
+    if memory or isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+        hint = "set a smaller training.batch_size, model.hidden_size or window.lookback"
+        return ResourceError("resource.memory", "not enough memory", details=said, hint=hint)
+    many = getattr(error, "errno", None) in (errno.EMFILE, errno.ENFILE)
+    if many or (isinstance(error, ImportError | RuntimeError) and "Too many open files" in text):
+        return StorageError("storage.files", "too many open files", details=said, hint="ulimit -n 256")
+    if isinstance(error, OSError):
+        where = str(error.filename) if error.filename is not None else ""
+        return StorageError("storage.io", error.strerror or text, where=where, errno=error.errno or 0)
     return None
+
+
+def trace_of(error: BaseException) -> list[str]:
+    """Where an error came from, outermost first: files, lines and functions, no values of variables."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
+
+
+# What torch, CUDA and the C++ library say where memory ends; torch.OutOfMemoryError is a RuntimeError.
+_NO_MEMORY = ("allocate memory", "out of memory", "ALLOC_FAILED", "bad_alloc")
 
 
 def visible(text: str) -> str:

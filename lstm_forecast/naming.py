@@ -15,6 +15,7 @@ from lstm_forecast.runs.run import Run, check_name, find_run, name_from, read_st
 def open_reference(reference: str | Path, runs_dir: Path | None, events: Events) -> Opened:
     """Opens the run that a name, ``name@id-prefix``, path or configuration means."""
     run = find_reference(str(reference), runs_dir)
+    events.run = run.handle
     newer = [other for other in sorted_runs(run.path.parent) if other.id > run.id and not other.complete]
     failed = [other for other in newer if read_status(other) in ("failed", "interrupted", "died")]
     if failed:

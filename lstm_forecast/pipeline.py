@@ -26,6 +26,7 @@ from lstm_forecast.naming import open_reference, run_name, runs_folder
 from lstm_forecast.networks import network_threads
 from lstm_forecast.predicting import chosen_levels, dated_rows, interval_list
 from lstm_forecast.resuming import begin_run, locked_name
+from lstm_forecast.room import require_room
 from lstm_forecast.runs.run import Run, claim_name
 from lstm_forecast.runs.storage import json_bytes
 from lstm_forecast.trainings import TrainResult, train_into
@@ -74,6 +75,7 @@ def train(
         require_extras(plan.config)
         with locked_name(folder, name, wait_s=wait_s, events=events):
             claim_name(folder, name, loaded.config.data.path)  # whoever was waited for may have taken it
+            require_room(folder, name, plan, events)
             run, checkpoints = begin_run(folder, name, plan, resume=resume, events=events)
             return train_into(run, plan, checkpoints, events=events, argv=argv)
 

@@ -6,9 +6,10 @@ import csv
 import io
 import platform
 import socket
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +19,14 @@ import numpy as np
 from lstm_forecast.config import dump_config
 from lstm_forecast.data.reader import Table
 from lstm_forecast.documents import intervals_document, parts_document, tidy_csv, verdict_document
-from lstm_forecast.errors import ForecastError, StorageError
+from lstm_forecast.errors import ForecastError, StorageError, as_known, trace_of
 from lstm_forecast.evaluation.held_out import HeldOut
-from lstm_forecast.events import Event, Events
+from lstm_forecast.events import Event, Events, Reader
 from lstm_forecast.fitting import Plan
 from lstm_forecast.forecasting.trained import Preprocess, pack_context, pack_weights
 from lstm_forecast.judging import Trained
+from lstm_forecast.redaction import redacted_words
+from lstm_forecast.room import MOST_PREDICTIONS
 from lstm_forecast.runs.pruning import Keep, prune
 from lstm_forecast.runs.run import FORMAT_VERSION, Run, write_status
 from lstm_forecast.runs.storage import append_line, json_bytes, make_subdirectory, write_atomic
@@ -34,7 +37,6 @@ if TYPE_CHECKING:
     from lstm_forecast.training.loop import Fitted
 
 CONTEXT_ROWS = 250  # at least these many rows of each series are kept for pictures
-MOST_PREDICTIONS = 1_000_000  # above it, test.csv holds only origins every H steps
 
 
 @dataclass
@@ -47,23 +49,46 @@ class Outcome:
 @contextmanager
 def recorded(run: Run, events: Events, argv: Sequence[str]) -> Iterator[Outcome]:
     """Keeps the run's log and status while the block trains; the log always ends with ``run.end``."""
-    reader, outcome = _log_reader(run.path / "log.jsonl"), Outcome()
+    reader, outcome, began = _log_reader(run.path / "log.jsonl"), Outcome(), time.monotonic()
+    past, events.run = events.taken_past(), run.handle
     events.readers.append(reader)
     try:
-        events.emit("run.start", {"run": run.handle, "argv": list(argv)})
+        events.emit("run.start", {"argv": redacted_words(argv)})
+        for event in past:  # what was found in the input belongs into the log too
+            reader(replace(event, run=run.handle))
         yield outcome
         write_status(run, "complete", exit_code=outcome.exit_code)
-        events.emit("run.end", {"run": run.handle, "exit_code": outcome.exit_code})
+        elapsed_s = round(time.monotonic() - began, 3)
+        events.emit("run.end", {"exit_code": outcome.exit_code, "elapsed_s": elapsed_s})
     except BaseException as error:
         leave()
-        code = _exit_code(error)
-        with suppress(StorageError):  # on a full disk the reason to end counts, not that it cannot be logged
-            _log_end(run, events, error, code)
-        with suppress(StorageError):
-            write_status(run, "interrupted" if code > 128 else "failed", exit_code=code)
+        known = as_known(error)
+        _say_failed(run, events, error, elapsed_s=round(time.monotonic() - began, 3))
+        if known is not None and known is not error:
+            raise known from error
         raise
     finally:
         events.readers.remove(reader)
+        events.run = None
+
+
+def _say_failed(run: Run, events: Events, error: BaseException, *, elapsed_s: float) -> None:
+    """The last lines of a log, and the status; what cannot be written hides no reason."""
+    known = as_known(error)
+    shown = known if known is not None else ForecastError(type(error).__name__, str(error))
+    details = [*shown.details, *(trace_of(error) if known is None and isinstance(error, Exception) else ())]
+    code = _exit_code(error)
+    fields = {"exit_code": code, "elapsed_s": elapsed_s, "error": shown.id, "message": shown.message}
+    fields |= {"where": shown.where, "details": details, "hint": shown.hint}
+    with suppress(StorageError):
+        if code > 128 and (run.path / "checkpoints" / "LAST").is_file():
+            events.say(["to go on where it stopped: repeat the command with --resume"])
+        if shown.id == "train.diverged":
+            events.emit("train.nonfinite", {"message": shown.message}, level="error")
+    with suppress(StorageError):
+        write_status(run, "interrupted" if code > 128 else "failed", exit_code=code)
+    with suppress(StorageError):
+        events.emit("run.end", fields, level="error")
 
 
 def run_files(
@@ -202,7 +227,7 @@ def _run_document(
         "numpy": np.__version__,
         "platform": platform.platform(),
         "host": socket.gethostname(),
-        "argv": list(argv),
+        "argv": redacted_words(argv),
         "created": began.astimezone(UTC).isoformat(timespec="seconds"),
         "elapsed_s": round(elapsed_s, 3),
         **({"from": plan.start.run, "from_seen": plan.start.seen} if plan.start else {"from": None}),
@@ -222,16 +247,7 @@ def _run_document(
     }
 
 
-def _log_end(run: Run, events: Events, error: BaseException, code: int) -> None:
-    """The last lines of a training that did not come to its end."""
-    if code > 128 and (run.path / "checkpoints" / "LAST").is_file():
-        events.say(["to go on where it stopped: repeat the command with --resume"])
-    if isinstance(error, ForecastError) and error.id == "train.diverged":
-        events.emit("train.nonfinite", {"message": error.message}, level="error")
-    events.emit("run.end", {"run": run.handle, "exit_code": code, "error": repr(error)}, level="error")
-
-
-def _log_reader(path: Path) -> Any:
+def _log_reader(path: Path) -> Reader:
     def write(event: Event) -> None:
         append_line(path, event.to_line())
 
@@ -239,8 +255,9 @@ def _log_reader(path: Path) -> Any:
 
 
 def _exit_code(error: BaseException) -> int:
-    if isinstance(error, ForecastError):
-        return error.code
+    known = as_known(error)
+    if known is not None:
+        return known.code
     if isinstance(error, Stopped):
         return int(error.code or 1)
     if isinstance(error, OSError):  # as the command line has it

@@ -13,7 +13,15 @@ from lstm_forecast.events import Events
 from lstm_forecast.fitting import Plan
 from lstm_forecast.networks import network_threads
 from lstm_forecast.runs.pruning import remove_temporaries
-from lstm_forecast.runs.run import Run, create_run, lock_path, run_by_prefix, sorted_runs, write_status
+from lstm_forecast.runs.run import (
+    Run,
+    create_run,
+    lock_path,
+    read_status,
+    run_by_prefix,
+    sorted_runs,
+    write_status,
+)
 from lstm_forecast.runs.storage import held_lock, json_bytes, parse_json
 
 if TYPE_CHECKING:
@@ -69,8 +77,9 @@ def begin_run(
         UsageError: data or configuration are others than the run's.
         ArtifactRejected: every checkpoint of the run is damaged.
     """
-    facts = _facts(plan)
     runs = sorted_runs(runs_dir / name)
+    _tell_death(runs, events)
+    facts = _facts(plan)
     remove_temporaries(runs_dir / name)
     found = None
     if resume == NEWEST:
@@ -191,3 +200,13 @@ def _changes(before: Facts, now: Facts) -> list[str]:
 def _patience_switched(key: str, before: Facts, now: Facts) -> bool:
     """With and without patience other weights are chosen: its number may change, whether it is there not."""
     return key == "training.patience" and (before.config.get(key) is None) != (now.config[key] is None)
+
+
+def _tell_death(runs: list[Run], events: Events) -> None:
+    """Says if the training before this one ended without a word. Its status may still say that it runs.
+
+    Who calls holds the lock of the name, so nobody does.
+    """
+    if runs and not runs[0].complete and read_status(runs[0]) in ("died", "running"):
+        why = "killed, perhaps for want of memory, or the machine went down"
+        events.warn("run.died", f"the training before, {runs[0].handle}, died without a word: {why}")

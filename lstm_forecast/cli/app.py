@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -17,10 +16,18 @@ from lstm_forecast.cli.doctor import doctor
 from lstm_forecast.cli.evaluate import evaluate
 from lstm_forecast.cli.plot import plot
 from lstm_forecast.cli.predict import predict
-from lstm_forecast.cli.terminal import prepare_streams, put, show_error, stdout_error
+from lstm_forecast.cli.terminal import (
+    prepare_streams,
+    put,
+    show_bug,
+    show_error,
+    show_interrupted,
+    stdout_error,
+    tell_warnings,
+)
 from lstm_forecast.cli.track import track
 from lstm_forecast.cli.train import train
-from lstm_forecast.errors import EXIT_CODES, ForecastError, UsageError, system_error
+from lstm_forecast.errors import EXIT_CODES, ForecastError, UsageError, as_known
 
 app = typer.Typer(
     name="lstm-forecast",
@@ -78,25 +85,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Runs the program and leaves with the exit code of what happened."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     prepare_streams()
-    as_json = "--json" in arguments or "json" in _log_format(arguments)
+    events_only = _log_format(arguments) == "json"
+    as_json = events_only or "--json" in arguments
+    if events_only:
+        tell_warnings()
     try:
         code = app(args=with_bare_resume(arguments), prog_name="lstm-forecast", standalone_mode=False)
         if code == 130:  # typer has caught Ctrl-C
-            _interrupted()
+            _interrupted(as_json=events_only)
         sys.exit(code if isinstance(code, int) else 0)
     except SystemExit as leaving:
         if isinstance(leaving.__context__, BrokenPipeError):  # typer's help, into a pipe nobody reads
             leaving.code = 141
         raise
-    except KeyboardInterrupt:
-        _interrupted()
+    except (KeyboardInterrupt, typer.Abort):
+        _interrupted(as_json=events_only)
     except Exception as error:  # noqa: BLE001 - the last line of defence: every error becomes a code
-        known = as_known(error)
+        known = in_our_form(error)
         if known is None:
-            traceback.print_exc()
+            show_bug(error, as_json=as_json)
             sys.exit(1)
         show_error(known, as_json=as_json)
-        sys.exit(130 if isinstance(error, typer.Abort) else known.code)
+        sys.exit(known.code)
 
 
 def with_bare_resume(arguments: Sequence[str]) -> list[str]:
@@ -105,10 +115,8 @@ def with_bare_resume(arguments: Sequence[str]) -> list[str]:
     return ["--resume=newest" if a == "--resume" and n < end else a for n, a in enumerate(arguments)]
 
 
-def as_known(error: Exception) -> ForecastError | None:
+def in_our_form(error: Exception) -> ForecastError | None:
     """The error in our own form, or None for a bug."""
-    if isinstance(error, ForecastError):
-        return error
     if hasattr(error, "format_message") and getattr(error, "exit_code", None) == 2:
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "lstm-forecast"
@@ -116,9 +124,14 @@ def as_known(error: Exception) -> ForecastError | None:
         unquoted = "unexpected extra argument" in message and command.endswith((" train", " check"))
         remedy = f"a pattern of files stands in quotes: {command} 'prices/*.csv'"
         return UsageError("usage", message, hint=remedy if unquoted else f"{command} --help")
-    known = system_error(error)
-    if known is None and isinstance(error, OSError):  # typer's help into a closed or full stdout
-        return stdout_error(error)
+    known = as_known(error)
+    if (
+        isinstance(error, OSError)
+        and error.filename is None
+        and known is not None
+        and known.id == "storage.io"
+    ):
+        return stdout_error(error)  # typer's help into a closed or full stdout
     return known
 
 
@@ -132,9 +145,8 @@ def _retry(word: str) -> str:
     return f" (retry: {word})" if word not in ("", "no") else ""
 
 
-def _interrupted() -> None:
-    if sys.stderr is not None:
-        print("interrupted", file=sys.stderr)  # noqa: T201
+def _interrupted(*, as_json: bool) -> None:
+    show_interrupted(as_json=as_json)
     sys.exit(130)
 
 

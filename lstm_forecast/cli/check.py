@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lstm_forecast.cli import options
 from lstm_forecast.cli.inputs import load_input
 from lstm_forecast.cli.terminal import listening, put, put_json, warning_list
 from lstm_forecast.errors import CheckFailed, ConfigError, ForecastError
 from lstm_forecast.events import Events
+from lstm_forecast.redaction import redacted
 
-LEAST_FREE_BYTES = 50_000_000  # a run of the default size is under 1 MB; pictures and logs come on top
+if TYPE_CHECKING:
+    from lstm_forecast.runs.places import Need
 
 
 def check(
@@ -70,9 +71,10 @@ def _findings(
     """The document of a check whose data and configuration are good."""
     loaded = load_input(given, sets=sets, flags=flags)
     from lstm_forecast import naming, pipeline
+    from lstm_forecast.room import room_needed
 
     plan = pipeline.plan(loaded, runs_dir=runs_dir, events=events)
-    problems = disk_problems(naming.runs_folder(runs_dir, loaded))
+    problems = disk_problems(naming.runs_folder(runs_dir, loaded), room_needed(plan))
     if plan.shortfall:
         message = f"{plan.shortfall.message}; train would give a baseline's forecast"
         problems.append(problem_row("data.too_short", message, plan.table.source.path, plan.shortfall.advice))
@@ -100,28 +102,17 @@ def _findings(
     }
 
 
-def disk_problems(folder: Path) -> list[dict[str, str]]:
-    """Whether a run could be written; asks the nearest folder that exists, and writes nothing."""
-    import os
+def disk_problems(folder: Path, need: Need) -> list[dict[str, str]]:
+    """Whether a run that needs so much could be written; writes nothing."""
+    from lstm_forecast.runs.places import place_problem
 
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    where = str(folder)
-    if not existing.is_dir():
-        hint = "choose another folder with --runs-dir"
-        return [problem_row("storage.io", f"{existing} is a file, not a folder", where, hint)]
-    if not os.access(existing, os.W_OK):
-        hint = "choose another folder with --runs-dir"
-        return [problem_row("storage.readonly", f"{existing} cannot be written", where, hint)]
-    free = shutil.disk_usage(existing).free
-    if free < LEAST_FREE_BYTES:
-        message = f"{free:,} bytes free, expected at least {LEAST_FREE_BYTES:,}"
-        return [problem_row("storage.full", message, where, "free some space")]
-    return []
+    found = place_problem(folder, need)
+    return [] if found is None else [problem_row(found.id, found.message, found.where, found.hint)]
 
 
 def problem_row(id: str, message: str, where: str, hint: str) -> dict[str, str]:
-    """One problem as it stands in a JSON document."""
-    return {"id": id, "message": message, "where": where, "hint": hint}
+    """One problem as it stands in a JSON document, without secrets."""
+    return {"id": id, "message": redacted(message), "where": redacted(where), "hint": redacted(hint)}
 
 
 def _failed(error: ForecastError) -> dict[str, Any]:

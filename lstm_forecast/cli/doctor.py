@@ -14,12 +14,17 @@ import typer
 from lstm_forecast.cli import options
 from lstm_forecast.cli.check import disk_problems, problem_row
 from lstm_forecast.cli.terminal import put, put_json
-from lstm_forecast.errors import CheckFailed, visible
+from lstm_forecast.errors import CheckFailed, ForecastError, visible
 from lstm_forecast.version import __version__
 
 PACKAGES = ("torch", "numpy", "pandas", "scikit-learn", "safetensors", "pydantic", "matplotlib", "filelock")
 EXTRAS = {"baselines": "statsmodels", "tensorboard": "tensorboardX"}
+LEAST_FREE_BYTES = 50_000_000  # a run of the default size takes about 2 MB; check knows what a job needs
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+JOURNALS = {
+    "wal": "a write-ahead log, readers and a writer need not wait for each other",
+    "delete": "a rollback journal, which needs no memory shared between processes",
+}
 NoTorch = Annotated[
     bool, typer.Option("--no-torch", help="Leave out device and threads: quicker, torch is not imported.")
 ]
@@ -31,7 +36,7 @@ def doctor(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Versions, device, threads, runs folder, disk, locks and optional packages; exit 19 if one is wrong.
+    """Versions, device, threads, runs folder, disk, locks, ledger and optional packages; 19 if one is wrong.
 
     Imports torch, to name the device; writes nothing.
 
@@ -50,6 +55,7 @@ def doctor(
         "torch": None if no_torch else _torch(),
         "runs": _place(folder),
         "locks": _locks(folder),
+        "ledger": _ledger(folder),
         "extras": _extras(),
     }
     problems = _problems(found, folder)
@@ -101,12 +107,11 @@ def _torch() -> dict[str, Any]:
 
 
 def _place(folder: Path) -> dict[str, Any]:
-    from lstm_forecast.runs.places import file_system
+    from lstm_forecast.runs.file_systems import file_system, nearest_existing
     from lstm_forecast.runs.pruning import leftovers
     from lstm_forecast.runs.run import all_runs
 
-    kind, local = file_system(folder)
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    found, existing = file_system(folder), nearest_existing(folder)
     runs = all_runs(folder)
     names = {run.path.parent for run in runs}
     return {
@@ -114,8 +119,8 @@ def _place(folder: Path) -> dict[str, Any]:
         "exists": folder.is_dir(),
         "writable": existing.is_dir() and os.access(existing, os.W_OK),
         "free_bytes": shutil.disk_usage(existing).free,
-        "file_system": kind,
-        "local": local,
+        "file_system": found.kind,
+        "local": found.local,
         "runs": len(runs),
         "names": len(names),
         "leftovers": sum(len(leftovers(name)) for name in names),
@@ -126,6 +131,33 @@ def _locks(folder: Path) -> list[dict[str, Any]]:
     from lstm_forecast.runs.places import name_locks
 
     return [{"name": lock.name, "held": lock.held, "by": lock.by} for lock in name_locks(folder)]
+
+
+def _ledger(folder: Path) -> dict[str, Any]:
+    """The forecast ledger; ``problem`` where it cannot be used as it is, else None."""
+    from lstm_forecast.runs.file_systems import file_system
+    from lstm_forecast.runs.ledger import NAME
+    from lstm_forecast.runs.ledger_file import journal_mode, ledger_facts
+
+    path, place = folder / NAME, file_system(folder)
+    journal = journal_mode(path)
+    about = {True: "is local", False: "is not local", None: "may not be local"}[place.local]
+    why = f"{place.kind} {about}: {JOURNALS[journal]}"
+    found: dict[str, Any] = {"path": str(path), "exists": False, "journal": journal, "why": why}
+    found |= {"schema": None, "forecasts": None, "problem": None}
+    try:
+        facts = ledger_facts(path)
+    except ForecastError as error:
+        problem = problem_row(error.id, error.message, error.where, error.hint)
+        return found | {"exists": True, "journal": None, "problem": problem}
+    if facts is None:
+        return found
+    found |= {"exists": True, "journal": facts.journal, "schema": facts.version, "forecasts": facts.forecasts}
+    if (facts.journal, journal) == ("wal", "delete"):
+        message = f"keeps a write-ahead log, and {place.kind} {about}: two writers may damage it"
+        hint = "the next lstm-forecast predict --record or track mends it; let nothing else write meanwhile"
+        found["problem"] = problem_row("ledger.journal", message, str(path), hint)
+    return found
 
 
 def _extras() -> list[dict[str, Any]]:
@@ -141,11 +173,15 @@ def _extras() -> list[dict[str, Any]]:
 
 
 def _problems(found: dict[str, Any], folder: Path) -> list[dict[str, str]]:
-    problems = disk_problems(folder)
+    from lstm_forecast.runs.places import Need
+
+    problems = disk_problems(folder, Need(LEAST_FREE_BYTES))
     missing = [name for name in PACKAGES if found["versions"][name] is None]
     if missing:
         message = f"not installed: {', '.join(missing)}"
         problems.append(problem_row("packages.missing", message, "Python", "pip install lstm-forecast"))
+    if found["ledger"]["problem"] is not None:
+        problems.append(found["ledger"]["problem"])
     about = found["torch"]
     if about is not None and about["failed"]:
         hint = "mend the driver or install another torch; --device cpu trains meanwhile"
@@ -169,10 +205,20 @@ def _lines(found: dict[str, Any]) -> list[str]:
     lines += [f"disk:      {place['free_bytes'] / 1e9:,.1f} GB free on {place['file_system']}{where}"]
     held = [f"{lock['name']} held by {lock['by']}" for lock in found["locks"] if lock["held"]]
     lines += [f"locks:     {'; '.join(held) or 'none held'}"]
+    lines += [f"ledger:    {_recorded(found['ledger'])}"]
     for extra in found["extras"]:
         state = f"{extra['package']} {extra['version']}"
         lines += [f"extra:     {extra['extra']}: {state if extra['version'] else extra['install']}"]
     return lines
+
+
+def _recorded(ledger: dict[str, Any]) -> str:
+    if not ledger["exists"]:
+        return "none yet (predict --record begins one)"
+    if ledger["journal"] is None:
+        return f"{ledger['path']}: {ledger['problem']['message']}"
+    rows = f"{ledger['forecasts']:,} forecasts, schema {ledger['schema']}"
+    return f"{ledger['path']}: {rows}; journal {ledger['journal']} ({ledger['why']})"
 
 
 def _contents(place: dict[str, Any]) -> str:

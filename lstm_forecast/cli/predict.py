@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,9 +26,24 @@ Horizon = Annotated[int | None, typer.Option("--horizon", help="Steps ahead (def
 Output = Annotated[
     str | None, typer.Option("--output", metavar="FILE", help="A .csv or .json file; - for CSV on stdout.")
 ]
+Excel = Annotated[
+    bool,
+    typer.Option(
+        "--excel", help="CSV for a spreadsheet: a byte order mark, and no text is run as a formula."
+    ),
+]
 Record = Annotated[
     bool, typer.Option("--record", help="Keep the forecast in the ledger, for track; exit 15 if it fails.")
 ]
+
+
+@dataclass(frozen=True)
+class _Form:
+    """Whether a CSV is wanted, whether for a spreadsheet, and whether stdout gets the JSON document."""
+
+    as_csv: bool
+    excel: bool
+    json: bool
 
 
 def predict(
@@ -41,6 +57,7 @@ def predict(
     max_model_age: options.MaxModelAge = None,
     overwrite: options.Overwrite = False,
     record: Record = False,
+    excel: Excel = False,
     runs_dir: options.RunsDir = None,
     dry_run: options.DryRun = False,
     json: options.Json = False,
@@ -59,14 +76,18 @@ def predict(
       lstm-forecast predict stock --levels 50,90
       lstm-forecast predict stock --max-input-age 3d --max-model-age 7d --output forecast.csv
       lstm-forecast predict stock --output forecast.csv --overwrite --record
+      lstm-forecast predict stock --excel --output forecast.csv
     """
     _check_output(output, overwrite=overwrite)
+    as_csv = _csv_wanted(output, json=json)
+    if excel and not as_csv:
+        raise _no_csv(output, json=json)
     wanted = options.parsed_levels(levels)
     input_s = options.parsed_age(max_input_age, "--max-input-age")
     model_s = options.parsed_age(max_model_age, "--max-model-age")
     from lstm_forecast import pipeline
     from lstm_forecast.ages import MostAge
-    from lstm_forecast.cli.rendering import forecast_text
+    from lstm_forecast.dated import warn_of_formulas
 
     with listening(quiet=quiet, log_format=log_format) as events:
         forecast = pipeline.predict(
@@ -82,30 +103,51 @@ def predict(
         events.say([f"as of {forecast.as_of}, run {forecast.run}"])
         if json or output is not None or not is_terminal(sys.stdout):  # the table for a person has them below
             events.say([interval.line for interval in forecast.intervals])
+        if as_csv and not excel:
+            warn_of_formulas(forecast, events)
         finish(events, fail_on_warning)
-        if output is not None and output != "-":
-            _write(forecast, Path(output), overwrite=overwrite, dry_run=dry_run, events=events)
-        if json:
-            put_json(forecast.to_document(warning_list(events)))
-        elif output == "-" or (output is None and not is_terminal(sys.stdout)):
-            put(forecast.to_csv())
-        elif output is None:
-            put(forecast_text(forecast))
+        form = _Form(as_csv=as_csv, excel=excel, json=json)
+        _give_out(forecast, output, form=form, overwrite=overwrite, dry_run=dry_run, events=events)
         if record:
             _record(forecast, dry_run=dry_run, events=events)
             finish(events, fail_on_warning)
 
 
-def _write(forecast: Forecast, output: Path, *, overwrite: bool, dry_run: bool, events: Events) -> None:
-    """Leaves the forecast where the user wants it, in the form that the suffix says."""
-    if dry_run:
-        events.say([f"would write {len(forecast.rows)} rows to {output}"])
-        return
-    as_json = output.suffix.lower() == ".json"
-    text = forecast.to_json(warning_list(events)) if as_json else forecast.to_csv()
-    _refuse_input(output, forecast.input)
-    write_new(output, text.encode(), overwrite=overwrite)
-    events.say([f"wrote {len(forecast.rows)} rows to {output}"])
+def _csv_wanted(output: str | None, *, json: bool) -> bool:
+    """Whether a CSV is written, to a file or to stdout."""
+    if output is not None and output != "-":
+        return Path(output).suffix.lower() == ".csv"
+    return not json and (output == "-" or not is_terminal(sys.stdout))
+
+
+def _no_csv(output: str | None, *, json: bool) -> UsageError:
+    got = "--json" if json else output if output is not None else "the table for a terminal"
+    message = f"is a form of CSV; got {got}"
+    return UsageError("predict.excel", message, where="--excel", hint="--excel --output forecast.csv")
+
+
+def _give_out(
+    forecast: Forecast, output: str | None, *, form: _Form, overwrite: bool, dry_run: bool, events: Events
+) -> None:
+    """Leaves the forecast where the user wants it: in a file, on stdout, or both."""
+    text = forecast.to_csv(excel=form.excel) if form.as_csv else ""
+    if output is not None and output != "-":
+        rows, path = len(forecast.rows), Path(output)
+        if dry_run:
+            events.say([f"would write {rows} rows to {output}"])
+        else:
+            _refuse_input(path, forecast.input)
+            written = text or forecast.to_json(warning_list(events))
+            write_new(path, written.encode(), overwrite=overwrite)
+            events.say([f"wrote {rows} rows to {output}"])
+    if form.json:
+        put_json(forecast.to_document(warning_list(events)))
+    elif output == "-" or (output is None and form.as_csv):
+        put(text)
+    elif output is None:
+        from lstm_forecast.cli.rendering import forecast_text
+
+        put(forecast_text(forecast))
 
 
 def _record(forecast: Forecast, *, dry_run: bool, events: Events) -> None:

@@ -7,12 +7,15 @@ import json
 import os
 import sys
 import time
+import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any
 
-from lstm_forecast.errors import CheckFailed, ConfigError, ForecastError, StorageError, visible
+from lstm_forecast.errors import CheckFailed, ConfigError, ForecastError, StorageError, trace_of, visible
 from lstm_forecast.events import Event, Events, Fields
+from lstm_forecast.redaction import redacted
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -105,17 +108,52 @@ def warning_list(events: Events) -> list[dict[str, str]]:
 
 def show_error(error: ForecastError, *, as_json: bool) -> None:
     """Prints an error on stderr: in the common form, or as one event per problem."""
-    if sys.stderr is None:
-        return
     if not as_json:
-        _say(str(error))
+        _say(redacted(str(error)))
         return
     problems = error.problems if isinstance(error, ConfigError) else [error]
     for problem in problems:
-        fields: dict[str, Any] = {"id": problem.id, "message": problem.message, "where": problem.where}
         details = list(problem.details) if isinstance(problem, ForecastError) else []
-        fields |= {"details": details, "hint": problem.hint, "exit_code": error.code}
-        Events([_json_reader]).emit("error", fields, level="error")
+        _tell_error(problem.id, problem.message, problem.where, details, problem.hint, code=error.code)
+
+
+def show_bug(error: Exception, *, as_json: bool) -> None:
+    """Prints where the program broke: files, lines and the message, never the values of variables."""
+    if as_json:
+        _tell_error("internal", f"{type(error).__name__}: {error}", "", trace_of(error), "", code=1)
+    else:
+        _say(redacted("".join(traceback.format_exception(error)).rstrip()))
+
+
+def show_interrupted(*, as_json: bool) -> None:
+    """Prints that Ctrl-C ended the program."""
+    if as_json:
+        _tell_error("interrupted", "stopped by Ctrl-C", "", [], "", code=130)
+    else:
+        _say("interrupted")
+
+
+def tell_warnings() -> None:
+    """Python's own warnings become events from now on: they would be lines that are no JSON."""
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: IO[str] | None = None,
+        line: str | None = None,
+    ) -> None:
+        del file, line
+        text = f"{category.__name__}: {message} ({filename}:{lineno})"
+        Events([_json_reader]).emit("warning", {"id": "python", "message": text}, level="warning")
+
+    warnings.showwarning = show
+
+
+def _tell_error(id: str, message: str, where: str, details: Sequence[str], hint: str, *, code: int) -> None:
+    fields: dict[str, Any] = {"id": id, "message": message, "where": where, "details": list(details)}
+    Events([_json_reader]).emit("error", fields | {"hint": hint, "exit_code": code}, level="error")
 
 
 def item_line(fields: Fields) -> str:
@@ -132,8 +170,10 @@ def _json_reader(event: Event) -> None:
 
 
 def _say(text: str) -> None:
+    """Writes to stderr; if nobody can be told, the exit code still speaks."""
     if sys.stderr is not None:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one place that speaks to people
+        with suppress(OSError):
+            print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one place that speaks to people
 
 
 def _drop_stdout() -> None:
@@ -171,11 +211,11 @@ class _Watcher:
     def _account(self, event: Event) -> None:
         self.stop()
         for line in event.fields["lines"]:  # type: ignore[attr-defined]
-            _say(f"  {visible(str(line))}")
+            _say(f"  {redacted(visible(str(line)))}")
 
     def _warning(self, event: Event) -> None:
         self.stop()
-        _say(visible(f"warning[{event.fields['id']}]: {event.fields['message']}"))
+        _say(redacted(visible(f"warning[{event.fields['id']}]: {event.fields['message']}")))
 
     def _wait(self, event: Event) -> None:
         name, holder = event.fields["name"], event.fields["holder"]

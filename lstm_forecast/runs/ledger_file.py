@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from lstm_forecast.errors import ArtifactRejected, Busy, ForecastError, StorageError
-from lstm_forecast.runs.storage import is_local, make_directory
+from lstm_forecast.runs.file_systems import file_system
+from lstm_forecast.runs.storage import make_directory
 
 BUSY_TIMEOUT_S = 30.0  # assumption: longer than any other process writes
 _APPLICATION = 0x4C535446  # "LSTF", in the file's header: whose file it is
@@ -92,7 +94,54 @@ def journal_mode(path: Path) -> str:
 
     A write-ahead log needs memory shared between processes, which network file systems do not give.
     """
-    return "wal" if is_local(path.parent) else "delete"
+    return "wal" if file_system(path.parent).local else "delete"
+
+
+@dataclass(frozen=True)
+class LedgerFacts:
+    """What a ledger is, found out without changing it.
+
+    Attributes:
+        journal: ``wal`` or ``delete``, as the file has it.
+        version: of the schema.
+        forecasts: how many are recorded.
+    """
+
+    journal: str
+    version: int
+    forecasts: int
+
+
+def ledger_facts(path: Path) -> LedgerFacts | None:
+    """Facts of the ledger at this path; None where there is none.
+
+    Raises:
+        ArtifactRejected: damaged, another program's file, or of a newer schema.
+        StorageError: it cannot be read.
+        Busy: another process keeps it.
+    """
+    if not (path.exists() or path.is_symlink()):
+        return None
+    if path.is_symlink() or not path.is_file():
+        raise ArtifactRejected("artifact.path", "is not a regular file", where=str(path), hint=_REMEDY)
+    try:
+        with path.open("rb") as file:
+            head = file.read(20)
+        log = path.with_name(f"{path.name}-wal")
+        in_use = log.is_file() and log.stat().st_size > 0
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+        raise StorageError("storage.io", reason, where=str(path), errno=error.errno or 0) from error
+    # A mere question would leave a write-ahead log behind; where one is there already, its rows count.
+    mode = "mode=ro" if in_use else "mode=ro&immutable=1"
+    with (
+        known_errors(path),
+        closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)) as opened,
+    ):
+        opened.execute("PRAGMA trusted_schema = OFF")
+        version = _version(opened, path)
+        count = opened.execute("SELECT count(*) FROM forecasts").fetchone()[0] if version else 0
+    return LedgerFacts("wal" if head[18:19] == b"\x02" else "delete", version, int(count))
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:

@@ -1,18 +1,29 @@
-"""The folder of all runs as a place: the file system under it, and which names are locked."""
+"""The folder of all runs as a place: can a run be written there, and which names are locked."""
 
 from __future__ import annotations
 
-import re
+import errno
+import os
+import shutil
+import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lstm_forecast.runs.storage import holder, is_held
+from lstm_forecast.errors import Problem, StorageError
+from lstm_forecast.runs.file_systems import UNKNOWN, file_system, nearest_existing
+from lstm_forecast.runs.storage import FILES_HINT, holder, is_held, make_directory, probe
 
-MOUNTS = Path("/proc/self/mountinfo")
-# Kinds that reach over a network: locks and syncs there depend on a server.
-_NETWORK = re.compile(
-    r"nfs\d?|cifs|smb\d?|smbfs|9p|afs|ceph|glusterfs|lustre|gpfs|beegfs|fuse\.(?:sshfs|s3fs)"
-)
+SPARE_FILES = 8  # measured: a training on the CPU has at most six open beside those it began with
+_ELSEWHERE = "choose another folder with --runs-dir"
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes that are going to be written: all together, and into the largest file."""
+
+    total: int
+    largest: int = 0
 
 
 @dataclass(frozen=True)
@@ -24,28 +35,63 @@ class Lock:
     by: str
 
 
-def file_system(path: Path) -> tuple[str, bool | None]:
-    """The kind of file system that holds a path, and whether it is local; ``unknown``, None if nobody says.
+def place_problem(folder: Path, need: Need) -> Problem | None:
+    """Why a run that needs so much could not be written there, or None.
 
-    Only Linux is asked; the path need not exist.
+    Asks the nearest folder that exists, and writes nothing.
+    """
+    existing, where = nearest_existing(folder), str(folder)
+    if not existing.is_dir():
+        return Problem("storage.io", f"{existing} is a file, not a folder", where, _ELSEWHERE)
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return Problem("storage.readonly", f"{existing} cannot be written", where, _ELSEWHERE)
+    free = shutil.disk_usage(existing).free  # what a user may write; the reserve of root is not counted
+    if free < need.total:
+        message = f"{free:,} bytes free, needed {need.total:,}"
+        return Problem("storage.full", message, where, f"free some space, or {_ELSEWHERE}")
+    most = _largest_file()
+    if most is not None and most < need.largest:
+        message = f"no file may be larger than {most:,} bytes, needed {need.largest:,}"
+        return Problem("storage.full", message, where, "ulimit -f unlimited")
+    return None
+
+
+def require_place(folder: Path, need: Need) -> None:
+    """Makes sure, before anything is computed, that a run can be written into this folder.
+
+    Raises:
+        StorageError: it could not, with free and needed bytes where there is too little.
+    """
+    found = place_problem(folder, need)
+    if found is not None:
+        number = errno.ENOSPC if found.id == "storage.full" else 0
+        raise StorageError(found.id, found.message, where=found.where, hint=found.hint, errno=number)
+    _require_files(folder)
+    new = not folder.exists()
+    try:
+        make_directory(folder)
+        probe(folder)
+    except StorageError:
+        if new:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def open_to_others(folder: Path) -> str | None:
+    """A sentence if everybody on this machine may replace what lies in this folder, else None.
+
+    A sticky folder such as /tmp is left out: there only an owner replaces his files. So are file systems
+    that make the modes up.
     """
     try:
-        lines = MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines()
+        mode = folder.stat().st_mode
     except OSError:
-        return "unknown", None
-    place = path.absolute()
-    place = next(above for above in (place, *place.parents) if above.exists()).resolve()
-    best, kind = -1, "unknown"
-    for line in lines:
-        before, _, after = line.partition(" - ")
-        fields = before.split(" ")
-        if len(fields) < 5 or not after:
-            continue
-        point = Path(_unescaped(fields[4]))
-        # Of two mounts on one point the later hides the earlier.
-        if (place == point or point in place.parents) and len(point.parts) >= best:
-            best, kind = len(point.parts), after.split(" ")[0]
-    return kind, None if kind == "unknown" else not _NETWORK.fullmatch(kind)
+        return None
+    place = file_system(folder)
+    if not mode & stat.S_IWOTH or mode & stat.S_ISVTX or not (place.local or place.kind == UNKNOWN):
+        return None
+    return f"{folder} can be written by everybody on this machine (mode {stat.S_IMODE(mode):04o})"
 
 
 def name_locks(runs_dir: Path) -> list[Lock]:
@@ -61,6 +107,28 @@ def name_locks(runs_dir: Path) -> list[Lock]:
     return locks
 
 
-def _unescaped(text: str) -> str:
-    r"""A mount point as it is: the kernel writes blanks and the like as ``\040``."""
-    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), text)
+def _require_files(folder: Path) -> None:
+    """Raises StorageError where too few files can still be opened."""
+    opened: list[int] = []
+    try:
+        for _ in range(SPARE_FILES):
+            opened.append(os.open(os.devnull, os.O_RDONLY))  # noqa: PERF401 - those opened are closed again
+    except OSError as error:
+        message = f"only {len(opened)} more files can be opened, needed {SPARE_FILES}"
+        number = error.errno or 0
+        raise StorageError(
+            "storage.files", message, where=str(folder), hint=FILES_HINT, errno=number
+        ) from error
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+
+
+def _largest_file() -> int | None:
+    """The limit of a file's size; None where there is none."""
+    try:
+        import resource
+    except ImportError:  # not POSIX
+        return None
+    soft = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return None if soft == resource.RLIM_INFINITY else soft

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import platform
-import re
 import secrets
 import shlex
 import stat
@@ -27,8 +26,20 @@ from lstm_forecast.signals import deferred
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 _TOLD_WITHIN_S = 0.5  # who takes a lock writes down who he is; longer than that takes on a slow disk
-# File systems of this machine's own disks and memory; on any other, processes may share no mapped memory.
-_LOCAL = {"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "bcachefs", "tmpfs", "overlay"}
+FILE_MODE, FOLDER_MODE = 0o644, 0o755  # less the umask
+FILES_HINT = "allow more open files: ulimit -n 256"
+_ELSEWHERE = "choose a folder that can be written (--runs-dir, --output)"
+_SPACE = "free some space"
+_KINDS = {  # the system's reason: our id, and what to do
+    errno.ENOSPC: ("storage.full", _SPACE),
+    errno.EDQUOT: ("storage.full", _SPACE),
+    errno.EFBIG: ("storage.full", "allow larger files: ulimit -f unlimited"),
+    errno.EACCES: ("storage.readonly", _ELSEWHERE),
+    errno.EPERM: ("storage.readonly", _ELSEWHERE),
+    errno.EROFS: ("storage.readonly", _ELSEWHERE),
+    errno.EMFILE: ("storage.files", FILES_HINT),
+    errno.ENFILE: ("storage.files", FILES_HINT),
+}
 
 
 def sha256_of(data: bytes) -> str:
@@ -36,10 +47,15 @@ def sha256_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes, *, mode: int = FILE_MODE) -> None:
     """Writes a whole file or nothing: temporary file beside it, synced, then renamed over it.
 
     A signal that ends the program waits until that is done.
+
+    Args:
+        path: of the file.
+        data: what it is to hold.
+        mode: of the file, less the umask.
 
     Raises:
         StorageError: with the system's reason; the old file, if there was one, is untouched.
@@ -47,7 +63,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
     with deferred(), storage_errors(path):
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | _BINARY
-        descriptor = os.open(temporary, flags, 0o666)
+        descriptor = os.open(temporary, flags, mode)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
@@ -69,7 +85,7 @@ def write_new(path: Path, data: bytes, *, overwrite: bool) -> None:
         StorageError: the folder does not exist or cannot be written.
     """
     require_new(path, overwrite=overwrite)
-    write_atomic(path.resolve() if path.is_symlink() else path, data)
+    write_atomic(path.resolve() if path.is_symlink() else path, data, mode=0o666)  # as the umask has it
 
 
 def require_new(path: Path, *, overwrite: bool) -> None:
@@ -101,7 +117,29 @@ def make_directory(path: Path) -> None:
         StorageError: it cannot be made.
     """
     with storage_errors(path):
-        path.mkdir(parents=True, exist_ok=True)
+        missing = [above for above in (path, *path.parents) if not above.exists()]
+        for folder in reversed(missing):  # not mkdir(parents=True): it makes those above with another mode
+            folder.mkdir(FOLDER_MODE, exist_ok=True)
+        path.mkdir(exist_ok=True)  # an error if it is a file
+
+
+def probe(folder: Path) -> None:
+    """Writes a small file into a folder, syncs it and takes it away again.
+
+    Raises:
+        StorageError: with the system's reason.
+    """
+    path = folder / f".probe.{secrets.token_hex(6)}.tmp"
+    with deferred(), storage_errors(folder):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | _BINARY
+        descriptor = os.open(path, flags, FILE_MODE)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(bytes(4096))
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            path.unlink()
 
 
 def make_subdirectory(path: Path) -> None:
@@ -112,7 +150,7 @@ def make_subdirectory(path: Path) -> None:
     """
     require_no_link(path.parent)
     with storage_errors(path):
-        path.mkdir(exist_ok=True)
+        path.mkdir(FOLDER_MODE, exist_ok=True)
 
 
 def require_no_link(folder: Path) -> None:
@@ -127,21 +165,29 @@ def require_no_link(folder: Path) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Adds one line to a log, whole or not at all; nobody else writes to it meanwhile."""
+    """Adds a whole line to a log, or nothing; one that a crash has cut off is ended before."""
     require_no_link(path.parent)
-    rest = (line + "\n").encode()
     with storage_errors(path):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_FOLLOW, 0o666)
-        size = os.fstat(descriptor).st_size
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | _NO_FOLLOW | _BINARY
+        descriptor = os.open(path, flags, FILE_MODE)
         try:
-            while rest:  # one call, unless the disk is nearly full
-                rest = rest[os.write(descriptor, rest) :]
-        except OSError:
-            with suppress(OSError):
-                os.ftruncate(descriptor, size)
-            raise
+            size = os.fstat(descriptor).st_size
+            torn = size > 0 and _byte_at(descriptor, size - 1) != b"\n"
+            data = ("\n" * torn + line + "\n").encode()
+            try:
+                while data:
+                    data = data[os.write(descriptor, data) :]
+            except OSError:
+                with suppress(OSError):
+                    os.ftruncate(descriptor, size)
+                raise
         finally:
             os.close(descriptor)
+
+
+def _byte_at(descriptor: int, place: int) -> bytes:
+    os.lseek(descriptor, place, os.SEEK_SET)
+    return os.read(descriptor, 1)
 
 
 def sync_directory(path: Path) -> None:
@@ -251,6 +297,8 @@ def held_lock(
     make_directory(path.parent)
     lock, about = FileLock(path), path.with_name(path.name + ".json")
     with storage_errors(path):
+        # Made here: filelock would give it the whole umask, or a mode without regard to the umask.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | _NO_FOLLOW, FILE_MODE))
         try:
             try:
                 lock.acquire(timeout=0)
@@ -276,31 +324,6 @@ def held_lock(
         lock.release()
 
 
-def file_system(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
-    """The kind of file system that a path lies on, as Linux calls it; empty where that cannot be told."""
-    try:
-        lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    except OSError:
-        return ""
-    real, found = path.resolve(), ("", "")
-    for line in lines:
-        point, kind = _unescaped(line.split(" ")[1]), line.split(" ")[2]
-        # the longest mount point above the path; of two at one place the later covers the earlier
-        if real.is_relative_to(point) and len(point) >= len(found[0]):
-            found = (point, kind)
-    return found[1]
-
-
-def _unescaped(point: str) -> str:
-    r"""A mount point as it is: Linux writes blanks and the like as octal, ``\040``."""
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), point)
-
-
-def is_local(path: Path) -> bool:
-    """Whether a path surely lies on a disk of this machine."""
-    return file_system(path) in _LOCAL
-
-
 def _me() -> dict[str, object]:
     since = datetime.now(UTC).isoformat(timespec="seconds")
     return {"pid": os.getpid(), "host": platform.node(), "since": since}
@@ -321,9 +344,6 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        readonly = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
-        kind = "storage.full" if full else "storage.readonly" if readonly else "storage.io"
-        hint = "free some space" if full else "choose a folder that can be written (--runs-dir, --output)"
+        kind, hint = _KINDS.get(error.errno or 0, ("storage.io", _ELSEWHERE))
         reason = f"cannot be written: {error.strerror or error}"
         raise StorageError(kind, reason, where=str(path), hint=hint, errno=error.errno or 0) from error

@@ -17,11 +17,10 @@ from lstm_forecast.dated import Forecast
 from lstm_forecast.errors import (
     ArtifactRejected,
     CheckFailed,
-    ForecastError,
     RunMissing,
     StorageError,
     Worse,
-    system_error,
+    as_known,
 )
 from lstm_forecast.events import Events
 from lstm_forecast.naming import find_reference, run_name
@@ -101,7 +100,7 @@ def work(text: str) -> str:
 
 def _fail(done: Done, error: Exception, job: Job) -> None:
     """Writes down why a job failed; of a bug the traceback goes to the job's log."""
-    known = error if isinstance(error, ForecastError) else system_error(error)
+    known = as_known(error)
     done.done = "failed"
     if known is None:
         traceback.print_exc()

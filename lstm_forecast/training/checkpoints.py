@@ -132,7 +132,9 @@ class Checkpoints:
         try:
             yield
         except BaseException:
-            with suppress(StorageError):  # the reason to leave counts, and the ones before are there
+            with suppress(
+                StorageError, MemoryError
+            ):  # the reason to leave counts, and the ones before are there
                 self.save()
             raise
 

@@ -22,7 +22,7 @@ from torch.overrides import TorchFunctionMode
 
 from lstm_forecast.errors import ResourceError
 from lstm_forecast.model.reglstm import RegLSTM
-from lstm_forecast.runs.storage import make_directory, storage_errors
+from lstm_forecast.runs.storage import FILE_MODE, make_directory, storage_errors
 from lstm_forecast.training.course import Epoch
 
 
@@ -104,10 +104,12 @@ class BoardWriter:
         from tensorboardX.proto.event_pb2 import Event
 
         record = _record(Event(wall_time=time.time(), **fields).SerializeToString())
-        with storage_errors(self.file), self.file.open("ab") as file:
-            file.write(record)
-            file.flush()
-            os.fsync(file.fileno())
+        with storage_errors(self.file):
+            descriptor = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, FILE_MODE)
+            with os.fdopen(descriptor, "ab") as file:
+                file.write(record)
+                file.flush()
+                os.fsync(file.fileno())
 
 
 def open_board(folder: Path) -> BoardWriter:

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shutil
+import sqlite3
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -14,10 +15,13 @@ from typing import Any
 import pytest
 
 from lstm_forecast.cli import doctor as module
+from lstm_forecast.runs import file_systems, ledger_file
+from lstm_forecast.runs.file_systems import FileSystem
 from lstm_forecast.runs.storage import held_lock
 from tests.conftest import Cli, Tiny, run_cli
 
 KEYS = {"ok", "problems", "versions", "cores", "environment", "torch", "runs", "locks", "extras", "warnings"}
+KEYS |= {"ledger"}
 
 
 def document(cli: Cli, *words: str | Path, code: int = 0) -> dict[str, Any]:
@@ -53,7 +57,8 @@ def test_without_torch_everything_else_is_there(tiny: Tiny) -> None:
     assert time.monotonic() - began < 10
     assert (result.code, result.err) == (0, "")
     heads = [line.split(":")[0] for line in result.out.splitlines()]
-    assert heads == ["versions", "packages", "cores", "runs", "disk", "locks", "extra", "extra", "ok"]
+    assert heads[:7] == ["versions", "packages", "cores", "runs", "disk", "locks", "ledger"]
+    assert heads[7:] == ["extra", "extra", "ok"]
 
 
 def test_the_lines_name_a_held_lock_and_what_a_crash_left(cli: Cli, tiny: Tiny) -> None:
@@ -82,8 +87,8 @@ def test_a_runs_folder_that_cannot_be_is_a_problem(cli: Cli, tiny: Tiny) -> None
 def test_a_full_disk_a_missing_package_and_a_broken_card_are_all_named(
     cli: Cli, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = shutil.disk_usage(tiny.runs)._replace(free=1_000)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    full = os.statvfs_result((4096, 1, 10**9, 1_000, 1_000, 0, 0, 0, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda _: full)
     monkeypatch.setattr(module, "PACKAGES", (*module.PACKAGES, "no-such-package"))
     broken = "device: cpu (a CUDA device is there but failed: no kernel image)"
     monkeypatch.setattr("lstm_forecast.model.devices.choose_device", lambda _: (None, broken))
@@ -114,3 +119,40 @@ def test_the_extras_are_those_of_the_project() -> None:
     extras = {name: needs for name, needs in project["optional-dependencies"].items() if name != "dev"}
     assert set(extras) == set(module.EXTRAS)
     assert all(needs[0].startswith(module.EXTRAS[name]) for name, needs in extras.items())
+
+
+def test_the_ledger_is_described_and_a_foreign_one_is_a_problem(cli: Cli, tiny: Tiny) -> None:
+    words = ["--no-torch", "--runs-dir", tiny.runs]
+    found = document(cli, *words)["ledger"]
+    assert (found["exists"], found["forecasts"], found["problem"]) == (False, None, None)
+    assert "ledger:    none yet (predict --record begins one)" in cli("doctor", *words).out
+    assert cli("predict", "tiny", "--runs-dir", tiny.runs, "--record").code == 0
+    found = document(cli, *words)["ledger"]
+    assert (found["exists"], found["forecasts"], found["schema"]) == (True, 2, 1)
+    path = tiny.runs / "ledger.sqlite"
+    connection = sqlite3.connect(path)
+    assert [(found["journal"],)] == connection.execute("PRAGMA journal_mode").fetchall()
+    connection.close()
+    assert (
+        f"ledger:    {path}: 2 forecasts, schema 1; journal {found['journal']} (" in cli("doctor", *words).out
+    )
+    path.write_text("something else, " * 100)
+    found = document(cli, *words, code=19)
+    assert [problem["id"] for problem in found["problems"]] == ["ledger.damaged"]
+    assert "error[ledger.damaged]: " in cli("doctor", *words).err
+
+
+def test_a_write_ahead_log_on_a_network_drive_is_a_problem(
+    cli: Cli, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--no-torch", "--runs-dir", tiny.runs]
+    for kind, local in (("xfs", True), ("nfs4", False)):
+        place = FileSystem(kind, local)
+        monkeypatch.setattr(file_systems, "file_system", lambda _, place=place: place)
+        monkeypatch.setattr(ledger_file, "file_system", lambda _, place=place: place)
+        if local:
+            assert cli("predict", "tiny", "--runs-dir", tiny.runs, "--record").code == 0
+            assert document(cli, *words)["ledger"]["why"].startswith("xfs is local: a write-ahead log")
+    (problem,) = document(cli, *words, code=19)["problems"]
+    assert (problem["id"], problem["where"]) == ("ledger.journal", str(tiny.runs / "ledger.sqlite"))
+    assert "nfs4 is not local" in problem["message"]

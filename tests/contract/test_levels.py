@@ -19,6 +19,7 @@ STAGES_IN_ORDER = (
     "fitting",
     "courses",
     "judging",
+    "room",
     "falling_back",
     "boards",
     "documents",
@@ -28,6 +29,7 @@ STAGES_IN_ORDER = (
     "latest",
     "warm_starts",
     "champions",
+    "spreadsheets",
     "dated",
     "predicting",
     "evaluating",
@@ -44,6 +46,7 @@ LEVELS = {
     "__init__": 7,  # the public names, each imported from its home on first use
     "__main__": 8,
     "errors": 0,
+    "redaction": 0,
     "events": 1,
     "signals": 1,
     "config": 1,

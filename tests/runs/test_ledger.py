@@ -18,7 +18,9 @@ import pytest
 
 from lstm_forecast.errors import ArtifactRejected, Busy, StorageError
 from lstm_forecast.runs import ledger_file
+from lstm_forecast.runs.file_systems import FileSystem
 from lstm_forecast.runs.ledger import Issue, Ledger, Record, Recorded, open_ledger
+from lstm_forecast.runs.ledger_file import LedgerFacts, ledger_facts
 from tests.conftest import CRON, ROOT
 
 NONE = np.empty(0)
@@ -291,10 +293,10 @@ def test_who_waits_too_long_for_another_writer_is_told(path: Path, monkeypatch: 
 
 
 def test_the_journal_suits_the_file_system(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger_file, "is_local", lambda _: True)
+    monkeypatch.setattr(ledger_file, "file_system", lambda _: FileSystem("ext4", True))
     recorded(path, issue())
     assert rows(path, "PRAGMA journal_mode") == [("wal",)]
-    monkeypatch.setattr(ledger_file, "is_local", lambda _: False)
+    monkeypatch.setattr(ledger_file, "file_system", lambda _: FileSystem("nfs4", False))
     recorded(path, issue(20))  # moved to a network drive
     assert rows(path, "PRAGMA journal_mode") == [("delete",)]
     assert len(read(path).times) == 6
@@ -326,7 +328,7 @@ def test_several_writers_at_once_lose_nothing(
     local: bool, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not local:
-        monkeypatch.setattr(ledger_file, "is_local", lambda _: False)
+        monkeypatch.setattr(ledger_file, "file_system", lambda _: FileSystem("nfs4", False))
         monkeypatch.setitem(globals(), "WRITER", _unlike(WRITER))
     children = [writer(path, name, 40) for name in ("a", "b", "c")]
     for child in children:
@@ -338,7 +340,11 @@ def test_several_writers_at_once_lose_nothing(
 
 
 def _unlike(text: str) -> str:
-    return "from lstm_forecast.runs import ledger_file\nledger_file.is_local = lambda _: False\n" + text
+    remote = "ledger_file.file_system = lambda _: FileSystem('nfs4', False)\n"
+    names = (
+        "from lstm_forecast.runs import ledger_file\nfrom lstm_forecast.runs.file_systems import FileSystem\n"
+    )
+    return names + remote + text
 
 
 def test_a_kill_at_any_time_leaves_whole_issues(path: Path) -> None:
@@ -371,3 +377,43 @@ def test_many_that_make_the_file_at_the_same_moment_all_get_it(tmp_path: Path) -
         with ThreadPoolExecutor(8) as pool:
             assert list(pool.map(first, range(8))) == [[Recorded(3, 0, 0)]] * 8
         assert len(read(path).times) == 24
+
+
+def test_facts_are_read_without_leaving_a_trace(path: Path) -> None:
+    assert ledger_facts(path) is None
+    recorded(path, issue(), issue(20))
+    rows(path, "PRAGMA journal_mode = wal")
+    before = {file: file.read_bytes() for file in path.parent.iterdir()}
+    assert list(before) == [path]
+    assert ledger_facts(path) == LedgerFacts("wal", 1, 6)
+    assert {file: file.read_bytes() for file in path.parent.iterdir()} == before
+    rows(path, "PRAGMA journal_mode = delete")
+    assert ledger_facts(path) == LedgerFacts("delete", 1, 6)
+
+
+def test_facts_count_what_another_process_has_not_yet_moved_into_the_file(path: Path) -> None:
+    recorded(path, issue())
+    rows(path, "PRAGMA journal_mode = wal")
+    with open_ledger(path) as ledger:
+        with ledger.change(keep=True):
+            ledger.record(issue(20))
+        assert ledger_facts(path) == LedgerFacts("wal", 1, 6)
+
+
+@pytest.mark.parametrize("damage", ["folder", "link", "text", "newer"])
+def test_facts_of_what_is_no_ledger_are_an_error(damage: str, path: Path) -> None:
+    recorded(path, issue())
+    if damage == "newer":
+        rows(path, "PRAGMA user_version = 99")
+    else:
+        path.rename(path.with_name("other"))
+        if damage == "folder":
+            path.mkdir()
+        elif damage == "link":
+            path.symlink_to("other")
+        else:
+            path.write_text("not a database, " * 100)
+    with pytest.raises(ArtifactRejected) as caught:
+        ledger_facts(path)
+    ids = {"newer": "ledger.version", "text": "ledger.damaged"}
+    assert caught.value.id == ids.get(damage, "artifact.path")
