@@ -84,13 +84,10 @@ MOVES = re.compile(r"\x1b\[[0-9;?]*[A-LSTfhlnsu]|\r|\x1b[78M]")  # every escape 
 
 @pytest.mark.parametrize("env", FORCED, ids=lambda e: ",".join(e))
 def test_row_43_forced_colours_bring_no_animation(env: Mapping[str, str], tiny: Tiny) -> None:
-    words = [tiny.csv, *SMALL, "--epochs", "30", "--set", "run.plots=false", "--runs-dir", "runs"]
-    words = [word for word in words if word != "1"]
-    words.remove("--epochs")
-    plain = run_cli(["train", *words, "--name", "a", "--set", "model.num_layers=1"], cwd=tiny.csv.parent)
-    forced = run_cli(
-        ["train", *words, "--name", "b", "--set", "model.num_layers=1"], cwd=tiny.csv.parent, env=env
-    )
+    words = ["train", tiny.csv, *SMALL, "--set", "run.plots=false", "--runs-dir", "runs"]
+    words[words.index("--epochs") + 1] = "30"
+    plain = run_cli([*words, "--name", "a"], cwd=tiny.csv.parent)
+    forced = run_cli([*words, "--name", "b"], cwd=tiny.csv.parent, env=env)
     assert (plain.code, forced.code) == (0, 0), forced.err
     for text in (forced.out, forced.err):
         assert MOVES.search(text) is None
