@@ -46,7 +46,7 @@ def forecaster(panel: Panel, *, quantiles: int = 0, networks: int = 1) -> Foreca
         season=1,
     )
     levels = (0.1, 0.5, 0.9) if quantiles else ()
-    return Forecaster(tuple(models), scaling, L, True, np.full(len(panel), -np.inf), levels)
+    return Forecaster(tuple(models), scaling, L, "last", 1, np.full(len(panel), -np.inf), levels)
 
 
 def borders(panel: Panel, *places: Sequence[int]) -> list[NDArray[np.int64]]:
