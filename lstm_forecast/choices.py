@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from lstm_forecast.config import Config, Loaded
+from lstm_forecast.config import Config, Loaded, dump_config, parse_config
 from lstm_forecast.data.calendars import DAY, Frequency
 from lstm_forecast.data.reader import Table
 from lstm_forecast.data.season import find_season
-from lstm_forecast.errors import DataInvalid
+from lstm_forecast.errors import ConfigError, DataInvalid
 from lstm_forecast.forecasting.calibration import highest_level, windows_needed
 from lstm_forecast.stages import Prepared
 
@@ -60,6 +60,24 @@ def with_found_columns(config: Config, table: Table) -> Config:
         or (table.series_name if table.series_name in table.header else None),
     }
     return config.model_copy(update={"data": config.data.model_copy(update=found)})
+
+
+def require_kept(config: Config, where: str) -> None:
+    """Refuses, before anything is trained, a configuration that could not be read from its run again.
+
+    Raises:
+        DataInvalid: names of columns that are too long, or too many of them.
+    """
+    try:
+        parse_config(dump_config(config).encode(), where="config.yaml")
+    except ConfigError as error:
+        raise DataInvalid(
+            "data.column_name",
+            "the names of the columns are too long to be kept with the run",
+            where=where,
+            details=[f"config.yaml: {error.problems[0].message}"],
+            hint="give the columns shorter names",
+        ) from error
 
 
 def with_name(config: Config, name: str) -> Config:

@@ -99,6 +99,7 @@ def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
     loaded, chosen = choices.with_bare_choices(loaded, frequency)
     config, settled = settle(loaded)
     config = choices.with_found_columns(config, table)
+    choices.require_kept(config, table.source.path)
     for notice in table.notices:
         events.warn(notice.id, notice.message)
     if table.rejects:

@@ -34,7 +34,7 @@ def put(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        _drop_stdout()
+        _drop(sys.stdout)
         raise SystemExit(141) from None
     except OSError as error:
         raise stdout_error(error) from error
@@ -42,7 +42,7 @@ def put(text: str) -> None:
 
 def stdout_error(error: OSError) -> StorageError:
     """Why stdout could not be written; what was left to write is dropped."""
-    _drop_stdout()
+    _drop(sys.stdout)
     closed = error.errno == errno.EBADF
     reason = "is closed" if closed else f"cannot be written: {error.strerror}"
     hint = "" if closed else "free some space, or write elsewhere"
@@ -161,15 +161,19 @@ def _json_reader(event: Event) -> None:
 
 
 def _say(text: str) -> None:
-    """Writes to stderr; if nobody can be told, the exit code still speaks."""
-    if sys.stderr is not None:
-        with suppress(OSError):
-            print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one place that speaks to people
+    """Writes to stderr; if nobody can be told, result and exit code still speak."""
+    if sys.stderr is None:
+        return
+    try:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one place that speaks to people
+    except OSError:
+        with suppress(OSError):  # what is left to write would fail again at exit, with a code of its own
+            _drop(sys.stderr)
 
 
-def _drop_stdout() -> None:
-    """Points stdout at nothing, so that the interpreter does not fail again when it flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _drop(stream: IO[str]) -> None:
+    """Points a stream at nothing, so that the interpreter does not fail again when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class _Watcher:

@@ -234,7 +234,7 @@ RunName = Annotated[
     ),
 ]
 PathText = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_check_path), Says("path")]
-ColumnName = Annotated[str, Field(min_length=1, max_length=1000), Says("column name")]
+ColumnName = Annotated[str, Field(min_length=1, max_length=20_000), Says("column name")]
 ColumnNames = Annotated[tuple[ColumnName, ...], Field(max_length=10_000), AfterValidator(_check_distinct)]
 WideColumns = Annotated[
     tuple[ColumnName, ...], Field(min_length=1, max_length=10_000), AfterValidator(_check_distinct)
