@@ -8,10 +8,13 @@ from collections.abc import Sequence
 REDACTED = "[redacted]"
 _WORD = r"(?:token|secret|passw(?:or)?d|passphrase|api[_-]?key|access[_-]?key|private[_-]?key|credential)"
 _NAME = re.compile(_WORD, re.IGNORECASE)
-# name=value, also where name or value is quoted; a value without quotes ends at the next blank.
-_PAIR = re.compile(rf"""([\w.\-]*{_WORD}[\w.\-]*["']?\s*=\s*)("[^"]*"|'[^']*'|[^\s"']+)""", re.IGNORECASE)
+# name=value, also where name or value is quoted; a value without quotes ends at the next blank. Names are
+# bounded: without a bound, the time for a name of 10,000 characters grows with their square.
+_PAIR = re.compile(
+    rf"""({_WORD}[\w.\-]{{0,60}}["']?\s{{0,5}}=\s{{0,5}})("[^"]*"|'[^']*'|[^\s"']+)""", re.IGNORECASE
+)
 _ASSIGNED = re.compile(rf"(.*?{_WORD}[^=]*=)(.+)", re.IGNORECASE | re.DOTALL)
-_ADDRESS = re.compile(r"([a-z][a-z0-9+.\-]*://)[^/\s@]+@", re.IGNORECASE)
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.\-]{0,30}://)[^/\s@]{1,500}@", re.IGNORECASE)
 
 
 def is_secret(name: str) -> bool:
@@ -29,7 +32,7 @@ def redacted_words(words: Sequence[str]) -> list[str]:
     kept: list[str] = []
     follows = False
     for word in words:
-        assigned = _ASSIGNED.fullmatch(word)
+        assigned = _ASSIGNED.fullmatch(word) if is_secret(word) else None
         if follows and not word.startswith("--"):
             kept.append(REDACTED)
         elif assigned is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -54,10 +55,15 @@ def require_room(runs_dir: Path, name: str, plan: Plan, events: Events) -> None:
         StorageError: there is too little room, or the folder cannot be written.
     """
     require_place(runs_dir / name, room_needed(plan))
+    warn_of_others(runs_dir, name, events)
+
+
+def warn_of_others(runs_dir: Path, name: str, events: Events) -> None:
+    """Says if everybody on this machine may replace the runs of a name."""
     for folder in (runs_dir, runs_dir / name):
         found = open_to_others(folder)
         if found is not None:
-            events.warn("storage.writable_by_others", f"{found}; chmod o-w '{folder}'")
+            events.warn("storage.writable_by_others", f"{found}; chmod o-w {shlex.quote(str(folder))}")
 
 
 def weight_count(config: Config, *, features: int) -> int:

@@ -53,6 +53,14 @@ def test_row_70_who_logs_in_to_an_address_is_taken_out(text: str, kept: str) -> 
     assert redacted_words([text]) == [kept]
 
 
+@pytest.mark.parametrize("part", ["n", "token", "a.b-", "x://", "password ", "=", "@", "a://b@"])
+def test_row_40_a_very_long_name_is_no_burden(part: str) -> None:
+    """With time that grows with the square of the length, this would take minutes."""
+    text = part * (200_000 // len(part))
+    assert len(redacted(text)) > 0
+    assert redacted(text + " my_token=hunter2").endswith("my_token=[redacted]")
+
+
 @pytest.mark.parametrize(
     ("words", "kept"),
     [

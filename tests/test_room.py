@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -252,7 +253,13 @@ def test_row_70_a_folder_that_everybody_may_write_is_told(
     )
     assert result.code == 0
     assert ("warning[storage.writable_by_others]: " in result.err) is told
-    assert (f"chmod o-w '{tiny.runs}'" in result.err) is told
+    assert (f"chmod o-w {shlex.quote(str(tiny.runs))}" in result.err) is told
+    document = json.loads(cli("doctor", "--no-torch", "--json", "--runs-dir", tiny.runs).out)
+    assert [one["id"] for one in document["warnings"]] == ["storage.writable_by_others"] * told
+    found = cli("doctor", "--no-torch", "--runs-dir", tiny.runs)
+    assert (found.code, "warning[storage.writable_by_others]: " in found.out) == (0, told)
+    checked = cli("check", tiny.csv, "--lookback", "8", "--name", "job", "--runs-dir", tiny.runs)
+    assert (checked.code, "warning[storage.writable_by_others]: " in checked.err) == (0, told)
 
 
 def test_a_folder_whose_modes_are_made_up_is_not_told(

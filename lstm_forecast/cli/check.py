@@ -71,10 +71,12 @@ def _findings(
     """The document of a check whose data and configuration are good."""
     loaded = load_input(given, sets=sets, flags=flags)
     from lstm_forecast import naming, pipeline
-    from lstm_forecast.room import room_needed
+    from lstm_forecast.room import room_needed, warn_of_others
 
     plan = pipeline.plan(loaded, runs_dir=runs_dir, events=events)
-    problems = disk_problems(naming.runs_folder(runs_dir, loaded), room_needed(plan))
+    folder = naming.runs_folder(runs_dir, loaded)
+    problems = disk_problems(folder, room_needed(plan))
+    warn_of_others(folder, naming.run_name(loaded), events)
     if plan.shortfall:
         message = f"{plan.shortfall.message}; train would give a baseline's forecast"
         problems.append(problem_row("data.too_short", message, plan.table.source.path, plan.shortfall.advice))

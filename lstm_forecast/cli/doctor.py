@@ -36,7 +36,7 @@ def doctor(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Versions, device, threads, runs folder, disk, locks, ledger and optional packages; 19 if one is wrong.
+    """Versions, device, threads, runs, disk, locks, ledger, extras; exit 19 if one is wrong.
 
     Imports torch, to name the device; writes nothing.
 
@@ -58,11 +58,12 @@ def doctor(
         "ledger": _ledger(folder),
         "extras": _extras(),
     }
-    problems = _problems(found, folder)
+    problems, warnings = _problems(found, folder), _warnings(folder)
     if json:
-        put_json({"ok": not problems, "problems": problems, **found, "warnings": []})
+        put_json({"ok": not problems, "problems": problems, **found, "warnings": warnings})
     elif not quiet:
-        put("\n".join(visible(line) for line in _lines(found)) + "\n")
+        lines = [*_lines(found), *(f"warning[{one['id']}]: {one['message']}" for one in warnings)]
+        put("\n".join(visible(line) for line in lines) + "\n")
     if problems:
         first, others = problems[0], problems[1:]
         details = [f"{problem['where']}: {problem['message']}" for problem in others]
@@ -187,6 +188,14 @@ def _problems(found: dict[str, Any], folder: Path) -> list[dict[str, str]]:
         hint = "mend the driver or install another torch; --device cpu trains meanwhile"
         problems.append(problem_row("device.failed", about["device"], "torch", hint))
     return problems
+
+
+def _warnings(folder: Path) -> list[dict[str, str]]:
+    """What is not wrong, but should be known."""
+    from lstm_forecast.runs.places import open_to_others
+
+    told = open_to_others(folder)
+    return [] if told is None else [{"id": "storage.writable_by_others", "message": told}]
 
 
 def _lines(found: dict[str, Any]) -> list[str]:

@@ -170,13 +170,14 @@ def _json_reader(event: Event) -> None:
 
 
 def _say(text: str) -> None:
-    """Writes to stderr; if nobody can be told, the exit code still speaks."""
-    if sys.stderr is not None:
-        try:
-            print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one place that speaks to people
-        except OSError:
-            with suppress(OSError, ValueError):  # a stream without a descriptor is nothing to redirect
-                _drop(sys.stderr)
+    """Writes to stderr; if nobody can be told, result and exit code still speak."""
+    if sys.stderr is None:
+        return
+    try:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one place that speaks to people
+    except OSError:
+        with suppress(OSError):  # what is left to write would fail again at exit, with a code of its own
+            _drop(sys.stderr)
 
 
 def _drop(stream: IO[str]) -> None:
