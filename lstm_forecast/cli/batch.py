@@ -32,6 +32,9 @@ Output = Annotated[
     str | None,
     typer.Option("--output", metavar="FILE", help="With FILES: all forecasts as one .csv, or - for stdout."),
 ]
+Excel = Annotated[
+    bool, typer.Option("--excel", help="With --output: the table for a spreadsheet, no text is run.")
+]
 Horizon = Annotated[
     int | None, typer.Option("--horizon", min=1, max=100_000, help="With FILES: steps of each forecast.")
 ]
@@ -60,6 +63,7 @@ def batch(
     given: Given,
     files: Files = None,
     output: Output = None,
+    excel: Excel = False,
     horizon: Horizon = None,
     sets: Sets = None,
     jobs: Jobs = 1,
@@ -94,7 +98,11 @@ def batch(
     timeout_s = None if timeout is None else options.parsed_wait(timeout, "--timeout")
     wait_s = options.parsed_wait(wait)
     input_s = options.parsed_age(max_input_age, "--max-input-age")
-    chosen = _jobs(given, files or [], output, horizon, sets, runs_dir)
+    if excel and output is None:
+        message = "--excel is for --output; a jobs file says it for each job"
+        raise UsageError("batch.excel", message, where="--excel", hint="write excel: true, under defaults:")
+    table = (output, excel)
+    chosen = _jobs(given, files or [], table, horizon, sets, runs_dir)
     if only:
         chosen = chosen.only(only)
     from lstm_forecast.scale.batch import Terms, run_batch
@@ -117,12 +125,12 @@ def batch(
 def _jobs(
     given: str,
     files: list[str],
-    output: str | None,
+    table: tuple[str | None, bool],
     horizon: int | None,
     sets: Sequence[str] | None,
     runs_dir: Path | None,
 ) -> Batch:
-    """The jobs that the words mean.
+    """The jobs that the words mean; ``table`` is the file for all forecasts, and whether for a spreadsheet.
 
     Raises:
         UsageError: the words do not go together, or a job is wrong.
@@ -130,6 +138,7 @@ def _jobs(
     from lstm_forecast.scale.collecting import batch_from_file, batch_from_words
     from lstm_forecast.scale.jobs_file import is_jobs_file
 
+    output, excel = table
     is_yaml = given.lower().endswith(YAML_SUFFIXES)
     if is_yaml and files and is_jobs_file(Path(given)):
         message = "a jobs file names its own files"
@@ -146,6 +155,7 @@ def _jobs(
         sets=sets or (),
         horizon=horizon,
         output=output,
+        excel=excel,
         runs_dir=runs_dir,
     )
 

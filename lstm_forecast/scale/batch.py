@@ -290,7 +290,8 @@ def _combine(batch: Batch, rows: list[Row], forecasts: dict[int, dict[str, Any]]
     good = {number: unpacked(forecasts[number]) for number in sorted(forecasts) if not rows[number]["code"]}
     if not good:
         return None
-    text = combined_csv({batch.jobs[number].name: forecast for number, forecast in good.items()})
+    tables = {batch.jobs[number].name: forecast for number, forecast in good.items()}
+    text = combined_csv(tables, excel=batch.excel)
     if batch.combined == "-":
         return text
     output = str(batch.combined)

@@ -7,6 +7,7 @@ import itertools
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lstm_forecast.errors import Problem
@@ -38,6 +39,7 @@ def batch_from_words(
     sets: Sequence[str],
     horizon: int | None,
     output: str | None,
+    excel: bool,
     runs_dir: Path | None,
 ) -> Batch:
     """One job per file, under one configuration or none.
@@ -48,6 +50,7 @@ def batch_from_words(
         sets: texts ``training.epochs=5``.
         horizon: steps of each forecast.
         output: file that takes all forecasts as one table; ``-`` for stdout.
+        excel: whether that table is for a spreadsheet.
         runs_dir: folder of all runs.
 
     Raises:
@@ -76,7 +79,7 @@ def batch_from_words(
             )
     source = chosen or f"{' '.join(sorted(files))} in {Path.cwd()}"
     combined = output if output in (None, "-") else _below(Path.cwd(), output)
-    return checked(source, jobs, problems, runs_dir, combined=combined)
+    return replace(checked(source, jobs, problems, runs_dir, combined=combined), excel=excel)
 
 
 def _jobs_of(spec: Spec, folder: Path, problems: list[Problem]) -> list[Job]:
@@ -117,6 +120,7 @@ def _job(spec: Spec, folder: Path, path: str | None, problems: list[Problem]) ->
         horizon=fields.horizon,
         levels=fields.levels,
         output=_below(folder, texts["output"]),
+        excel=fields.excel,
         plot=_below(folder, texts["plot"]),
         kind=fields.plot.kind if isinstance(fields.plot, PlotSpec) else "forecast",
         retrain="max_age" if isinstance(retrain, MaxAge) else retrain,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lstm_forecast.dated import Forecast, ForecastRow, Interval, Origin
+from lstm_forecast.spreadsheets import BOM, escaped
 
 
 def packed(forecast: Forecast) -> dict[str, Any]:
@@ -28,12 +29,14 @@ def unpacked(document: Mapping[str, Any]) -> Forecast:
     return Forecast(**{**document, **fields})
 
 
-def combined_csv(forecasts: Mapping[str, Forecast]) -> str:
-    """One table: the job's name, then the columns of ``predict``.
+def combined_csv(forecasts: Mapping[str, Forecast], *, excel: bool = False) -> str:
+    """One table: the job's name, then the columns of ``predict``; ``excel`` as for one forecast.
 
     Where jobs differ in a column, it stands in the place of its first job and is empty in the others.
     """
-    tables = {name: list(csv.reader(io.StringIO(one.to_csv()))) for name, one in forecasts.items()}
+    form = escaped if excel else str
+    texts = {form(name): one.to_csv(excel=excel).removeprefix(BOM) for name, one in forecasts.items()}
+    tables = {name: list(csv.reader(io.StringIO(text))) for name, text in texts.items()}
     columns = list(dict.fromkeys(column for rows in tables.values() for column in rows[0]))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -42,4 +45,4 @@ def combined_csv(forecasts: Mapping[str, Forecast]) -> str:
         places = [header.index(column) if column in header else None for column in columns]
         for row in rows:
             writer.writerow([name, *("" if place is None else row[place] for place in places)])
-    return text.getvalue()
+    return (BOM if excel else "") + text.getvalue()

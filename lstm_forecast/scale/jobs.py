@@ -26,6 +26,7 @@ class Job:
         horizon: steps of the forecast; None as configured.
         levels: of its intervals, in percent; None as trained.
         output: absolute path of the forecast; None makes none.
+        excel: whether it is a CSV for a spreadsheet, in which no text is run.
         plot: absolute path of the picture; None draws none.
         kind: of the picture.
         retrain: ``never``, ``always``, ``if-changed`` or ``max_age``.
@@ -43,6 +44,7 @@ class Job:
     horizon: int | None = None
     levels: tuple[float, ...] | None = None
     output: str | None = None
+    excel: bool = False
     plot: str | None = None
     kind: str = "forecast"
     retrain: str = "if-changed"
@@ -83,12 +85,14 @@ class Batch:
         jobs: each checked.
         folders: the folder of runs of each job.
         combined: file that takes all forecasts as one table, ``-`` for stdout; None has none.
+        excel: whether that table is for a spreadsheet, in which no text is run.
     """
 
     source: str
     jobs: tuple[Job, ...]
     folders: tuple[Path, ...]
     combined: str | None = None
+    excel: bool = False
 
     def only(self, names: Sequence[str]) -> Batch:
         """The batch with these jobs alone, in its order.

@@ -60,6 +60,7 @@ class JobSpec(BaseModel):
     horizon: Steps | None = None
     levels: Levels | None = None
     output: PathText | None = None
+    excel: bool = False
     plot: PathText | PlotSpec | None = None
     retrain: Literal["never", "always", "if-changed"] | MaxAge = "if-changed"
     max_input_age: Age | None = None
@@ -75,6 +76,7 @@ _EXPECTED = {
     "horizon": "whole number from 1 to 100000",
     "levels": "list of 1 to 20 different percentages between 0 and 100, such as [80, 95]",
     "output": "path of a .csv or .json file",
+    "excel": "true | false",
     "plot": "path of a .png, .svg or .pdf file, or {path: FILE, kind: forecast}",
     "retrain": "never | always | if-changed | {max_age: 7d}",
     "max_input_age": "duration such as 12h or 3d, from 1s to 36600d",

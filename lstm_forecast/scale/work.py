@@ -13,7 +13,7 @@ from typing import Any, cast
 from lstm_forecast import pipeline, signals, tracking
 from lstm_forecast.ages import MostAge, require_fresh_input, require_fresh_run
 from lstm_forecast.config import Loaded
-from lstm_forecast.dated import Forecast
+from lstm_forecast.dated import Forecast, warn_of_formulas
 from lstm_forecast.errors import (
     ArtifactRejected,
     CheckFailed,
@@ -209,6 +209,9 @@ def _forecast(job: Job, name: str, folder: Path, order: Order, done: Done) -> No
         most_age=MostAge(input_s=job.most_input_s),
         events=events,
     )
+    as_json = job.output is not None and Path(job.output).suffix.lower() == ".json"
+    if job.output is not None and not as_json and not job.excel:
+        warn_of_formulas(forecast, events)
     warnings = [{"id": id, "message": message} for id, message in events.warnings]
     _take_warnings(done, events, order.fail_on)
     done.run = forecast.run
@@ -216,8 +219,7 @@ def _forecast(job: Job, name: str, folder: Path, order: Order, done: Done) -> No
         done.forecast = packed(forecast)
     if job.output is None:
         return
-    as_json = Path(job.output).suffix.lower() == ".json"
-    text = forecast.to_json(warnings) if as_json else forecast.to_csv()
+    text = forecast.to_json(warnings) if as_json else forecast.to_csv(excel=job.excel)
     if write_changed(Path(job.output), text.encode()):
         done.written.append(job.output)
     done.warnings += recorded(forecast)

@@ -507,3 +507,28 @@ def test_three_hundred_jobs(place: Path) -> None:
     assert run_cli(words, cwd=place, timeout=600) == Result(0, "", "")
     assert {row["done"] for row in summary(place)["jobs"]} == {"already done"}
     assert states(place)["all.csv"] == before
+
+
+def warned(place: Path) -> list[str]:
+    """The warnings of the newest batch's first job."""
+    return [warning["id"] for warning in summary(place)["jobs"][0]["warnings"]]
+
+
+def test_row_66_excel_is_a_key_of_a_job_and_a_flag_of_the_short_form(cli: Cli, place: Path) -> None:
+    path = price(place, "a")
+    path.write_text(path.read_text().replace("value", "=value", 1))
+    jobs = entries(place, "{files: prices/a.csv, excel: true}")
+    assert cli("batch", jobs).code == 0
+    assert (place / "out" / "a.csv").read_text().startswith("\ufeffseries,")
+    assert "'=value" in (place / "out" / "a.csv").read_text()
+    assert "output.formula" not in warned(place)
+    assert cli("batch", entries(place, "{files: prices/a.csv}")).code == 0
+    assert (place / "out" / "a.csv").read_text().startswith("series,")
+    assert "output.formula" in warned(place)
+    words = ["batch", "small.yaml", "prices/a.csv", "--excel"]
+    assert cli(*words, "--output", "all.csv").code == 0
+    assert (place / "all.csv").read_text().startswith("\ufeffname,")
+    refused = cli(*words)
+    assert refused.code == 2
+    assert "error[batch.excel]: --excel: --excel is for --output" in refused.err
+    assert cli("batch", jobs, "--excel").code == 2

@@ -33,3 +33,16 @@ def test_one_table_has_the_name_before_the_columns_of_each_job(tiny: Tiny) -> No
     time = own[0].index("date") + 1
     assert (rows[2][time], rows[2][-1]) == ("", own[1][time - 1])
     assert rows[3][own[0].index("lo_80") + 1] == ""
+
+
+def test_row_66_a_table_for_a_spreadsheet_runs_no_name(tiny: Tiny) -> None:
+    one = pipeline.predict("tiny", runs_dir=tiny.runs)
+    one = replace(one, time_name="=now()", rows=tuple(replace(row, series="@SUM(1)") for row in one.rows))
+    text = combined_csv({"-cmd": one}, excel=True)
+    assert text.startswith("\ufeffname,")
+    header, *rows = csv.reader(io.StringIO(text[1:]))
+    assert "'=now()" in header
+    assert {(row[0], row[1]) for row in rows} == {("'-cmd", "'@SUM(1)")}
+    plain = list(csv.reader(io.StringIO(combined_csv({"-cmd": one}))))
+    assert (plain[1][0], plain[1][1]) == ("-cmd", "@SUM(1)")
+    assert [row[3:] for row in rows] == [row[3:] for row in plain[1:]]  # numbers are left alone
