@@ -14,6 +14,7 @@ from lstm_forecast.cli import config, runs
 from lstm_forecast.cli.check import check
 from lstm_forecast.cli.doctor import doctor
 from lstm_forecast.cli.evaluate import evaluate
+from lstm_forecast.cli.init import init
 from lstm_forecast.cli.plot import plot
 from lstm_forecast.cli.predict import predict
 from lstm_forecast.cli.terminal import prepare_streams, put, show_error, stdout_error
@@ -34,6 +35,7 @@ app.command()(plot)
 app.command()(evaluate)
 app.command()(track)
 app.command()(check)
+app.command()(init)
 app.command()(doctor)
 app.add_typer(config.app, name="config")
 app.add_typer(runs.app, name="runs")

@@ -36,6 +36,7 @@ STAGES_IN_ORDER = (
     "tracking",
     "resuming",
     "drawing",
+    "initialising",
     "trainings",
     "pipeline",
     "skipping",
