@@ -1,4 +1,4 @@
-"""The first configuration of a file, written for people: what was found with its reason, and what may be changed."""
+"""The first configuration of a file, for people: what was found, with its reason, and what may be changed."""
 
 from __future__ import annotations
 
@@ -244,6 +244,4 @@ def _section(section: str, entries: Sequence[Entry], notes: Sequence[str]) -> It
 def _wrapped(text: str, indent: str) -> list[str]:
     """A comment of its own, on as many lines as it needs."""
     before = f"{indent}# "
-    return textwrap.wrap(
-        text, WIDTH, initial_indent=before, subsequent_indent=before, break_on_hyphens=False
-    )
+    return textwrap.wrap(text, WIDTH, initial_indent=before, subsequent_indent=before, break_on_hyphens=False)
