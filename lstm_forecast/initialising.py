@@ -56,7 +56,7 @@ EVERYDAY = (  # shown as comments: what users change first
     "forecast.intervals.levels",
 )
 # Of a file too short for a network these stay open: they depend on the number of rows, and more may come.
-BY_ROWS = ("window.stride", "forecast.intervals.levels", "forecast.intervals.method")
+BY_ROWS = ("data.season", "window.stride", "forecast.intervals.levels", "forecast.intervals.method")
 WIDTH = 110
 _MOST_OTHERS = 6  # columns of numbers that are named beside the target
 _COLUMN = 28  # where the comment at the end of a line begins

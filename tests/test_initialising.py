@@ -212,6 +212,7 @@ def test_a_file_too_short_leaves_open_what_depends_on_its_rows(tmp_path: Path) -
     csv = write_csv(tmp_path / "a.csv", {"date": days(20), "value": momentum(20)})
     found, _ = written(csv)
     assert "# No network can be trained yet: need at least" in found.text
+    assert "  # season: null" in found.text
     assert "  # stride: auto" in found.text
     assert "    # levels: [80, 95]" in found.text
     longer = write_csv(tmp_path / "a.csv", {"date": days(900), "value": momentum(900)})
