@@ -190,7 +190,7 @@ def _reasons(plan: Plan, warnings: Sequence[tuple[str, str]]) -> tuple[dict[str,
         elif (last := _LAST_KEY.search(line)) and last[1] in KEYS:
             reasons[last[1]] = line[: last.start()]
         else:
-            free.append(visible(line))
+            free.append(visible(line.removesuffix(":")))
     for id, message in warnings:
         if id == "intervals.level" and not plan.shortfall:
             given_way = "method" if plan.config.forecast.intervals.method == "none" else "levels"

@@ -113,7 +113,7 @@ def as_known(error: Exception) -> ForecastError | None:
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "lstm-forecast"
         message = error.format_message()
-        unquoted = "unexpected extra argument" in message and command.endswith((" train", " check"))
+        unquoted = "unexpected extra argument" in message and command.endswith((" train", " check", " init"))
         remedy = f"a pattern of files stands in quotes: {command} 'prices/*.csv'"
         return UsageError("usage", message, hint=remedy if unquoted else f"{command} --help")
     memory = (

@@ -205,6 +205,25 @@ def test_a_bad_answer_is_asked_again(cli: Cli, unclear: Path, answers: Answers) 
     assert Path("old.yaml").read_text() == "mine"
 
 
+def test_a_file_of_several_tickers_asks_for_one_of_their_columns(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: Answers
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    head = ["Price,Close,Close,Open,Open", "Ticker,AAPL,IBM,AAPL,IBM", "Date,,,,"]
+    rows = [f"{day},{n},{n + 7},{n + 1},{n + 8}" for n, day in enumerate(days(160), start=50)]
+    Path("two.csv").write_text("\n".join([*head, *rows]) + "\n")
+    answers("Close IBM\n1\n\n")
+    result = cli("init", "two.csv")
+    assert result.code == 0
+    assert "Column to forecast (Close AAPL, Close IBM, Open AAPL, Open IBM): " in result.err
+    assert load_config(Path("two.yaml"), environ={}).config.data.target == "Close IBM"
+
+
+def test_an_unquoted_pattern_is_told_to_stand_in_quotes(cli: Cli) -> None:
+    refused = cli("init", "a.csv", "b.csv")
+    assert (refused.code, "lstm-forecast init 'prices/*.csv'" in refused.err) == (2, True)
+
+
 @pytest.mark.parametrize("typed", ["", "close\n", "close\n3\n"])
 def test_the_end_of_the_answers_is_130_and_writes_nothing(
     typed: str, cli: Cli, prices: Path, answers: Answers
