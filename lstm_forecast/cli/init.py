@@ -195,8 +195,9 @@ def _ask_target(candidates: Sequence[str], *, found: str) -> str:
 def _ask_horizon(usual: int) -> int:
     while True:
         answer = ask("Steps to forecast", found=str(usual))
-        if answer.isascii() and answer.isdecimal() and 1 <= int(answer[:10]) <= MOST_STEPS:
-            return int(answer)
+        number = int(answer) if answer.isascii() and answer.isdecimal() and len(answer) < 10 else 0
+        if 1 <= number <= MOST_STEPS:
+            return number
         _object(f"got {answer!r}; expected a number from 1 to {MOST_STEPS:,}")
 
 

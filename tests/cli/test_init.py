@@ -194,11 +194,11 @@ def test_what_flags_say_is_not_asked(cli: Cli, prices: Path, answers: Answers) -
 
 def test_a_bad_answer_is_asked_again(cli: Cli, unclear: Path, answers: Answers) -> None:
     Path("old.yaml").write_text("mine")
-    answers("\nc\nb\nnone\n0\n100001\n٣\n5\nold.yaml\na.txt\nno/a.yaml\nb.yml\n")
+    answers("\nc\nb\nnone\n0\n100001\n٣\n00000000012345678\n5\nold.yaml\na.txt\nno/a.yaml\nb.yml\n")
     result = cli("init", "unclear.csv")
     assert (result.code, result.out) == (0, "Wrote b.yml\nNext: lstm-forecast train b.yml\n")
     assert result.err.count("Column to forecast (a, b): ") == 3  # nothing was found that Enter could take
-    assert result.err.count("Steps to forecast [7]: ") == 5
+    assert result.err.count("Steps to forecast [7]: ") == 6
     assert result.err.count("Write to [unclear.yaml]: ") == 4
     config = load_config(Path("b.yml"), environ={}).config
     assert (config.data.target, config.window.horizon) == ("b", 5)
