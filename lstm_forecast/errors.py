@@ -8,6 +8,7 @@ The tree, with the exit code each class gives::
     ├── JobsFailed        3   some jobs of a batch failed; the code of all of them where every one did
     ├── DataMissing      10   no such input
     ├── DataInvalid      11   the input is there and cannot be used
+    │   └── SeveralTargets   11   it has several columns to forecast, and none is named
     ├── RunMissing       12   no such run, an incomplete one, or one that is too old
     ├── ArtifactRejected 13   a run's file is damaged, foreign or unsafe
     ├── Diverged         14   the loss is not finite
@@ -147,6 +148,24 @@ class DataInvalid(ForecastError):
     """The input is there and cannot be used as it is."""
 
     code = 11
+
+
+class SeveralTargets(DataInvalid):
+    """No column is the target more than another.
+
+    Args:
+        message: as for any error.
+        where: as for any error.
+        candidates: the names of the columns that could be it.
+        details: as for any error.
+        hint: as for any error.
+    """
+
+    def __init__(
+        self, message: str, *, where: str, candidates: Sequence[str], details: Sequence[str], hint: str
+    ) -> None:
+        super().__init__("data.target", message, where=where, details=details, hint=hint)
+        self.candidates = tuple(candidates)
 
 
 class RunMissing(ForecastError):

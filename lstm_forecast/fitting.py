@@ -62,6 +62,7 @@ class Plan:
         prepared: panel, splits and windows.
         shortfall: why no network can be trained; None where one can.
         start: the run whose weights the networks begin with; None for first weights of their own.
+        account: what was found and decided, and why, one thing per line.
     """
 
     config: Config
@@ -70,6 +71,7 @@ class Plan:
     prepared: Prepared
     shortfall: Shortfall | None = None
     start: Start | None = None
+    account: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,9 @@ def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
     source = table.source
     loaded_from = {"path": source.path, "files": source.files, "sha256": source.sha256}
     events.emit("data.loaded", {**loaded_from, "rows": len(table.times)})
-    about_networks = [] if shortfall else [*chosen, *settled]
-    events.say([*table.account, f"frequency: {frequency}", *about_networks, *notes, season])
+    about_networks = [*chosen, *settled]
+    account = (*table.account, f"frequency: {frequency}", *about_networks, *notes, season)
+    events.say([line for line in account if not (shortfall and line in about_networks)])
     if shortfall:
         what = f"{shortfall.message} ({shortfall.arithmetic}); {shortfall.advice}"
         events.warn("data.too_short", f"no network can be trained: {what}")
@@ -140,7 +143,7 @@ def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
         events.warn("intervals.level", levels)
     for leaking in leaking_covariates(prepared.panel.until(prepared.splits.train_end)):
         events.warn("data.leak", leaking.question)
-    return Plan(config, table, frequency, prepared, shortfall)
+    return Plan(config, table, frequency, prepared, shortfall, account=account)
 
 
 def _prepared(

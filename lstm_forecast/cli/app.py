@@ -14,6 +14,7 @@ from lstm_forecast.cli.batch import batch
 from lstm_forecast.cli.check import check
 from lstm_forecast.cli.doctor import doctor
 from lstm_forecast.cli.evaluate import evaluate
+from lstm_forecast.cli.init import init
 from lstm_forecast.cli.plot import plot
 from lstm_forecast.cli.predict import predict
 from lstm_forecast.cli.terminal import (
@@ -43,6 +44,7 @@ app.command()(evaluate)
 app.command()(track)
 app.command()(batch)
 app.command()(check)
+app.command()(init)
 app.command()(doctor)
 app.add_typer(config.app, name="config")
 app.add_typer(runs.app, name="runs")
@@ -121,7 +123,7 @@ def in_our_form(error: Exception) -> ForecastError | None:
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "lstm-forecast"
         message = error.format_message()
-        unquoted = "unexpected extra argument" in message and command.endswith((" train", " check"))
+        unquoted = "unexpected extra argument" in message and command.endswith((" train", " check", " init"))
         remedy = f"a pattern of files stands in quotes: {command} 'prices/*.csv'"
         return UsageError("usage", message, hint=remedy if unquoted else f"{command} --help")
     known = as_known(error)

@@ -59,6 +59,26 @@ def is_terminal(stream: IO[str] | None) -> bool:
     return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def can_ask() -> bool:
+    """Whether there is a person who sees a question and can answer it."""
+    return all(is_terminal(stream) for stream in (sys.stdin, sys.stdout, sys.stderr))
+
+
+def ask(question: str, *, found: str = "") -> str:
+    """What the person at the terminal types; Enter alone takes what was found.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, or Ctrl-D: there is no answer.
+    """
+    sys.stderr.write(visible(f"{question} [{found}]: " if found else f"{question}: "))
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line:
+        _say("")
+        raise KeyboardInterrupt
+    return line.strip() or found
+
+
 def prepare_streams() -> None:
     """Plain UTF-8 into files and pipes; on a terminal of another encoding, signs it lacks are spelled out.
 
@@ -67,6 +87,8 @@ def prepare_streams() -> None:
     """
     if sys.stdout is None:
         sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    if sys.stdin is not None and hasattr(sys.stdin, "reconfigure") and sys.stdin.isatty():
+        sys.stdin.reconfigure(errors="surrogateescape")  # what is typed may be no text; it is then no name
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             if stream.isatty():

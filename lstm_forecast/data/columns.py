@@ -11,7 +11,7 @@ from lstm_forecast.data.header import Header
 from lstm_forecast.data.names import CLOCK, SERIES, TARGET, TIME_CERTAIN, TIME_POSSIBLE, simplified
 from lstm_forecast.data.spelling import read_cells
 from lstm_forecast.data.values import GAPS, is_number_like
-from lstm_forecast.errors import DataInvalid, nearest
+from lstm_forecast.errors import DataInvalid, SeveralTargets, nearest
 
 
 @dataclass(frozen=True)
@@ -220,10 +220,10 @@ def _find_target(
             details=[f"columns: {', '.join(filter(None, columns.names))}"],
             hint="check data.separator, data.decimal and data.header_row",
         )
-    raise DataInvalid(
-        "data.target",
+    raise SeveralTargets(
         f"{len(listed)} columns could be the target",
         where=columns.where,
+        candidates=listed,
         details=[f"candidates: {', '.join(listed[:40])}" + (" …" if len(listed) > 40 else "")],
         hint=f"choose one: --target '{listed[-1]}' (data.target)",
     )
@@ -233,10 +233,10 @@ def _refuse_many_tickers(columns: _Columns, named: str | None) -> None:
     if len(columns.tickers) < 2 or named in columns.names:
         return
     example = next((n for n in columns.names if n.startswith("Close ")), columns.names[1])
-    raise DataInvalid(
-        "data.target",
+    raise SeveralTargets(
         f"a file of {len(columns.tickers)} tickers: {', '.join(columns.tickers[:8])}",
         where=columns.where,
+        candidates=[name for name in columns.names[1:] if name],
         details=[f"columns: {', '.join(columns.names[1:41])}"],
         hint=f"choose one: --target '{example}' (data.target; a list makes one series of each)",
     )

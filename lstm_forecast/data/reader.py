@@ -101,8 +101,16 @@ def _finish(story: account.Story, options: ReadOptions) -> Reading:
         rejects=tuple({"line": r.line, "reason": r.reason, "row": r.row} for r in story.body.rejects),
         time_column=header.names[roles.time[0]] or None if len(roles.time) == 1 else None,
         id_column=None if members.column is None else header.names[members.column],
+        candidates=_candidates(story),
     )
     return Reading(found, counts, story)
+
+
+def _candidates(story: account.Story) -> tuple[str, ...]:
+    """The columns of numbers that could be the target, in the order of the file."""
+    roles, names = story.roles, story.header.names
+    aside = (*roles.past_covariates, story.members.column)
+    return tuple(names[c] for c in sorted({*roles.numeric, *roles.target}) if c not in aside)
 
 
 def _named(options: ReadOptions) -> Named:

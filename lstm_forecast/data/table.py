@@ -84,6 +84,7 @@ class Table:
     time_column: str | None = None  # what names it in data.time; None: none, two, or one without a name
     id_column: str | None = None  # what names it in data.series_id; None: none, or not in every file
     paths: tuple[str, ...] = ()  # [S] the file of each series; empty for one file
+    candidates: tuple[str, ...] = ()  # columns of numbers, each of which could be the target
 
     def file_of(self, series: int) -> str:
         """The file that a series stands in."""

@@ -38,6 +38,7 @@ STAGES_IN_ORDER = (
     "tracking",
     "resuming",
     "drawing",
+    "initialising",
     "trainings",
     "pipeline",
     "skipping",

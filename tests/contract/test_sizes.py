@@ -23,6 +23,7 @@ MANY_PARAMETERS = {
     "cli/evaluate.py:evaluate": "one parameter per option",
     "cli/prune.py:prune_runs": "one parameter per option",
     "cli/check.py:check": "one parameter per option",
+    "cli/init.py:init": "one parameter per option",
     "cli/track.py:track": "one parameter per option",
     "cli/batch.py:batch": "one parameter per option",
     "model/reglstm.py:__init__": "the public network: one argument per property",

@@ -12,8 +12,20 @@ import pytest
 from tests.conftest import CRON, ROOT, Tiny, run_cli
 
 HEAVY = ("torch", "pandas", "sklearn", "scipy", "matplotlib", "statsmodels", "tensorboardX")
-COMMANDS = ["train", "predict", "evaluate", "plot", "track", "batch", "check", "doctor", "help"]
-COMMANDS += ["config", "runs"]
+COMMANDS = [
+    "train",
+    "predict",
+    "evaluate",
+    "plot",
+    "track",
+    "batch",
+    "check",
+    "init",
+    "doctor",
+    "help",
+    "config",
+    "runs",
+]
 SUBCOMMANDS = ["config show", "config schema", "runs list", "runs show", "runs verify", "runs promote"]
 SUBCOMMANDS += ["runs prune", "runs pin", "runs compare"]
 # Runs the program, then says on stderr which of the heavy packages were imported, and how it left.
