@@ -74,6 +74,7 @@ class Gate:
         model, baseline = (error if math.isfinite(error) else None for error in errors)
         return {
             "issued": self.issued,
+            "baseline": self.baseline,
             "model_error": model,
             "baseline_error": baseline,
             "windows": self.windows,
@@ -110,7 +111,7 @@ def issuer_of(config: Config, forecaster: Forecaster, issued: str) -> Issuer:
     return networks.simple_forecaster_of(config, issued, forecaster.scaling)
 
 
-def read_gate(document: Any, *, baseline: Any) -> Gate | None:
+def read_gate(document: Any) -> Gate | None:
     """The decision as ``metrics.json`` has it, which may hold anything.
 
     Raises:
@@ -118,7 +119,7 @@ def read_gate(document: Any, *, baseline: Any) -> Gate | None:
     """
     if document is None:
         return None
-    issued, windows = document["issued"], document["windows"]
+    issued, baseline, windows = (document[name] for name in ("issued", "baseline", "windows"))
     if baseline not in SIMPLE or issued not in (MODEL, baseline) or type(windows) is not int or windows < 0:
         raise ValueError(f"gate: {issued!r} after a comparison with {baseline!r} on {windows!r} windows")
     ours, theirs = (_error(document[name]) for name in ("model_error", "baseline_error"))

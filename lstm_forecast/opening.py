@@ -73,7 +73,7 @@ class Opened:
             ArtifactRejected: the record of it makes no sense.
         """
         try:
-            return read_gate(self.metrics.get("gate"), baseline=self.metrics.get("baseline"))
+            return read_gate(self.metrics.get("gate"))
         except (ValueError, TypeError, KeyError) as error:
             where = str(self.run.path / "metrics.json")
             raise ArtifactRejected("artifact.gate", f"cannot be read: {error!r}", where=where) from error

@@ -115,7 +115,7 @@ def _training_line(metrics: dict[str, Any]) -> list[str]:
 def _gate_line(metrics: dict[str, Any]) -> list[str]:
     from lstm_forecast.gating import read_gate
 
-    gate = read_gate(metrics.get("gate"), baseline=metrics["baseline"])
+    gate = read_gate(metrics.get("gate"))
     return [f"gate:     {gate.sentence}"] if gate else []
 
 

@@ -116,9 +116,8 @@ def hold_out(forecaster: Issuer, panel: Panel, rows: Rows, series: Rows, *, end:
     No forecast sees a row after its cutoff, and no actual value lies at or after ``end[s]``.
     """
     outlook = forecaster.at(panel, rows, series, horizon=steps)
-    alone = forecaster.members()
-    each = alone if len(alone) > 1 else []
-    members = tuple(member.at(panel, rows, series, horizon=steps).point for member in each)
+    alone = forecaster.members() if len(forecaster.networks) > 1 else []
+    members = tuple(member.at(panel, rows, series, horizon=steps).point for member in alone)
     return HeldOut(
         rows,
         series,

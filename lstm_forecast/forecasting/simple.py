@@ -37,6 +37,11 @@ class SimpleForecaster:
     minimum: float | str | None
 
     @property
+    def networks(self) -> tuple[()]:
+        """None."""
+        return ()
+
+    @property
     def levels(self) -> tuple[float, ...]:
         """No quantiles."""
         return ()
