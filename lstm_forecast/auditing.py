@@ -336,7 +336,8 @@ def _chosen(plan: Plan, forecaster: Forecaster) -> Outcome:
     calibration = judged.calibration
     arrays = calibration.to_arrays().values() if calibration is not None else ()
     scores = b"".join(array.tobytes() for array in arrays)
-    return {"calibration": scores, "choice of baseline": judged.verdict.baseline.encode()}
+    chosen = {"calibration": scores, "choice of baseline": judged.verdict.baseline.encode()}
+    return chosen | ({"gate": json_bytes(judged.gate.to_document())} if judged.gate else {})
 
 
 def _units(scaling: Scaling) -> bytes:

@@ -58,7 +58,7 @@ def pack_backtest(held: HeldOut, bounds: Bounds, panel: Panel) -> bytes:
         "origins": held.origins,
         "times": panel.times[held.rows[:, None] + steps],
         "actual": held.actual,
-        "forecast": held.forecast,
+        "forecast": held.given,
     }
     for level, (lower, upper) in bounds.items():
         arrays |= {f"lo_{level:g}": lower, f"hi_{level:g}": upper}
@@ -83,8 +83,11 @@ def drawable(opened: Opened) -> Drawable:
 
 
 def held_out_test(opened: Opened) -> tuple[HeldOut, Bounds]:
-    """The tested networks' forecasts on the run's test rows, made again from its weights and rows."""
-    context, forecaster = opened.context, opened.tested
+    """What was forecast on the run's test rows, made again from its weights and rows.
+
+    By the tested networks, or by the baseline that stands in their place.
+    """
+    context, forecaster = opened.context, opened.tested_issuer
     ends, horizon = context.offsets[1:], opened.config.window.horizon
     first = np.where(forecaster.scaling.trained, opened.splits.validation_end, ends)
     rows, series = cutoffs(context, first, ends - (horizon - 1), least=forecaster.lookback)

@@ -16,7 +16,8 @@ from lstm_forecast.evaluation.held_out import HeldOut
 from lstm_forecast.evaluation.verdict import scaled_error
 from lstm_forecast.events import Events
 from lstm_forecast.fitting import Plan
-from lstm_forecast.forecasting.baselines import SIMPLE, baseline_forecasts
+from lstm_forecast.forecasting.baselines import SIMPLE
+from lstm_forecast.gating import MODEL
 from lstm_forecast.judging import Trained
 from lstm_forecast.naming import runs_folder
 from lstm_forecast.networks import network_threads
@@ -102,7 +103,8 @@ def decide(challenger: Run, plan: Plan, trained: Trained, events: Events, *, fai
     verdict = trained.judged.verdict
     found = contest(challenger, plan, trained, events) if plan.config.run.promote == "if_better" else None
     why_not = ""
-    if failed or (verdict.worse and found is not None and found.why_not):
+    unfit = verdict.worse and not trained.judged.closed  # what a closed gate lets out is the baseline itself
+    if failed or (unfit and found is not None and found.why_not):
         why_not = f"this run is worse than the {verdict.baseline.replace('_', ' ')} forecast"
     elif found is not None and found.lost:
         why_not = f"this run's error is {error_text(found)}"
@@ -164,7 +166,7 @@ def _compared(source: Opened, plan: Plan, trained: Trained) -> Contest:
     mine = replace(held, baselines={}).part(keep)
     rival = _forecast(source, plan, mine, theirs)
     truth = mine.truth(trained.learned.forecaster.scaling)
-    ours, other = scaled_error(truth, mine.forecast), scaled_error(truth, rival)
+    ours, other = scaled_error(truth, mine.given), scaled_error(truth, rival)
     if math.isnan(ours):
         return Contest(handle, f"{handle} could be judged only by windows without an observed value")
     first, last = plan.table.time_format.format(np.array([mine.origins.min(), mine.origins.max()]))
@@ -186,6 +188,8 @@ def _obstacle(source: Opened, plan: Plan, held: HeldOut) -> str:
     if not source.trained:
         name = source.metrics.get("baseline")
         return "" if name in SIMPLE else f"forecasts with {name}, which is not a simple baseline"
+    if source.issued != MODEL:
+        return ""
     if columns != panel.columns:
         return f"sees {', '.join(columns)}, the new run {', '.join(panel.columns)}"
     try:
@@ -209,7 +213,7 @@ def _unseen(source: Opened, plan: Plan, held: HeldOut, theirs: Rows) -> tuple[Fl
     until = np.array([seen[ids[s]][1] if s >= 0 else NEVER for s in theirs], dtype=np.int64)
     able = theirs >= 0
     lookback = 1
-    if source.trained:
+    if source.issued == MODEL:
         able = able & source.tested.scaling.trained[theirs]
         lookback = source.tested.lookback
     known = able[held.series]
@@ -226,10 +230,7 @@ def _unseen(source: Opened, plan: Plan, held: HeldOut, theirs: Rows) -> tuple[Fl
 
 
 def _forecast(source: Opened, plan: Plan, held: HeldOut, theirs: Rows) -> NDArray[np.float64]:
-    """The champion's forecast of these windows, [W, H], by the networks that were tested."""
+    """What the champion would have given at these windows, [W, H]; by the networks that were tested."""
     panel, horizon = plan.prepared.panel, plan.config.window.horizon
-    if not source.trained:
-        name, season = str(source.metrics["baseline"]), source.preprocess.season
-        return baseline_forecasts([name], panel, held.rows, held.series, horizon=horizon, season=season)[name]
     with network_threads(source.config):
-        return source.tested.at(panel, held.rows, theirs[held.series], horizon=horizon).point
+        return source.tested_issuer.at(panel, held.rows, theirs[held.series], horizon=horizon).point

@@ -34,7 +34,7 @@ def usual_horizon(frequency: Frequency) -> int:
 
 
 def with_bare_choices(loaded: Loaded, frequency: Frequency) -> tuple[Loaded, list[str]]:
-    """A bare CSV gets the horizon its frequency suggests and a final fit on all rows."""
+    """A bare CSV gets the horizon its frequency suggests, a final fit on all rows, and the gate."""
     if loaded.origins["data.path"] != BARE:
         return loaded, []
     config, origins, lines = loaded.config, dict(loaded.origins), []
@@ -47,6 +47,13 @@ def with_bare_choices(loaded: Loaded, frequency: Frequency) -> tuple[Loaded, lis
         config = config.model_copy(update={"training": config.training.model_copy(update={"refit": "full"})})
         origins["training.refit"] = BARE
         lines.append("training.refit: full, so that the forecast knows the newest rows")
+    if not loaded.was_set("evaluation.gate"):
+        evaluation = config.evaluation.model_copy(update={"gate": "baseline"})
+        config = config.model_copy(update={"evaluation": evaluation})
+        origins["evaluation.gate"] = BARE
+        lines.append(
+            "evaluation.gate: baseline, so that the network forecasts only where validation finds it better"
+        )
     return replace(loaded, config=config, origins=origins), lines
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,7 @@ class Forecast:
         time_name: the user's header of the time column.
         rows: the forecast.
         intervals: what stands behind the bounds, in the order of the rows' bounds.
+        gate: what validation decided, as ``metrics.json`` has it; None where ``evaluation.gate`` was none.
     """
 
     run: str
@@ -110,6 +112,7 @@ class Forecast:
     time_name: str
     rows: tuple[ForecastRow, ...]
     intervals: tuple[Interval, ...]
+    gate: Mapping[str, Any] | None = None
 
     @property
     def bound_names(self) -> list[str]:
@@ -163,6 +166,7 @@ class Forecast:
             "input": self.input,
             "rows": rows,
             "intervals": [asdict(interval) for interval in self.intervals],
+            "gate": None if self.gate is None else dict(self.gate),
             "warnings": warnings,
         }
 

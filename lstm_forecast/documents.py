@@ -27,6 +27,7 @@ def tidy_csv(held: HeldOut, bounds: Bounds, panel: Panel, time_format: TimeForma
     """One line per forecast value: series, cutoff, step, time, actual, forecast, baselines, bounds.
 
     Original units; an empty cell is a value that was not observed, or a bound that was not calibrated.
+    ``forecast`` is what ``predict`` would have given, and where that is not the network's, ``model`` is it.
     """
     count, horizon = held.forecast.shape
     rows = held.rows[:, None] + 1 + np.arange(horizon)
@@ -34,7 +35,8 @@ def tidy_csv(held: HeldOut, bounds: Bounds, panel: Panel, time_format: TimeForma
     cutoffs = np.repeat(time_format.format(held.origins), horizon)
     steps = np.tile(np.arange(1, horizon + 1), count)
     times = time_format.format(panel.times[rows].reshape(-1)) if count else []
-    numbers = {"actual": held.actual, "forecast": held.forecast, **held.baselines}
+    model = {} if held.issued is None else {"model": held.forecast}
+    numbers = {"actual": held.actual, "forecast": held.given, **model, **held.baselines}
     for level, (lower, upper) in bounds.items():
         numbers |= {f"lo_{level:g}": lower, f"hi_{level:g}": upper}
     text = io.StringIO()
@@ -83,12 +85,12 @@ def intervals_document(held: HeldOut, bounds: Bounds) -> dict[str, Any]:
 
 
 def _crps(held: HeldOut, bounds: Bounds) -> float:
-    """The CRPS of bounds and forecast, which stands for the median."""
+    """The CRPS of bounds and the forecast between them, which stands for the median."""
     outside_in = sorted(bounds.items(), reverse=True)
     lower, upper = [low for _, (low, _) in outside_in], [up for _, (_, up) in reversed(outside_in)]
     tails = [(1 - level / 100) / 2 for level, _ in outside_in]
     probabilities = [*tails, 0.5, *(1 - tail for tail in reversed(tails))]
-    return crps(held.actual, np.stack([*lower, held.forecast, *upper], axis=-1), probabilities)
+    return crps(held.actual, np.stack([*lower, held.given, *upper], axis=-1), probabilities)
 
 
 def finite(value: float | None) -> float | None:

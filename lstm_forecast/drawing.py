@@ -15,6 +15,7 @@ from lstm_forecast.backtests import Drawable, drawable, held_out_test
 from lstm_forecast.dated import Interval
 from lstm_forecast.errors import ArtifactRejected, ForecastError, UsageError
 from lstm_forecast.events import Events
+from lstm_forecast.gating import MODEL
 from lstm_forecast.opening import Opened
 from lstm_forecast.reporting.evaluation_plots import (
     OriginPlot,
@@ -75,7 +76,7 @@ def picture(
     titles = {"forecast": "forecast", "test": "actual and predicted on the test rows"}
     figure = draw(
         parts,
-        title=f"{opened.run.name}: {titles[kind]}",
+        title=f"{opened.run.name}: {titles[kind]}{_of_baseline(opened)}",
         value_label=opened.preprocess.columns[0],
         time_label=opened.preprocess.time_name,
     )
@@ -112,7 +113,7 @@ def _held_out(opened: Opened, kind: Kind, series: str | None) -> Figure:
         raise _nothing_held_out(kind)
     if kind == "residuals":
         plots = [_residuals(opened, found, s) for s in chosen]
-        title = f"{name}: errors one step ahead, {found.title}"
+        title = f"{name}: errors one step ahead{_of_baseline(opened)}, {found.title}"
         return plot_residuals(plots, title=title, value_label=value, time_label=clock)
     one = chosen[0]
     of = f", {opened.context.series_ids[one]}" if len(opened.context) > 1 else ""
@@ -120,10 +121,15 @@ def _held_out(opened: Opened, kind: Kind, series: str | None) -> Figure:
     return plot_backtest(
         _actual(opened, found, one),
         [_origin(opened, found, window) for window in mine.tolist()],
-        title=f"{name}: forecasts from past cutoffs{of}",
+        title=f"{name}: forecasts from past cutoffs{_of_baseline(opened)}{of}",
         value_label=value,
         time_label=clock,
     )
+
+
+def _of_baseline(opened: Opened) -> str:
+    """For the title: whose forecast is drawn, where it is not the network's."""
+    return "" if opened.issued == MODEL else f" ({opened.issued.replace('_', ' ')})"
 
 
 def _residuals(opened: Opened, found: Drawable, series: int) -> ResidualPlot:

@@ -25,6 +25,7 @@ from lstm_forecast.forecasting.baselines import SIMPLE, naive2
 from lstm_forecast.forecasting.intervals import backtest_scores, interval_bounds
 from lstm_forecast.forecasting.recalibration import rolling_margins
 from lstm_forecast.forecasting.volatility import interval_units
+from lstm_forecast.gating import MODEL
 from lstm_forecast.judging import Bounds, baselines_at
 from lstm_forecast.latest import borders_in, read_for_run
 from lstm_forecast.opening import Opened
@@ -58,8 +59,8 @@ class Evaluation:
     Attributes:
         input: the file.
         panel: its rows.
-        held: every forecast beside what came.
-        bounds: intervals, each calibrated with what was known at its origin.
+        held: every forecast beside what came, and beside what ``predict`` would have given instead.
+        bounds: intervals of what it would have given, each calibrated with what was known at its origin.
         verdict: model against baselines.
         refits: how often the networks were trained again.
         elapsed_s: wall time.
@@ -107,6 +108,10 @@ def evaluate_run(opened: Opened, plan: Backtest, *, data: str | None, events: Ev
             parts.append(hold_out(forecaster, panel, rows[mine], series[mine], end=ends, steps=horizon))
     held = joined(parts)
     held = held.with_baselines(_baselines(opened, panel, held, borders, events))
+    if opened.issued != MODEL:
+        steps = opened.config.window.horizon
+        given = opened.tested_issuer.at(panel, held.rows, held.series, horizon=steps)
+        held = held.with_issued(given.point)
     verdict = _verdict(opened, panel, held, borders)
     bounds = _rolling_bounds(opened, panel, held)
     return Evaluation(path, panel, held, bounds, verdict, refits, time.monotonic() - began)
@@ -273,13 +278,14 @@ def _rolling_bounds(opened: Opened, panel: Panel, held: HeldOut) -> Bounds:
     if calibration is None:
         return {}
     unit = interval_units(calibration.scale, panel, held.rows, series=held.series, floor=calibration.floor)
-    scores = backtest_scores(calibration, held.actual, held.forecast, quantiles=held.quantiles, unit=unit)
+    scores = backtest_scores(calibration, held.actual, held.given, quantiles=held.quantiles, unit=unit)
+    lowest = opened.tested_issuer.lowest(panel, held.rows, held.series)
     known_at = panel.times[held.rows[:, None] + 1 + np.arange(held.forecast.shape[1])]
     return {
         level: interval_bounds(
             calibration,
             level,
-            held.forecast,
+            held.given,
             margins=rolling_margins(
                 calibration,
                 level,
@@ -291,7 +297,7 @@ def _rolling_bounds(opened: Opened, panel: Panel, held: HeldOut) -> Bounds:
             ),
             quantiles=held.quantiles,
             quantile_levels=opened.tested.levels,
-            minimum=opened.tested.minimum[held.series],
+            minimum=lowest,
         )
         for level in opened.config.forecast.intervals.levels
     }
@@ -310,6 +316,7 @@ def evaluation_document(opened: Opened, found: Evaluation) -> dict[str, Any]:
         **verdict_document(found.verdict),
         "test": {"windows": len(held), "origins": len(times), "from": first, "to": last},
         "refits": found.refits,
+        "gate": opened.gate.to_document() if opened.gate else None,
         "intervals": intervals_document(held, found.bounds),
         **parts_document(held, opened.tested.scaling, opened.preprocess.series_ids),
         "elapsed_s": round(found.elapsed_s, 3),

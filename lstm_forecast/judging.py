@@ -15,7 +15,14 @@ from lstm_forecast.config import Config
 from lstm_forecast.courses import course_line, epoch_fields
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.scaling import Scaling
-from lstm_forecast.evaluation.held_out import HeldOut, all_forecasts, complete, cutoffs, hold_out_tiers
+from lstm_forecast.evaluation.held_out import (
+    HeldOut,
+    all_forecasts,
+    complete,
+    cutoffs,
+    hold_out,
+    hold_out_tiers,
+)
 from lstm_forecast.evaluation.verdict import Verdict, best_baseline, judge, no_verdict
 from lstm_forecast.events import Events
 from lstm_forecast.fitting import KeptFor, Learned, Plan, learn, learn_again
@@ -23,10 +30,12 @@ from lstm_forecast.forecasting.baselines import SIMPLE, baseline_forecasts, naiv
 from lstm_forecast.forecasting.calibration import Calibration, calibrate_conformal, calibrate_quantile
 from lstm_forecast.forecasting.intervals import interval_bounds, measured_coverage
 from lstm_forecast.forecasting.volatility import interval_units
+from lstm_forecast.gating import MODEL, Gate, gate_of, issuer_of
 from lstm_forecast.stages import Prepared, some_names
 
 if TYPE_CHECKING:
     from lstm_forecast.forecasting.forecast import Forecaster
+    from lstm_forecast.forecasting.simple import Issuer
     from lstm_forecast.training.course import Epoch
     from lstm_forecast.training.tensorboard import BoardWriter
 
@@ -46,16 +55,23 @@ class Judged:
 
     Attributes:
         verdict: model against baselines on the test split.
-        calibration: scores of validation forecasts, with the coverage on the test split; None without
-            intervals.
-        test: forecasts of every test window.
-        bounds: their intervals.
+        calibration: scores of the validation forecasts that ``predict`` would have given, with the coverage
+            on the test split; None without intervals.
+        test: forecasts of every test window, with what ``predict`` would have given instead, if that differs.
+        bounds: the intervals of what it would have given.
+        gate: whether that is the network's forecast; None where ``evaluation.gate`` asks for no decision.
     """
 
     verdict: Verdict
     calibration: Calibration | None
     test: HeldOut
     bounds: Bounds
+    gate: Gate | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether the gate is closed: a baseline forecasts although there are networks."""
+        return self.gate is not None and self.gate.closed
 
 
 @dataclass(frozen=True)
@@ -80,6 +96,13 @@ class Trained:
     def refitted(self) -> bool:
         """Whether the networks that forecast are others than those that were tested."""
         return self.final is not self.learned.forecaster
+
+    @property
+    def issued(self) -> str:
+        """What ``predict`` gives: ``model``, or the name of a baseline."""
+        if not self.learned.courses:
+            return self.judged.verdict.baseline
+        return self.judged.gate.issued if self.judged.gate else MODEL
 
 
 def fit_and_test(
@@ -116,31 +139,41 @@ def fit_and_test(
         judged = judge_held_out(config, prepared, learned.forecaster, events)
         events.emit("evaluation.end", {"elapsed_s": round(time.monotonic() - began, 3)})
         final = learned.forecaster
-        if config.training.refit == "full":
+        if config.training.refit == "full" and judged.closed:
+            events.say(["not trained again on all rows (training.refit): the network does not forecast"])
+        elif config.training.refit == "full":
             final = _refitted(plan, learned, events, keep=keep)
     return Trained(learned, judged, final, str(device), threads)
 
 
 def judge_held_out(config: Config, prepared: Prepared, forecaster: Forecaster, events: Events) -> Judged:
-    """Intervals and best baseline from validation, then everything against the test split."""
+    """Best baseline, gate and intervals from validation, then everything against the test split."""
     panel, splits = prepared.panel, prepared.splits
     horizon, season = config.window.horizon, config.data.season or 1
-    validation = _held_out(
-        config, prepared, forecaster, splits.train_end, splits.validation_end, far=FAR_CALIBRATED
-    )
-    calibration = calibrate(config, panel, forecaster, validation)
-    best = best_simple(config, panel, validation, end=splits.validation_end)
-    wide = _held_out(config, prepared, forecaster, splits.validation_end, panel.offsets[1:], far=FAR_TESTED)
+    end, ends = splits.validation_end, panel.offsets[1:]
+    validation = _held_out(config, prepared, forecaster, splits.train_end, end, far=FAR_CALIBRATED)
+    best = best_simple(config, panel, validation, end=end)
+    gate = gate_of(config, panel, forecaster, validation, best=best, end=end)
+    if gate is not None:
+        gate.say(events)
+    issuer = issuer_of(config, forecaster, gate.issued if gate else MODEL)
+    if issuer is not forecaster:
+        validation = _held_out(config, prepared, issuer, splits.train_end, end, far=FAR_CALIBRATED)
+    calibration = calibrate(config, panel, issuer, validation)
+    wide = _held_out(config, prepared, issuer, end, ends, far=FAR_TESTED)
     bounds: Bounds = {}
     if calibration is not None and len(wide):
-        bounds = fixed_bounds(config, calibration, panel, forecaster, wide)
+        bounds = fixed_bounds(config, calibration, panel, issuer, wide)
         coverage = {level: measured_coverage(wide.actual, *pair) for level, pair in bounds.items()}
         calibration = calibration.with_coverage(coverage)
-    keep = complete(wide, end=panel.offsets[1:], horizon=horizon)
+    keep = complete(wide, end=ends, horizon=horizon)
     test = wide.part(keep, steps=horizon)
     bounds = {level: (low[keep, :horizon], up[keep, :horizon]) for level, (low, up) in bounds.items()}
+    if issuer is not forecaster:
+        ours = hold_out(forecaster, panel, test.rows, test.series, end=ends, steps=horizon)
+        test = ours.with_issued(test.forecast)
     if len(test) == 0:
-        return Judged(no_verdict(), calibration, test, bounds)
+        return Judged(no_verdict(), calibration, test, bounds, gate)
     _warn_out_of_range(forecaster, panel, test, events)
     names = config.evaluation.baselines
     test = test.with_baselines(
@@ -156,7 +189,7 @@ def judge_held_out(config: Config, prepared: Prepared, forecaster: Forecaster, e
         reference=reference,
         members=test.members,
     )
-    return Judged(verdict, calibration, test, bounds)
+    return Judged(verdict, calibration, test, bounds, gate)
 
 
 def best_simple(config: Config, panel: Panel, validation: HeldOut, *, end: Rows) -> str:
@@ -193,17 +226,17 @@ def baselines_at(
     return {name: found[name] for name in names}
 
 
-def calibrate(
-    config: Config, panel: Panel, forecaster: Forecaster, validation: HeldOut
-) -> Calibration | None:
-    """The scores of validation forecasts, the measure of every interval; None where none are wanted."""
+def calibrate(config: Config, panel: Panel, forecaster: Issuer, validation: HeldOut) -> Calibration | None:
+    """The scores of validation forecasts, the measure of every interval; None where none are wanted.
+
+    A baseline has no quantiles: its intervals are conformal ones, whatever the method.
+    """
     intervals = config.forecast.intervals
     if intervals.method == "none":
         return None
     floor = forecaster.scaling.error_unit
     unit = units_at(config, panel, forecaster, validation)
-    if intervals.method == "quantile":
-        assert validation.quantiles is not None
+    if validation.quantiles is not None and intervals.method == "quantile":
         return calibrate_quantile(
             validation.actual,
             validation.quantiles,
@@ -223,17 +256,18 @@ def calibrate(
     )
 
 
-def units_at(config: Config, panel: Panel, forecaster: Forecaster, held: HeldOut) -> Floats:
+def units_at(config: Config, panel: Panel, forecaster: Issuer, held: HeldOut) -> Floats:
     """The unit of each held-out forecast's interval, known at its cutoff: [W]."""
     scale, floor = config.forecast.intervals.scale, forecaster.scaling.error_unit
     return interval_units(scale, panel, held.rows, series=held.series, floor=floor)
 
 
 def fixed_bounds(
-    config: Config, calibration: Calibration, panel: Panel, forecaster: Forecaster, held: HeldOut
+    config: Config, calibration: Calibration, panel: Panel, forecaster: Issuer, held: HeldOut
 ) -> Bounds:
     """The intervals of held-out forecasts as ``predict`` would give them."""
     unit = units_at(config, panel, forecaster, held)
+    lowest = forecaster.lowest(panel, held.rows, held.series)
     return {
         level: interval_bounds(
             calibration,
@@ -242,20 +276,21 @@ def fixed_bounds(
             margins=calibration.margins(level, series=held.series, unit=unit),
             quantiles=held.quantiles,
             quantile_levels=forecaster.levels,
-            minimum=forecaster.minimum[held.series],
+            minimum=lowest,
         )
         for level in config.forecast.intervals.levels
     }
 
 
 def _held_out(
-    config: Config, prepared: Prepared, forecaster: Forecaster, first: Rows, end: Rows, *, far: int
+    config: Config, prepared: Prepared, forecaster: Issuer, first: Rows, end: Rows, *, far: int
 ) -> HeldOut:
     """Forecasts at every cutoff whose first target lies in these rows, as far ahead as intervals reach."""
     panel = prepared.panel
     usable = forecaster.scaling.trained
     rows, series = cutoffs(panel, np.where(usable, first, end), end, least=forecaster.lookback)
-    steps = calibrated_steps(config, prepared, columns=len(panel.columns))
+    furthest = forecaster.furthest(len(panel.columns))
+    steps = calibrated_steps(config, prepared) if furthest is None else config.window.horizon
     longest = int((end - first).max(initial=1))
     usual = min(steps, max(config.window.horizon, config.forecast.horizon or 0))
     tiers = (
@@ -266,11 +301,11 @@ def _held_out(
     return hold_out_tiers(forecaster, panel, rows, series, end=end, tiers=tiers)
 
 
-def calibrated_steps(config: Config, prepared: Prepared, *, columns: int) -> int:
+def calibrated_steps(config: Config, prepared: Prepared) -> int:
     """Steps ahead that intervals are calibrated for: no more than validation has rows."""
     horizon = config.window.horizon
-    if columns > 1 or config.forecast.intervals.method == "none":
-        return horizon  # past covariates are not known beyond the last row: nothing can be fed back
+    if config.forecast.intervals.method == "none":
+        return horizon
     rows = int((prepared.splits.validation_end - prepared.splits.train_end).max(initial=horizon))
     return max(horizon, min(rows, max(config.forecast.horizon or 0, CALIBRATED_STEPS)))
 

@@ -17,6 +17,7 @@ from lstm_forecast.data.splits import Splits
 from lstm_forecast.data.transform import check_transform
 from lstm_forecast.errors import DataInvalid
 from lstm_forecast.events import Events
+from lstm_forecast.gating import MODEL
 from lstm_forecast.opening import Opened
 from lstm_forecast.runs.storage import sha256_of
 
@@ -107,7 +108,7 @@ def _check_length(opened: Opened, panel: Panel, where: str) -> None:
         DataInvalid: with the arithmetic.
     """
     longest, lookback = int(panel.lengths.max(initial=0)), opened.config.window.lookback
-    if longest < lookback and opened.trained:
+    if longest < lookback and opened.issued == MODEL:
         raise DataInvalid(
             "data.too_short",
             f"need at least {lookback:,} rows of a series, got {longest:,}",

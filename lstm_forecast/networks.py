@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     from lstm_forecast.forecasting.forecast import Forecaster
+    from lstm_forecast.forecasting.simple import SimpleForecaster
     from lstm_forecast.model.losses import LossName, MeasureName
     from lstm_forecast.model.reglstm import RegLSTM
     from lstm_forecast.training.recipe import Recipe
@@ -163,6 +164,14 @@ def forecaster_of(config: Config, networks: Sequence[RegLSTM], scaling: Scaling)
         lowest_values(config.forecast.minimum, scaling),
         quantile_levels(config),
     )
+
+
+def simple_forecaster_of(config: Config, name: str, scaling: Scaling) -> SimpleForecaster:
+    """A simple baseline that stands where the networks of this configuration would."""
+    from lstm_forecast.forecasting.simple import SimpleForecaster
+
+    season, minimum = config.data.season or 1, config.forecast.minimum
+    return SimpleForecaster(name, scaling, config.window.lookback, season, minimum)
 
 
 @contextmanager

@@ -13,15 +13,18 @@ from lstm_forecast.config import Config, parse_config
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.splits import Splits
 from lstm_forecast.errors import ArtifactRejected, ConfigError
+from lstm_forecast.forecasting.baselines import SIMPLE
 from lstm_forecast.forecasting.calibration import Calibration
 from lstm_forecast.forecasting.trained import Preprocess, unpack_context, unpack_weights
-from lstm_forecast.networks import build_model, forecaster_of
+from lstm_forecast.gating import MODEL, Gate, read_gate
+from lstm_forecast.networks import build_model, forecaster_of, simple_forecaster_of
 from lstm_forecast.runs.run import Run, find_run
 from lstm_forecast.runs.storage import parse_json
 from lstm_forecast.runs.verifying import open_run
 
 if TYPE_CHECKING:
     from lstm_forecast.forecasting.forecast import Forecaster
+    from lstm_forecast.forecasting.simple import Issuer
     from lstm_forecast.model.reglstm import RegLSTM
 
 
@@ -63,13 +66,49 @@ class Opened:
         return self.metrics.get("network") is not False
 
     @cached_property
+    def gate(self) -> Gate | None:
+        """What validation decided; None where ``evaluation.gate`` was none.
+
+        Raises:
+            ArtifactRejected: the record of it makes no sense.
+        """
+        try:
+            return read_gate(self.metrics.get("gate"))
+        except (ValueError, TypeError, KeyError) as error:
+            where = str(self.run.path / "metrics.json")
+            raise ArtifactRejected("artifact.gate", f"cannot be read: {error!r}", where=where) from error
+
+    @property
+    def issued(self) -> str:
+        """What ``predict`` gives: ``model``, or the name of a simple baseline."""
+        if self.trained:
+            return self.gate.issued if self.gate else MODEL
+        name = self.metrics.get("baseline")
+        return str(name) if name in SIMPLE else "naive"
+
+    @cached_property
+    def issuer(self) -> Issuer:
+        """What ``predict`` uses: the networks, or the baseline that stands in their place."""
+        if self.issued == MODEL:
+            return self.forecaster
+        return simple_forecaster_of(self.config, self.issued, self.preprocess.scaling)
+
+    @cached_property
+    def tested_issuer(self) -> Issuer:
+        """The same as the test rows and the intervals were met: its networks never saw the test rows."""
+        if self.issued == MODEL:
+            return self.tested
+        scaling = self.preprocess.held_out_scaling or self.preprocess.scaling
+        return simple_forecaster_of(self.config, self.issued, scaling)
+
+    @cached_property
     def forecaster(self) -> Forecaster:
-        """What ``predict`` uses: trained on all rows where ``training.refit`` is full."""
+        """The networks that ``predict`` uses: trained on all rows where ``training.refit`` is full."""
         return forecaster_of(self.config, self._networks[0], self.preprocess.scaling)
 
     @cached_property
     def tested(self) -> Forecaster:
-        """What the verdict and the intervals are about: it never saw the test rows."""
+        """The networks that the verdict is about: they never saw the test rows."""
         held_out = self.preprocess.held_out_scaling
         if held_out is None:
             return self.forecaster

@@ -14,6 +14,7 @@ from lstm_forecast.data.panel import Panel
 from lstm_forecast.dated import ForecastRow, Interval, Origin
 from lstm_forecast.errors import DataInvalid, UsageError, nearest
 from lstm_forecast.events import Events
+from lstm_forecast.gating import MODEL
 from lstm_forecast.opening import Opened
 
 if TYPE_CHECKING:
@@ -41,38 +42,53 @@ class Ahead:
 def forecast_panel(opened: Opened, panel: Panel, *, horizon: int, levels: Sequence[float]) -> Ahead:
     """The next ``horizon`` values of every series with rows, and their intervals.
 
-    A series with fewer rows than the lookback, or without units, gets the forecast of the baseline that did
-    best on validation, without intervals.
+    A series with fewer rows than the network's lookback, or without units, gets the forecast of the baseline
+    that did best on validation, without intervals. A run that issues a baseline does so for every series.
     """
-    from lstm_forecast.forecasting.baselines import SIMPLE, baseline_forecasts
-    from lstm_forecast.forecasting.forecast import Outlook
-
-    forecaster = opened.forecaster
     last = np.maximum(panel.offsets[1:] - 1, 0)
-    able = np.flatnonzero((panel.lengths >= forecaster.lookback) & forecaster.scaling.trained)
-    best = opened.metrics.get("baseline")
-    best = best if best in SIMPLE else "naive"
     present = np.flatnonzero(panel.lengths)
-    season = opened.preprocess.season
-    values = np.zeros((len(panel), horizon))
-    simple = baseline_forecasts([best], panel, last[present], present, horizon=horizon, season=season)
-    values[present] = simple[best]
+    able = _able(opened, panel)
+    short = np.setdiff1d(present, able)
+    values, sources = np.zeros((len(panel), horizon)), [opened.issued] * len(panel)
     bounds = {level: _unknown(len(panel), horizon) for level in levels}
-    calibrated = able if opened.trained else present
     if len(able):
-        outlook = forecaster.at(panel, last[able], able, horizon=horizon)
+        outlook = opened.issuer.at(panel, last[able], able, horizon=horizon)
         values[able] = outlook.point
-    elif not opened.trained:  # the calibration is the baseline's own
-        values = np.maximum(values, forecaster.minimum[:, None])
-        outlook = Outlook(values[present], None)
-    if len(calibrated):
-        for level, pair in _bounds(opened, panel, last[calibrated], calibrated, outlook, levels).items():
+        known = _with_unit(opened, able)
+        for level, pair in _bounds(opened, panel, last[able], able, outlook, levels).items():
             for whole, part in zip(bounds[level], pair, strict=True):
-                whole[calibrated] = part
-    sources = [str(best)] * len(panel)
-    for s in able:
-        sources[s] = "model"
+                whole[able[known]] = part[known]
+    if opened.issued == MODEL:
+        name, simple = _simple(opened, panel, last[short], short, horizon=horizon)
+        values[short] = simple
+        for s in np.setdiff1d(np.arange(len(panel)), able).tolist():
+            sources[s] = name
     return Ahead(values, bounds, sources)
+
+
+def _able(opened: Opened, panel: Panel) -> Rows:
+    """The series that what the run issues can be made for."""
+    if opened.issued != MODEL:
+        return np.flatnonzero(panel.lengths)
+    forecaster = opened.forecaster
+    return np.flatnonzero((panel.lengths >= forecaster.lookback) & forecaster.scaling.trained)
+
+
+def _simple(opened: Opened, panel: Panel, rows: Rows, series: Rows, *, horizon: int) -> tuple[str, Floats]:
+    """The baseline for series that the network cannot forecast: its name, and what it gives, [W, H]."""
+    from lstm_forecast.forecasting.baselines import SIMPLE, baseline_forecasts
+
+    best = opened.metrics.get("baseline")
+    name = str(best) if best in SIMPLE else "naive"
+    season = opened.preprocess.season
+    return name, baseline_forecasts([name], panel, rows, series, horizon=horizon, season=season)[name]
+
+
+def _with_unit(opened: Opened, series: Rows) -> NDArray[np.bool_]:
+    """Which of these series, all with a forecast of what the run issues, have a unit of errors: bool [W]."""
+    if opened.issued == MODEL or not opened.trained:  # of a file too short for a network every row gave units
+        return np.ones(len(series), dtype=bool)
+    return opened.tested_issuer.scaling.trained[series]
 
 
 def _unknown(count: int, horizon: int) -> tuple[Floats, Floats]:
@@ -82,14 +98,15 @@ def _unknown(count: int, horizon: int) -> tuple[Floats, Floats]:
 def _bounds(
     opened: Opened, panel: Panel, rows: Rows, series: Rows, outlook: Outlook, levels: Sequence[float]
 ) -> dict[float, tuple[Floats, Floats]]:
-    """The intervals of forecasts made at these rows, from the calibration of the tested networks."""
+    """The intervals of forecasts made at these rows, from the calibration on validation."""
     from lstm_forecast.forecasting.intervals import interval_bounds
     from lstm_forecast.forecasting.volatility import interval_units
 
-    calibration, forecaster = opened.calibration, opened.forecaster
+    calibration, issuer = opened.calibration, opened.issuer
     if calibration is None:
         return {}
     unit = interval_units(calibration.scale, panel, rows, series=series, floor=calibration.floor)
+    lowest = issuer.lowest(panel, rows, series)
     return {
         level: interval_bounds(
             calibration,
@@ -97,8 +114,8 @@ def _bounds(
             outlook.point,
             margins=calibration.margins(level, series=series, unit=unit),
             quantiles=outlook.quantiles,
-            quantile_levels=forecaster.levels,
-            minimum=forecaster.minimum[series],
+            quantile_levels=issuer.levels,
+            minimum=lowest,
         )
         for level in levels
     }
@@ -188,13 +205,14 @@ def dated_rows(
     ahead = forecast_panel(opened, panel, horizon=horizon, levels=levels)
     times = future_times(opened, panel, horizon=horizon)
     ids = opened.preprocess.series_ids
-    modelled = [s for s in chosen if ahead.sources[s] == "model"]
-    if opened.trained:
-        _warn_short(opened, [ids[s] for s in chosen if ahead.sources[s] != "model"], ahead.sources, events)
+    issued = [s for s in chosen if ahead.sources[s] == opened.issued]
+    if opened.issued == MODEL:
+        _warn_short(opened, [ids[s] for s in chosen if ahead.sources[s] != MODEL], ahead.sources, events)
+        _warn_out_of_range(opened, panel, np.array(issued, dtype=np.int64), events)
     else:
-        events.say([str(opened.metrics.get("sentence"))])
-    _warn_uncalibrated(opened, ahead, modelled if opened.trained else chosen, events)
-    _warn_out_of_range(opened, panel, np.array(modelled, dtype=np.int64), events)
+        events.say([opened.gate.sentence if opened.gate else str(opened.metrics.get("sentence"))])
+        issued = _warn_without_unit(opened, issued, events)
+    _warn_uncalibrated(opened, ahead, issued, events)
     rows = []
     for s in chosen:
         texts, moments = opened.preprocess.time_format.format(times[s]), times[s].tolist()
@@ -224,19 +242,29 @@ def _warn_short(opened: Opened, short: list[str], sources: list[str], events: Ev
         return
     lookback = opened.config.window.lookback
     names = ", ".join(short[:5]) + (", …" if len(short) > 5 else "")
-    source = next(word for word in sources if word != "model").replace("_", " ")
+    source = next(word for word in sources if word != MODEL).replace("_", " ")
     events.warn(
         "predict.too_short",
         f"fewer than {lookback} rows, or none to train on: {names}; the {source} forecast is given",
     )
 
 
-def _warn_uncalibrated(opened: Opened, ahead: Ahead, modelled: list[int], events: Events) -> None:
+def _warn_without_unit(opened: Opened, series: list[int], events: Events) -> list[int]:
+    """Says which series have no bounds for want of training rows, and gives the others."""
+    known = _with_unit(opened, np.array(series, dtype=np.int64))
+    without = [opened.preprocess.series_ids[s] for s, fine in zip(series, known, strict=True) if not fine]
+    if without:
+        names = ", ".join(without[:5]) + (", …" if len(without) > 5 else "")
+        events.warn("intervals.uncalibrated", f"no bounds for want of rows to train on: {names}")
+    return [s for s, fine in zip(series, known, strict=True) if fine]
+
+
+def _warn_uncalibrated(opened: Opened, ahead: Ahead, series: list[int], events: Events) -> None:
     """Says from which step on there are no bounds, and what would give them."""
     empty = [
-        (level, int(np.argmax(np.isnan(low[modelled]).any(axis=0))) + 1)
+        (level, int(np.argmax(np.isnan(low[series]).any(axis=0))) + 1)
         for level, (low, _) in ahead.bounds.items()
-        if len(modelled) and np.isnan(low[modelled]).any()
+        if len(series) and np.isnan(low[series]).any()
     ]
     if not empty:
         return
@@ -247,7 +275,7 @@ def _warn_uncalibrated(opened: Opened, ahead: Ahead, modelled: list[int], events
         remedy = "more rows would give them"
     elif min(step for _, step in empty) <= reached:
         remedy = "a larger split.validation gives them more rows"
-    elif len(opened.preprocess.columns) > 1:
+    elif len(opened.preprocess.columns) > 1 and opened.issued == MODEL:
         remedy = f"train with window.horizon: {steps} for bounds there"
     else:
         remedy = f"train with forecast.horizon: {steps}, and validation rows enough, for bounds there"

@@ -23,6 +23,7 @@ from lstm_forecast.errors import ForecastError, StorageError, as_known, trace_of
 from lstm_forecast.evaluation.held_out import HeldOut
 from lstm_forecast.events import Event, Events, Reader
 from lstm_forecast.fitting import Plan
+from lstm_forecast.forecasting.baselines import FROM_THE_BEGINNING
 from lstm_forecast.forecasting.trained import Preprocess, pack_context, pack_weights
 from lstm_forecast.judging import Trained
 from lstm_forecast.redaction import redacted_words
@@ -118,6 +119,8 @@ def run_files(
     calibration = trained.judged.calibration
     scores = calibration.to_arrays() if calibration is not None else {}
     at_least = max(plan.config.window.lookback, plan.config.data.season or 1, CONTEXT_ROWS)
+    if trained.issued in FROM_THE_BEGINNING:
+        at_least = len(prepared.panel.times)
     return {
         "model.safetensors": pack_weights(trained.final.networks, held_out),
         "preprocess.json": preprocess.to_bytes(),
@@ -141,6 +144,7 @@ def metrics_document(plan: Plan, trained: Trained) -> dict[str, Any]:
         "intervals": intervals_document(judged.test, judged.bounds),
         **parts,
         "network": bool(courses),
+        "gate": judged.gate.to_document() if judged.gate else None,
         "refitted": trained.refitted,
         "best_epoch": courses[0].best_epoch if courses else 0,
         "best_epochs": [course.best_epoch for course in courses],
@@ -175,7 +179,11 @@ def history_csv(courses: Sequence[Fitted]) -> bytes:
 
 
 def write_predictions(run: Run, plan: Plan, trained: Trained, events: Events) -> None:
-    """``predictions/test.csv``: every test forecast beside what came, the baselines' and the bounds."""
+    """``predictions/test.csv``: every test forecast beside what came, the baselines' and the bounds.
+
+    The column ``forecast`` is what ``predict`` would have given; where that is a baseline's, ``model`` is the
+    network's.
+    """
     test, bounds = trained.judged.test, trained.judged.bounds
     count, horizon = test.forecast.shape
     if count * horizon > MOST_PREDICTIONS:

@@ -432,7 +432,7 @@ def test_nothing_is_written(run: Path) -> None:
 def test_the_document_has_the_promised_fields(run: Path) -> None:
     document = evaluated(run, Backtest(8, 2, 3)).document
     fields = {"run", "path", "current", "input", "verdict", "skill", "baseline", "p_value", "sentence"}
-    fields |= {"metrics", "undefined", "seeds", "test", "refits", "intervals", "by_step", "elapsed_s"}
+    fields |= {"metrics", "undefined", "seeds", "test", "refits", "intervals", "by_step", "gate", "elapsed_s"}
     assert set(document) == fields
     assert (document["refits"], document["current"], document["verdict"]) == (2, True, "ties")
     assert document["test"] == {"windows": 8, "origins": 8, "from": days(ROWS)[143], "to": days(ROWS)[157]}

@@ -25,6 +25,9 @@ def evaluation_text(result: EvaluateResult, by: Literal["step", "series"] | None
     if by == "series":
         lines += _by_series(document.get("by_series", {}))
     lines += interval_lines(document["intervals"])
+    if result.evaluation.held.issued is not None:
+        rule = document["gate"]["issued"].replace("_", " ")
+        lines.append(f"Gate: intervals are those of the {rule} forecast, which predict gives")
     lines.append(f"Verdict: {verdict.sentence}")
     if result.audit is not None:
         lines.append(result.audit.line)

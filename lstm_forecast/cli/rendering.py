@@ -34,6 +34,7 @@ def train_text(result: TrainResult, runs_dir: Path | None) -> str:
         lines += table(metric_rows(result.verdict))
     lines += interval_lines(intervals_document(result.judged.test, result.judged.bounds))
     lines.append(f"Verdict: {result.verdict.sentence}")
+    lines += [f"Gate: {gate.sentence}"] if (gate := result.judged.gate) else []
     lines += contest_lines(result)
     if result.refitted:
         lines.append("Forecast: by the network trained again on all rows, the test rows included.")
@@ -78,6 +79,7 @@ def train_document(result: TrainResult) -> dict[str, Any]:
         **verdict_document(result.verdict),
         "test": dict(result.test),
         "intervals": intervals_document(result.judged.test, result.judged.bounds),
+        "gate": result.judged.gate.to_document() if result.judged.gate else None,
         "refitted": result.refitted,
         "from": result.start,
         "champion": result.contest.to_document(promoted=result.current) if result.contest else None,

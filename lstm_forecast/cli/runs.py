@@ -91,6 +91,7 @@ def _shown(found: Run, about: dict[str, Any], metrics: dict[str, Any]) -> list[s
         f"versions: lstm-forecast {about['lstm_forecast']}, torch {about['torch']}, Python {about['python']}",
         *_training_line(metrics),
         f"verdict:  {metrics['sentence']}",
+        *_gate_line(metrics),
     ]
     rows = [["", *(METRIC_NAMES[name] for name in SHOWN)]]
     for model, row in metrics["metrics"].items():
@@ -109,6 +110,13 @@ def _training_line(metrics: dict[str, Any]) -> list[str]:
     if metrics.get("network") is False:
         return []
     return [f"epochs:   {metrics['epochs']}, best {metrics['best_epoch']}, stopped by {metrics['stopped']}"]
+
+
+def _gate_line(metrics: dict[str, Any]) -> list[str]:
+    from lstm_forecast.gating import read_gate
+
+    gate = read_gate(metrics.get("gate"))
+    return [f"gate:     {gate.sentence}"] if gate else []
 
 
 @app.command("verify")

@@ -29,6 +29,7 @@ RESULT_FIELDS = (  # of a run's metrics.json: the ones that the JSON result of t
     "seeds",
     "test",
     "intervals",
+    "gate",
     "refitted",
     "champion",
 )

@@ -224,6 +224,11 @@ class EvaluationConfig(BaseModel):
     refit_every: Origins | None = Field(
         None, description="Number of those times between two trainings; null trains once, before the first."
     )
+    gate: Literal["none", "baseline"] = Field(
+        "none",
+        description="What predict issues where validation finds the network no better than the best simple "
+        "baseline: with baseline that forecast, with none the network's all the same.",
+    )
     fail_if_worse: bool = Field(
         False, description="Whether a network that loses to the best simple baseline ends in an error."
     )

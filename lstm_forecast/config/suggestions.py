@@ -20,7 +20,6 @@ PLANNED_KEYS = (
     "training.precision",
     "training.threads",
     "training.compile",
-    "evaluation.gate",
     "tune.trials",
     "tune.timeout",
     "tune.storage",
@@ -235,6 +234,7 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
         "numbacktests",
     ),
     "evaluation.refit_every": ("refitevery", "retrainevery", "refit", "refitfrequency", "refitinterval"),
+    "evaluation.gate": ("fallback", "gating", "baselinefallback", "fallbacktobaseline", "usebaseline"),
     "evaluation.fail_if_worse": ("failifworse", "requirebaseline", "failonworse"),
     "forecast.intervals.levels": (
         "level",

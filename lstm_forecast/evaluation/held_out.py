@@ -14,7 +14,7 @@ from lstm_forecast.data.scaling import Scaling
 from lstm_forecast.evaluation.measures import Truth
 
 if TYPE_CHECKING:
-    from lstm_forecast.forecasting.forecast import Forecaster
+    from lstm_forecast.forecasting.simple import Issuer
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -35,6 +35,7 @@ class HeldOut:
         quantiles: [W, K, Q], or None for a point head.
         members: the forecast of each network alone, where there are several, [W, K] each.
         baselines: forecast by name, [W, K] each.
+        issued: what ``predict`` would have given instead of ``forecast``, [W, K]; None where it is the same.
     """
 
     rows: Rows
@@ -46,6 +47,7 @@ class HeldOut:
     quantiles: Floats | None
     members: tuple[Floats, ...]
     baselines: Mapping[str, Floats]
+    issued: Floats | None = None
 
     def __len__(self) -> int:
         """Number of forecasts."""
@@ -63,7 +65,13 @@ class HeldOut:
             None if self.quantiles is None else self.quantiles[keep, :steps],
             tuple(member[keep, :steps] for member in self.members),
             {name: values[keep, :steps] for name, values in self.baselines.items()},
+            None if self.issued is None else self.issued[keep, :steps],
         )
+
+    @property
+    def given(self) -> Floats:
+        """What ``predict`` would have given, [W, K]: the forecast that intervals stand around."""
+        return self.forecast if self.issued is None else self.issued
 
     def truth(self, scaling: Scaling) -> Truth:
         """What came, with the units that errors are measured in."""
@@ -74,6 +82,10 @@ class HeldOut:
     def with_baselines(self, baselines: Mapping[str, Floats]) -> HeldOut:
         """The same with these baselines' forecasts."""
         return replace(self, baselines=baselines)
+
+    def with_issued(self, issued: Floats) -> HeldOut:
+        """The same where ``predict`` would have given these forecasts instead."""
+        return replace(self, issued=issued)
 
 
 def cutoffs(panel: Panel, first: Rows, end: Rows, *, least: int, every: int = 1) -> tuple[Rows, Rows]:
@@ -98,9 +110,7 @@ def cutoffs(panel: Panel, first: Rows, end: Rows, *, least: int, every: int = 1)
     return rows[kept], series[kept]
 
 
-def hold_out(
-    forecaster: Forecaster, panel: Panel, rows: Rows, series: Rows, *, end: Rows, steps: int
-) -> HeldOut:
+def hold_out(forecaster: Issuer, panel: Panel, rows: Rows, series: Rows, *, end: Rows, steps: int) -> HeldOut:
     """The forecaster's forecasts of ``steps`` steps at these cutoffs, beside what came before row ``end[s]``.
 
     No forecast sees a row after its cutoff, and no actual value lies at or after ``end[s]``.
@@ -122,7 +132,7 @@ def hold_out(
 
 
 def hold_out_tiers(
-    forecaster: Forecaster,
+    forecaster: Issuer,
     panel: Panel,
     rows: Rows,
     series: Rows,
@@ -190,7 +200,7 @@ def all_forecasts(held: HeldOut) -> dict[str, Floats]:
 
 
 def joined(parts: Sequence[HeldOut]) -> HeldOut:
-    """The forecasts of several forecasters as one, in the order of their rows; without baselines."""
+    """The forecasts of several forecasters as one, by row; without ``baselines`` and ``issued``."""
     order = np.argsort(np.concatenate([part.rows for part in parts]), kind="stable")
     count = min(len(part.members) for part in parts)
 

@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 SIMPLE = ("naive", "seasonal_naive", "drift", "mean")
+FROM_THE_BEGINNING = ("drift", "mean")  # what these give depends on a series' first row
 _CRITICAL = 1.645  # 90 %, two-sided: the seasonality test of the M4 competition
 
 

@@ -138,6 +138,10 @@ class Forecaster:
             found += int(outside_range(network_inputs(window, self.scaling, mine), self.scaling, mine).sum())
         return found, len(rows) * self.lookback * panel.values.shape[1]
 
+    def lowest(self, panel: Panel, rows: Rows, series: Rows) -> Floats:  # noqa: ARG002
+        """The lowest value of a forecast made at each of these rows, [W]; -inf for none."""
+        return self.minimum[series]
+
     def _windows(self, panel: Panel, rows: Rows) -> Floats:
         windows: Floats = panel.values[rows[:, None] + np.arange(1 - self.lookback, 1)]
         return windows

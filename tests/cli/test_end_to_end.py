@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lstm_forecast.cli.app import app
+from lstm_forecast.forecasting.baselines import SIMPLE
 from tests.conftest import ROOT, Cli
 
 FILES = sorted((ROOT / "data").glob("*.csv"))
@@ -45,7 +46,7 @@ def whole_path(cli: Cli, given: Path, name: str, words: list[str]) -> None:
     with Path(f"{name}.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert rows
-    assert {row["source"] for row in rows} <= {"model", "naive"}
+    assert {row["source"] for row in rows} <= {"model", *SIMPLE}
     assert all(float(row["forecast"]) == float(row["forecast"]) for row in rows)
     assert cli("plot", name, "--runs-dir", "runs", "--kind", "test", "--output", f"{name}.svg").code == 0
     assert cli("runs", "verify", "--runs-dir", "runs").code == 0

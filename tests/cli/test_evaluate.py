@@ -17,7 +17,7 @@ from tests.conftest import SMALL, Cli, Tiny
 from tests.training.jobs import Floats, days, momentum, trained, write_csv
 
 FIELDS = {"run", "path", "current", "verdict", "skill", "baseline", "p_value", "metrics", "test", "elapsed_s"}
-FIELDS |= {"input", "sentence", "undefined", "seeds", "refits", "intervals", "by_step", "warnings"}
+FIELDS |= {"input", "sentence", "undefined", "seeds", "refits", "intervals", "by_step", "gate", "warnings"}
 COLUMNS = ["series", "cutoff", "step", "time", "actual", "forecast"]
 COLUMNS += ["naive", "seasonal_naive", "drift", "mean", "lo_80", "hi_80"]
 # A network on the level that learned nothing: worse than every simple forecast.

@@ -38,7 +38,7 @@ def config(tiny: Tiny, name: str = "new") -> str:
 
 
 def test_stdout_is_the_verdict_and_the_next_command(train: Cli, tiny: Tiny) -> None:
-    result = train()
+    result = train("--set", "evaluation.gate=none")
     assert result.code == 0
     lines = result.out.splitlines()
     assert lines[0].startswith("Test: ")
@@ -55,7 +55,7 @@ def test_stdout_is_the_verdict_and_the_next_command(train: Cli, tiny: Tiny) -> N
 
 
 def test_json_is_one_document_with_the_promised_fields(train: Cli, tiny: Tiny) -> None:
-    document = json.loads(train("--json").out)
+    document = json.loads(train("--json", "--set", "evaluation.gate=none").out)
     fields = {
         "run",
         "path",
@@ -70,6 +70,7 @@ def test_json_is_one_document_with_the_promised_fields(train: Cli, tiny: Tiny) -
         "seeds",
         "test",
         "intervals",
+        "gate",
         "refitted",
         "from",
         "champion",

@@ -45,7 +45,6 @@ LATER = {
         "calendar calendar_features holidays"
     ),
     "training": "precision threads compile",
-    "evaluation": "gate",
     "tune": "trials timeout storage space",
 }
 

@@ -165,6 +165,7 @@ ROWS: dict[str, Row] = {
     "evaluation.baselines": Row("[naive, mean]", "metrics"),
     "evaluation.origins": Row("5", "backtest"),
     "evaluation.refit_every": Row("4", "backtest"),
+    "evaluation.gate": Row("baseline", "forecast", shared=WORSE),
     "evaluation.fail_if_worse": Row("true", "exit_code", shared=WORSE),
     "forecast.horizon": Row("5", "forecast"),
     "forecast.minimum": Row("1000000.0", "forecast"),

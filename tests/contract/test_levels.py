@@ -18,6 +18,7 @@ STAGES_IN_ORDER = (
     "ages",
     "fitting",
     "courses",
+    "gating",
     "judging",
     "room",
     "falling_back",

@@ -24,6 +24,7 @@ TINY = {
     "training.epochs": "2",
     "training.device": "cpu",
     "training.refit": "none",
+    "evaluation.gate": "none",
 }
 
 

@@ -27,6 +27,7 @@ KEYS = {
     "training.checkpoint_every": "0s",
     "training.refit": "none",
     "run.plots": "false",
+    "evaluation.gate": "none",
 }
 MID_4 = 3 * STEPS + 7  # a step in the middle of the fourth epoch
 CASES: dict[str, tuple[dict[str, str], int]] = {
@@ -43,6 +44,16 @@ CASES: dict[str, tuple[dict[str, str], int]] = {
     "drawn windows": ({"training.steps_per_epoch": str(STEPS), "model.segment": "2"}, MID_4),
     "first of an ensemble": ({"training.ensemble": "2"}, MID_4),
     "second of an ensemble": ({"training.ensemble": "2"}, EPOCHS * STEPS + MID_4),
+    "open gate": ({"evaluation.gate": "baseline", "training.refit": "full", "training.lr": "0.02"}, MID_4),
+    "closed gate": (
+        {
+            "evaluation.gate": "baseline",
+            "training.refit": "full",
+            "model.anchor": "none",
+            "training.lr": "1e-6",
+        },
+        MID_4,
+    ),
     "final fit": ({"training.refit": "full"}, EPOCHS * STEPS + MID_4),
     "final fit of an ensemble": (
         {"training.refit": "full", "training.ensemble": "2"},
@@ -107,6 +118,9 @@ def test_row_26_killed_in_mid_epoch_and_resumed_gives_the_same_bits(case: str, c
     assert result(run) == result(only_run(csv, "straight"))
     assert read_status(run) == "complete"
     assert not list(csv.parent.rglob("*.tmp"))
+    if "gate" in case:
+        gate = json.loads((run.path / "metrics.json").read_text())["gate"]
+        assert (gate["issued"] == "model") == case.startswith("open")
     if case.startswith("early"):
         _, _, metrics = result(run)
         assert isinstance(metrics, dict)

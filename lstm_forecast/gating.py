@@ -1,0 +1,134 @@
+"""The gate: where validation finds the network no better than a simple baseline, that one forecasts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_forecast import networks
+from lstm_forecast.config import Config
+from lstm_forecast.data.panel import Panel
+from lstm_forecast.evaluation.held_out import HeldOut, complete
+from lstm_forecast.evaluation.verdict import scaled_error
+from lstm_forecast.events import Events
+from lstm_forecast.forecasting.baselines import SIMPLE
+
+if TYPE_CHECKING:
+    from lstm_forecast.forecasting.forecast import Forecaster
+    from lstm_forecast.forecasting.simple import Issuer
+
+MODEL = "model"  # what has forecast where it is the network
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Which forecast validation preferred; one decision for all series of a run.
+
+    Attributes:
+        issued: what ``predict`` gives: ``model``, or the name of the baseline.
+        baseline: the best simple one.
+        model_error: of the network: mean absolute error over the MASE scale, one mean per origin; NaN where
+            no value was observed, infinite where a forecast has no number.
+        baseline_error: of the baseline, as ``predict`` would give it.
+        windows: number of complete validation windows.
+    """
+
+    issued: str
+    baseline: str
+    model_error: float
+    baseline_error: float
+    windows: int
+
+    @property
+    def closed(self) -> bool:
+        """Whether the baseline forecasts."""
+        return self.issued != MODEL
+
+    @property
+    def sentence(self) -> str:
+        """The decision with both errors."""
+        rule = self.baseline.replace("_", " ")
+        windows = "1 validation window" if self.windows == 1 else f"{self.windows:,} validation windows"
+        errors = f"{rule} {self.baseline_error:.4g}, the network {self.model_error:.4g}"
+        found = f"error on {windows}, over the MASE scale: {errors}"
+        if self.closed:
+            return f"the forecast is the {rule} one, not the network's ({found})"
+        return f"the forecast is the network's ({found})"
+
+    def say(self, events: Events) -> None:
+        """Tells what was decided: a warning where the network does not forecast."""
+        events.emit("gate.decided", self.to_document())
+        if self.closed:
+            events.warn("gate.closed", self.sentence)
+        else:
+            events.say([f"gate: {self.sentence}"])
+
+    def to_document(self) -> dict[str, Any]:
+        """The field ``gate`` of ``metrics.json``."""
+        errors = (self.model_error, self.baseline_error)
+        model, baseline = (error if math.isfinite(error) else None for error in errors)
+        return {
+            "issued": self.issued,
+            "baseline": self.baseline,
+            "model_error": model,
+            "baseline_error": baseline,
+            "windows": self.windows,
+        }
+
+
+def gate_of(
+    config: Config, panel: Panel, forecaster: Forecaster, validation: HeldOut, *, best: str, end: Rows
+) -> Gate | None:
+    """The decision of a run; None where ``evaluation.gate`` asks for none.
+
+    Args:
+        config: settled.
+        panel: the rows; of those from ``end`` on nothing is used.
+        forecaster: the networks that are tested.
+        validation: their forecasts of the validation rows.
+        best: the best simple baseline there.
+        end: flat row after the last validation row of each series, [S].
+    """
+    if config.evaluation.gate == "none":
+        return None
+    horizon = config.window.horizon
+    held = validation.part(complete(validation, end=end, horizon=horizon), steps=horizon)
+    theirs = issuer_of(config, forecaster, best).at(panel, held.rows, held.series, horizon=horizon).point
+    truth = held.truth(forecaster.scaling)
+    ours, other = scaled_error(truth, held.forecast), scaled_error(truth, theirs)
+    return Gate(MODEL if ours < other else best, best, ours, other, len(held))  # equal is no better
+
+
+def issuer_of(config: Config, forecaster: Forecaster, issued: str) -> Issuer:
+    """What forecasts under this name: the networks, or the baseline in their place."""
+    if issued == MODEL:
+        return forecaster
+    return networks.simple_forecaster_of(config, issued, forecaster.scaling)
+
+
+def read_gate(document: Any) -> Gate | None:
+    """The decision as ``metrics.json`` has it, which may hold anything.
+
+    Raises:
+        ValueError: it makes no sense.
+    """
+    if document is None:
+        return None
+    issued, baseline, windows = (document[name] for name in ("issued", "baseline", "windows"))
+    if baseline not in SIMPLE or issued not in (MODEL, baseline) or type(windows) is not int or windows < 0:
+        raise ValueError(f"gate: {issued!r} after a comparison with {baseline!r} on {windows!r} windows")
+    ours, theirs = (_error(document[name]) for name in ("model_error", "baseline_error"))
+    return Gate(issued, baseline, ours, theirs, windows)
+
+
+def _error(value: Any) -> float:
+    if value is None:
+        return math.nan
+    if type(value) not in (int, float) or not 0 <= value < math.inf:
+        raise ValueError(f"gate: {value!r} is not an error")
+    return float(value)
