@@ -102,7 +102,7 @@ def _context(plan: Plan) -> int:
     if plan.shortfall:  # every row of a file too short for a network may stand behind its intervals
         steps, cutoffs = max(plan.config.window.horizon, plan.config.forecast.horizon or 0), len(panel.times)
     else:
-        steps = calibrated_steps(plan.config, plan.prepared, columns=len(panel.columns))
+        steps = calibrated_steps(plan.config, plan.prepared)
         cutoffs = int((splits.validation_end - splits.train_end).sum())
     pairs = max(1, len(quantile_levels(plan.config)) // 2)
     return rows + 8 * cutoffs * (steps * pairs + 1)
