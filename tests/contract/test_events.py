@@ -21,7 +21,7 @@ from tests.training.jobs import momentum
 # run.start … run.end are promised to programs that read them: they are never renamed.
 FIXED = ["run.start", "data.loaded", "data.rejects", "epoch.end", "checkpoint.saved", "checkpoint.fallback"]
 FIXED += ["train.nonfinite", "signal", "lock.wait", "batch.item", "run.end"]
-OTHERS = ["account", "warning", "error", "evaluation.end", "champion.compared"]
+OTHERS = ["account", "warning", "error", "evaluation.end", "gate.decided", "champion.compared"]
 ENVELOPE = ["v", "ts", "t", "level", "event"]
 KEEP_ALL = ["--set", "training.checkpoint_every=0s"]
 Line = dict[str, Any]
