@@ -230,7 +230,19 @@ def test_row_51_a_disk_of_a_megabyte_is_full_before_a_checkpoint_is_written(tmp_
 
 
 def test_row_49_a_forecast_is_the_old_ones_or_the_new_ones(cli: Cli, tiny: Tiny) -> None:
-    words = ["train", tiny.csv, *SMALL, "--set", "run.plots=false", "--name", "b", "--runs-dir", tiny.runs]
+    words = [
+        "train",
+        tiny.csv,
+        *SMALL,
+        "--set",
+        "run.plots=false",
+        "--set",
+        "evaluation.gate=none",
+        "--name",
+        "b",
+        "--runs-dir",
+        tiny.runs,
+    ]
     for seed in ("1", "2"):
         assert cli(*words, "--seed", seed, "-q").code == 0
     new, old = sorted_runs(tiny.runs / "b")

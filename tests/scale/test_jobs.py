@@ -225,7 +225,7 @@ def words(
     *files: str, config: Path | None = None, sets: tuple[str, ...] = (), output: str | None = None
 ) -> Batch:
     return batch_from_words(
-        config, files, sets=sets, horizon=3, output=output, runs_dir=Path.cwd().parent / "runs"
+        config, files, sets=sets, horizon=3, output=output, excel=False, runs_dir=Path.cwd().parent / "runs"
     )
 
 
