@@ -40,7 +40,7 @@ from lstm_forecast.fitting import Plan, learn, plan_table
 from lstm_forecast.forecasting.baselines import SIMPLE
 from lstm_forecast.judging import judge_held_out
 from lstm_forecast.opening import Opened
-from lstm_forecast.runs.storage import json_bytes, parse_json
+from lstm_forecast.runs.storage import json_bytes
 
 if TYPE_CHECKING:
     from lstm_forecast.forecasting.forecast import Forecaster
@@ -128,7 +128,7 @@ def audit(opened: Opened, *, data: str | None, events: Events) -> Audit:
         DataInvalid: it has changed.
     """
     began = time.monotonic()
-    sha256 = _recorded_sha256(opened)
+    sha256 = opened.data_sha256
     table = stages.read_input(opened.config, _training_file(opened, data, sha256))
     loaded = _short_form(opened)
     plan = plan_table(loaded, table, Events())
@@ -144,12 +144,6 @@ def audit(opened: Opened, *, data: str | None, events: Events) -> Audit:
             _covariates(plan),
         )
     return Audit(opened.run.handle, sha256, checks, time.monotonic() - began)
-
-
-def _recorded_sha256(opened: Opened) -> str:
-    about = parse_json(opened.files["run.json"], where=str(opened.run.path / "run.json"))
-    recorded = about.get("data") if isinstance(about, dict) else None
-    return str(recorded.get("sha256")) if isinstance(recorded, dict) else ""
 
 
 def _training_file(opened: Opened, data: str | None, sha256: str) -> str:

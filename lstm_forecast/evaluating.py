@@ -29,7 +29,6 @@ from lstm_forecast.gating import MODEL
 from lstm_forecast.judging import Bounds, baselines_at
 from lstm_forecast.latest import borders_in, read_for_run
 from lstm_forecast.opening import Opened
-from lstm_forecast.runs.storage import parse_json
 
 if TYPE_CHECKING:
     from lstm_forecast.forecasting.forecast import Forecaster
@@ -124,9 +123,6 @@ def original_path(opened: Opened) -> str:
         DataMissing: it is gone.
         DataInvalid: it has changed.
     """
-    where = str(opened.run.path / "run.json")
-    about = parse_json(opened.files["run.json"], where=where)
-    recorded = about.get("data") if isinstance(about, dict) else None
     path = opened.config.data.path
     if not is_there(path):
         what = "standard input" if path == "-" else path
@@ -135,7 +131,7 @@ def original_path(opened: Opened) -> str:
             f"the run was trained on {what}, which is not there to be read again",
             hint="give the rows with --data FILE.csv",
         )
-    expected = recorded.get("sha256") if isinstance(recorded, dict) else None
+    expected = opened.data_sha256
     found = sha256_of_input(path)
     if found != expected:
         what = "some of the files have" if is_many(path) else "the file has"

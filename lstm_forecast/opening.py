@@ -61,6 +61,12 @@ class Opened:
         return self._document("run.json")
 
     @property
+    def data_sha256(self) -> str:
+        """Hash of the input it was trained on, as ``run.json`` has it; empty where it has none."""
+        data = self.about.get("data")
+        return str(data.get("sha256")) if isinstance(data, dict) else ""
+
+    @property
     def trained(self) -> bool:
         """Whether there is a trained network; else a baseline forecasts, because the rows were too few."""
         return self.metrics.get("network") is not False

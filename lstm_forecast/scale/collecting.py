@@ -6,7 +6,7 @@ import glob
 import itertools
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,14 @@ from lstm_forecast.scale.checking import MOST_JOBS, checked
 from lstm_forecast.scale.jobs import Batch, Job
 from lstm_forecast.scale.jobs_file import MaxAge, PlotSpec, Spec, filled, read_specs
 
+# What a job has where neither its configuration nor the environment says otherwise: nobody looks at a nightly
+# run, its pictures would fill the disk, and its forecast should know the newest rows.
+DEFAULTS: Mapping[str, object] = {
+    "run.keep": 10,
+    "run.plots": False,
+    "run.promote": "if_better",
+    "training.refit": "full",
+}
 _WILD = re.compile(r"[*?\[]")
 _PATH_KEYS = ("data.path", "run.dir")
 
@@ -62,7 +70,7 @@ def batch_from_words(
         message = "data.path is the file of each job"
         problems.append(Problem("jobs.duplicate", message, "--set", "leave out --set data.path"))
     chosen = None if config is None else str(config.absolute())
-    base: dict[str, object] = {"run.promote": "if_better"}
+    base = dict(DEFAULTS)
     if horizon is not None:
         base["window.horizon"] = horizon
     jobs = []
@@ -150,7 +158,7 @@ def _keys(
 ) -> tuple[dict[str, object], dict[str, tuple[str, object]]]:
     """Configuration keys of a job: those that others may change, and those above all others."""
     bare, sets = spec.fields.config is None, dict(spec.sets)
-    base: dict[str, object] = {"run.promote": "if_better"}
+    base = dict(DEFAULTS)
     flags: dict[str, tuple[str, object]] = {}
     if path is not None:
         more, flags = _input(path, spec.place("files"), bare=bare)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -247,6 +248,24 @@ def test_the_short_form(folder: Path) -> None:
     assert {job.load().config.training.seed for job in made.jobs} == {9}
     assert {job.horizon for job in made.jobs} == {3}
     assert words("../prices/a.csv").jobs[0].load().origins["data.path"] == "bare CSV"
+
+
+def test_what_nobody_set_is_that_of_a_nightly_job(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs do not pile up and draw nothing; the configuration, the environment and the words go before."""
+
+    def kept(**others: Any) -> tuple[int | None, bool, str, str]:
+        found = words("../prices/a.csv", **others).jobs[0].load().config
+        return (found.run.keep, found.run.plots, found.run.promote, found.training.refit)
+
+    assert kept() == (10, False, "if_better", "full")
+    own = folder / "own.yaml"
+    own.write_text(
+        "data: {path: a.csv}\nrun: {keep: 3, plots: true, promote: always}\ntraining: {refit: none}\n"
+    )
+    assert kept(config=own) == (3, True, "always", "none")
+    assert kept(config=own, sets=("run.keep=null",)) == (None, True, "always", "none")
+    monkeypatch.setenv("LSTM_FORECAST_RUN__PLOTS", "true")
+    assert kept() == (10, True, "if_better", "full")
 
 
 @pytest.mark.parametrize(
