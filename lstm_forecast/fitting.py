@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_forecast import choices, networks, stages
+from lstm_forecast import choices, choosing, networks, stages
 from lstm_forecast.ages import require_fresh_input
 from lstm_forecast.config import Config, Loaded, settle
 from lstm_forecast.data.calendars import Frequency
@@ -112,6 +112,8 @@ def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
     """The plan for a table that was read."""
     frequency = stages.frequency_of(loaded.config, table)
     loaded, chosen = choices.with_bare_choices(loaded, frequency)
+    panel, cleaned = stages.clean_panel(loaded.config, table, frequency)
+    loaded, decided = choosing.with_choices(loaded, panel, frequency)
     config, settled = settle(loaded)
     config = choices.with_found_columns(config, table)
     choices.require_kept(config, table.source.path)
@@ -119,7 +121,7 @@ def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
         events.warn(notice.id, notice.message)
     if table.rejects:
         events.emit("data.rejects", {"rows": list(table.rejects)}, level="warning")
-    prepared, notes, shortfall = _prepared(loaded, config, table, frequency)
+    prepared, notes, shortfall = _prepared(loaded, config, panel, table)
     if not loaded.was_set("window.stride") and not shortfall:
         config, narrowed = choices.with_enough_steps(config, prepared)
         notes += narrowed
@@ -133,8 +135,8 @@ def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
     source = table.source
     loaded_from = {"path": source.path, "files": source.files, "sha256": source.sha256}
     events.emit("data.loaded", {**loaded_from, "rows": len(table.times)})
-    about_networks = [*chosen, *settled]
-    account = (*table.account, f"frequency: {frequency}", *about_networks, *notes, season)
+    about_networks = [*chosen, *decided, *settled]
+    account = (*table.account, f"frequency: {frequency}", *about_networks, *cleaned, *notes, season)
     events.say([line for line in account if not (shortfall and line in about_networks)])
     if shortfall:
         what = f"{shortfall.message} ({shortfall.arithmetic}); {shortfall.advice}"
@@ -147,7 +149,7 @@ def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
 
 
 def _prepared(
-    loaded: Loaded, config: Config, table: Table, frequency: Frequency
+    loaded: Loaded, config: Config, panel: Panel, table: Table
 ) -> tuple[Prepared, list[str], Shortfall | None]:
     """Panel, splits and windows, with lines for the account; and why no network can be trained, else None.
 
@@ -155,11 +157,11 @@ def _prepared(
         DataInvalid: too few rows for the lookback asked for, or for any forecast; holes, empty cells.
     """
     try:
-        prepared, notes = stages.prepare(config, table, frequency)
+        prepared, notes = stages.prepare(config, panel, table)
     except DataInvalid as error:
         if error.id != "data.too_short" or loaded.was_set("window.lookback"):
             raise
-        prepared, notes = stages.prepare_short(config, table, frequency)
+        prepared, notes = stages.prepare_short(config, panel)
         if prepared.panel.lengths.max(initial=0) < 2:  # nothing to forecast from, nor to test a forecast on
             raise
         return prepared, notes, Shortfall(error.message, " ".join(error.details), error.hint)

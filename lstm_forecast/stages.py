@@ -86,13 +86,12 @@ def clean_panel(config: Config, table: Table, frequency: Frequency) -> tuple[Pan
     return panel, notes + trimmed
 
 
-def prepare(config: Config, table: Table, frequency: Frequency) -> tuple[Prepared, list[str]]:
-    """From the table to windows: panel, splits, filled cells, windows by split; with lines for the account.
+def prepare(config: Config, panel: Panel, table: Table) -> tuple[Prepared, list[str]]:
+    """From the clean panel to windows: splits, filled cells, windows by split; with lines for the account.
 
     Raises:
-        DataInvalid: too few rows, holes, or empty cells.
+        DataInvalid: too few rows, or empty cells.
     """
-    panel, notes = clean_panel(config, table, frequency)
     lookback, horizon = config.window.lookback, config.window.horizon
     validation, test = config.split.validation, config.split.test
     check_lengths(
@@ -103,16 +102,15 @@ def prepare(config: Config, table: Table, frequency: Frequency) -> tuple[Prepare
     check_transform(panel, config.data.transform, where=table.source.path)
     prepared = windowed(config, panel, splits)
     _check_windows(prepared, config, table)
-    return prepared, notes + filled + [_arithmetic(prepared, config)] + _left_out(prepared)
+    return prepared, [*filled, _arithmetic(prepared, config), *_left_out(prepared)]
 
 
-def prepare_short(config: Config, table: Table, frequency: Frequency) -> tuple[Prepared, list[str]]:
+def prepare_short(config: Config, panel: Panel) -> tuple[Prepared, list[str]]:
     """A panel too short for a network: every row is a training row, and there are no windows."""
-    panel, notes = clean_panel(config, table, frequency)
     ends = panel.offsets[1:]
     panel, filled = fill_missing(panel, config.data.missing, train_end=panel.offsets[:-1])
     none = Windows(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
-    return Prepared(panel, Splits(ends.copy(), ends.copy()), none, none, none), notes + filled
+    return Prepared(panel, Splits(ends.copy(), ends.copy()), none, none, none), filled
 
 
 def short_cutoffs(panel: Panel) -> tuple[np.ndarray, np.ndarray]:

@@ -23,7 +23,7 @@ from lstm_forecast.config.models import (
     WindowConfig,
 )
 from lstm_forecast.config.models_data import DataConfig, SplitConfig
-from lstm_forecast.config.settle import settle
+from lstm_forecast.config.settle import settle, with_values
 from lstm_forecast.config.writing import yaml_text
 
 __all__ = [
@@ -50,5 +50,6 @@ __all__ = [
     "load_config",
     "parse_config",
     "settle",
+    "with_values",
     "yaml_text",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 from pydantic_core import PydanticCustomError
@@ -189,6 +189,19 @@ def _check_baselines(value: tuple[str, ...]) -> tuple[str, ...]:
     if not set(value) & set(SIMPLE_BASELINES):
         raise PydanticCustomError("range", "no simple baseline")
     return value
+
+
+_Kind = TypeVar("_Kind")
+if TYPE_CHECKING:  # code that computes meets settled configurations alone, in which no key says auto
+    OrAuto = Annotated[_Kind, "or auto"]
+else:
+
+    class OrAuto:
+        """A kind of value, or the word auto: then the data decide."""
+
+        def __class_getitem__(cls, kind: Any) -> Any:
+            """The kind with the word beside it."""
+            return kind | Literal["auto"]
 
 
 Steps = Annotated[int, Field(ge=1, le=100_000)]

@@ -11,6 +11,7 @@ from lstm_forecast.config.kinds import (
     Epochs,
     Levels,
     Loss,
+    OrAuto,
     Origins,
     PathText,
     Pause,
@@ -58,7 +59,10 @@ class WindowConfig(BaseModel):
 
     model_config = RULES
 
-    lookback: Steps = Field(60, description="Number of past steps that the network sees.")
+    lookback: OrAuto[Steps] = Field(
+        60,
+        description="Number of past steps that the network sees; auto finds it in the training rows.",
+    )
     horizon: Steps = Field(1, description="Number of steps ahead that the network is trained to forecast.")
     stride: Literal["auto"] | Steps = Field(
         "auto",
@@ -93,8 +97,10 @@ class ModelConfig(BaseModel):
     num_layers: Annotated[int, Field(ge=1, le=16)] = Field(
         2, description="Number of recurrent layers; a list for hidden_size sets it."
     )
-    hidden_size: Width | Annotated[tuple[Width, ...], Field(min_length=1, max_length=16)] = Field(
-        50, description="Width of every recurrent layer, or a list with one width per layer."
+    hidden_size: OrAuto[Width | Annotated[tuple[Width, ...], Field(min_length=1, max_length=16)]] = Field(
+        50,
+        description="Width of every recurrent layer, or a list with one width per layer; "
+        "auto goes by the rows there are.",
     )
     bias: bool = Field(True, description="Whether the recurrent layers have bias terms.")
     nonlinearity: Literal["tanh", "relu"] = Field(
@@ -114,23 +120,27 @@ class ModelConfig(BaseModel):
     head_layers: Annotated[tuple[Width, ...], Field(max_length=16)] = Field(
         (), description="Widths of dense layers between the final state and the forecast."
     )
-    segment: Annotated[int, Field(ge=1, le=10_000)] = Field(
+    segment: OrAuto[Annotated[int, Field(ge=1, le=10_000)]] = Field(
         1,
-        description="Consecutive steps that the network reads as one; lookback is a multiple of it.",
+        description="Consecutive steps that the network reads as one; lookback is a multiple of it; "
+        "auto is a season or a part of it, where there is a strong one, else 1.",
     )
     normalize: Literal["auto", "none", "diff", "last", "mean_std"] = Field(
         "auto",
         description="What the network sees: none the scaled level, diff its changes, last the level less "
         "that of the window's end, mean_std less the window's mean and over its deviation; "
-        "auto is diff where supervision is every_step and there is an anchor.",
+        "auto is last beside a segment that was chosen, else diff where supervision is every_step and there "
+        "is an anchor, else none.",
     )
-    anchor: Literal["none", "last", "seasonal"] = Field(
+    anchor: OrAuto[Literal["none", "last", "seasonal"]] = Field(
         "last",
         description="What the head's output is added to: nothing, the last observed value, "
-        "or the value one season before.",
+        "or the value one season before; auto finds the better one in the training rows.",
     )
-    linear_skip: bool = Field(
-        False, description="Whether a linear map from the window to the horizon is added beside the network."
+    linear_skip: OrAuto[bool] = Field(
+        False,
+        description="Whether a linear map from the window to the horizon is added beside the network; "
+        "auto adds it beside a chosen segment.",
     )
     supervision: Literal["auto", "last", "every_step"] = Field(
         "auto",
@@ -152,7 +162,10 @@ class TrainingConfig(BaseModel):
 
     model_config = RULES
 
-    epochs: Epochs = Field(100, description="Largest number of passes over the training windows.")
+    epochs: OrAuto[Epochs] = Field(
+        100,
+        description="Largest number of passes over the training windows; auto goes by the rows there are.",
+    )
     steps_per_epoch: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None,
         description="Batches per epoch, of windows drawn with every series as likely as the other; "

@@ -16,6 +16,7 @@ from lstm_forecast.config.kinds import (
     Fraction,
     Frequency,
     Mark,
+    OrAuto,
     PathText,
     Rows,
     SizeBytes,
@@ -102,10 +103,10 @@ class DataConfig(BaseModel):
     frequency: Frequency | None = Field(
         None, description="Distance between the rows as a pandas offset; null infers it from the times."
     )
-    transform: Literal["none", "log", "log1p", "diff"] = Field(
+    transform: OrAuto[Literal["none", "log", "log1p", "diff"]] = Field(
         "none",
         description="What is done to the target before it is scaled, and undone after: its logarithm, "
-        "that of one plus it, or its changes from row to row.",
+        "that of one plus it, or its changes from row to row; auto takes log where the training rows gain.",
     )
 
 

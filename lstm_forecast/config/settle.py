@@ -1,5 +1,6 @@
 """What `auto`, and a default that does not fit, become."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -55,6 +56,13 @@ def settle(loaded: Loaded) -> tuple[Config, list[str]]:
         if choice.why:
             lines.append(f"{choice.key}: {yaml_text(choice.value)}, because {choice.why}")
     return config, lines
+
+
+def with_values(config: Config, values: Mapping[str, object]) -> Config:
+    """The configuration with other values for these dotted keys, which have to be of their kind."""
+    for key, value in values.items():
+        config = _with(config, key.split("."), value)
+    return config
 
 
 def _with(model: _Model, path: list[str], value: object) -> _Model:

@@ -26,10 +26,7 @@ PLANNED_KEYS = (
     "tune.space",
 )
 PLANNED_VALUES: dict[str, tuple[object, ...]] = {
-    "data.transform": ("auto",),
     "split.validation": (0,),
-    "window.lookback": ("auto",),
-    "model.anchor": ("auto",),
 }
 
 # Names from other forecasting libraries, Keras and PyTorch, without underscores and capitals.

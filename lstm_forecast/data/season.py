@@ -67,6 +67,45 @@ def find_season(training: Panel, frequency: Frequency, *, given: int | None) -> 
     return Season(steps, f"season: {_words(steps)}, {why} (data.season)")
 
 
+def season_strength(training: Panel, season: int) -> float:
+    """How much of what moves around the trend repeats with the season, from 0 to 1.
+
+    One less the variance of what is left over that of what is left with the season in it (Wang, Smith &
+    Hyndman 2006, section 3.2), with a centred moving average as trend and the mean of each step of the
+    season; corrected for the k seasons that a mean is taken of, so that noise has 0. The mean of the longest
+    ten series.
+
+    Args:
+        training: the training rows and nothing else.
+        season: m.
+    """
+    if season < 2:
+        return 0.0
+    values = np.where(training.observed[:, 0], training.values[:, 0], np.nan)
+    block = _longest_series(values, training)
+    return float(np.mean([_strength(series, season) for series in block])) if len(block) else 0.0
+
+
+def _strength(values: Floats, season: int) -> float:
+    """That of one series [n]; 0 for fewer than three seasons, or where nothing moves."""
+    weights = np.ones(season) / season
+    if season % 2 == 0:  # an even season has its middle between two rows
+        weights = np.convolve(weights, [0.5, 0.5])
+    if len(values) < 3 * season:
+        return 0.0
+    half = len(weights) // 2
+    around = values[half : len(values) - half] - np.convolve(values, weights, "valid")
+    step, known = np.arange(len(around)) % season, ~np.isnan(around)
+    counts = np.bincount(step[known], minlength=season)
+    means = np.bincount(step[known], around[known], minlength=season) / np.maximum(counts, 1)
+    seasons = float(counts.mean())
+    whole = float(np.var(around[known])) if known.any() else 0.0
+    if whole == 0 or seasons <= 1:
+        return 0.0
+    left = float(np.var((around - means[step])[known])) * seasons / (seasons - 1)
+    return max(0.0, 1 - left / whole)
+
+
 def _words(steps: int) -> str:
     return "none" if steps == 1 else f"{steps:,} steps"
 

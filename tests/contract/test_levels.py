@@ -14,6 +14,7 @@ PACKAGE = ROOT / "lstm_forecast"
 STAGES_IN_ORDER = (
     "stages",
     "choices",
+    "choosing",
     "networks",
     "ages",
     "fitting",

@@ -1,0 +1,304 @@
+"""What `auto` becomes where the data decide: from the training rows alone, cheaply, and with the reason.
+
+There are two recipes. Where the training rows have a strong season, the network reads the window a season at
+a time, beside a linear map; a linear forecast of the training rows says how many seasons it sees, from what
+it counts, and whether it sees logarithms. Else it reads the changes step by step, as the recipe for prices
+does. What the numbers here rest on stands in the lab log.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from lstm_forecast.choices import BARE
+from lstm_forecast.config import Config, Loaded, config_values, with_values, yaml_text
+from lstm_forecast.data.calendars import Frequency
+from lstm_forecast.data.panel import Panel, fill_missing
+from lstm_forecast.data.season import find_season, season_strength
+from lstm_forecast.data.splits import split_panel
+from lstm_forecast.data.transform import Transform
+from lstm_forecast.errors import DataInvalid
+from lstm_forecast.forecasting.linear import Base, Trial, linear_trials
+
+STRONG = 0.3  # of what moves around the trend repeats: above it the seasonal recipe did better throughout
+SEASONS = (2, 3, 4, 5, 7, 10, 14, 20, 30)  # that a lookback may have
+LONGEST = 1_000  # rows of a lookback that are tried
+ROOM = 0.6  # of a series' training rows at most go into one window, so that there are windows to learn from
+AS_GOOD = 1.01  # of the lowest error: the shortest lookback within it is taken
+GAIN = 0.98  # of the error without logarithms: less is no reason to take them
+NEAR_ZERO = 0.01  # of the median: rows below it are too near to 0 for a logarithm
+LEAST_ROWS, SHORTEST, USUAL = 64, 8, 60  # training rows of a chosen lookback; where nothing repeats
+LONGEST_SEGMENT = 24
+EPOCHS, DRAWS, DRAWS_PER_ROW = 20, 16_000, 3.5  # of the seasonal recipe; windows drawn in the whole training
+MOST_STEP_ROWS = 2_000_000  # training rows times epochs, of a network that reads step by step
+SMALL = 2_000  # training rows up to which the narrower network is enough
+BATCHES = ((1_000, 16), (5_000, 32), (20_000, 64))  # windows up to so many: batch size; else LARGE_BATCH
+LARGE_BATCH = 256
+
+# Where the file is all that was given, these are chosen too.
+SEASONAL_RECIPE: Mapping[str, object] = {
+    "scaling.method": "standard",
+    "model.num_layers": 1,
+    "training.loss": "mae",
+    "training.optimizer": "adamw",
+    "training.lr": 0.002,
+    "training.schedule": "cosine",
+    "training.warmup_steps": 50,
+    "training.patience": EPOCHS,
+}
+CHOSEN = (
+    "data.transform",
+    "window.lookback",
+    "model.segment",
+    "model.hidden_size",
+    "model.normalize",
+    "model.anchor",
+    "model.linear_skip",
+    "model.supervision",
+    "training.epochs",
+)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What the choice rests on.
+
+    Attributes:
+        training: the training rows, filled as training fills them.
+        season: m.
+        strength: how much of it repeats.
+        rows: of training, in all series.
+        shortest: rows that nine of ten series have.
+    """
+
+    training: Panel
+    season: int
+    strength: float
+    rows: int
+    shortest: int
+
+
+@dataclass(frozen=True)
+class _Choice:
+    value: object
+    why: str
+
+
+def with_choices(loaded: Loaded, panel: Panel, frequency: Frequency) -> tuple[Loaded, list[str]]:
+    """The configuration with what the data decide, and a line for each decision.
+
+    Decided is what says ``auto`` and, where a file is all that was given, what nobody has set. A value that
+    was set stays, and the others are chosen to go with it.
+
+    Args:
+        loaded: not settled.
+        panel: all rows, not filled. Only those of training are looked at, but for whether each has a
+            logarithm.
+        frequency: their rhythm.
+    """
+    values = config_values(loaded.config)
+    bare = loaded.origins["data.path"] == BARE
+    free = {key for key in values if values[key] == "auto" or (bare and not loaded.was_set(key))}
+    by_rule = {
+        "model.normalize",
+        "model.supervision",
+    }  # auto there needs no data, beside a segment that was set
+    if not {key for key in free & set(CHOSEN) if values[key] == "auto" or bare} - by_rule:
+        return loaded, []
+    facts = _facts(loaded.config, panel, frequency)
+    chosen = dict(_choices(loaded.config, facts, free, panel))
+    lines = [f"{key}: {yaml_text(one.value)}, because {one.why}" for key, one in chosen.items() if one.why]
+    config = with_values(loaded.config, {key: one.value for key, one in chosen.items()})
+    origins = {
+        **loaded.origins,
+        **dict.fromkeys(chosen, "default"),
+    }  # chosen, so it gives way to what was set
+    return replace(loaded, config=config, origins=origins), lines
+
+
+def _facts(config: Config, panel: Panel, frequency: Frequency) -> _Facts:
+    """Of the training rows; of no rows where they cannot be cut or filled, which training will say."""
+    shares = {"validation": config.split.validation, "test": config.split.test}
+    try:
+        end = split_panel(panel, **shares, horizon=config.window.horizon).train_end
+        training = panel.until(end)
+        filled, _ = fill_missing(training, config.data.missing, train_end=training.offsets[1:])
+    except DataInvalid:
+        filled = panel.until(panel.offsets[:-1])
+    season = find_season(filled, frequency, given=config.data.season).steps if len(filled.times) else 1
+    lengths = filled.lengths[filled.lengths > 0]
+    shortest = int(np.quantile(lengths, 0.1, method="lower")) if len(lengths) else 0
+    return _Facts(filled, season, season_strength(filled, season), len(filled.times), shortest)
+
+
+def _choices(config: Config, facts: _Facts, free: set[str], panel: Panel) -> Iterator[tuple[str, _Choice]]:
+    """A value for every free key of ``CHOSEN``, and for a bare file those of its recipe."""
+    trials = list(_trials(config, facts, free, panel)) if facts.strength >= STRONG else []
+    wanted = {"model.linear_skip": _Choice(False, ""), "model.segment": _Choice(1, "")}
+    wanted |= _by_steps(config, facts, free)
+    bare = "scaling.method" in free
+    if trials:
+        best = _shortest_of_the_best(trials)
+        wanted |= _by_trial(best, trials)
+    if trials and "model.segment" in free and not _reads_steps(config, free):
+        wanted |= _by_seasons(config, facts, best.lookback)
+        wanted |= _seasonal_training(config, facts, best.lookback) if bare else {}
+    elif bare:
+        wanted["training.batch_size"] = _Choice(16, "few windows to a step learn in fewer epochs")
+    for key, choice in wanted.items():
+        if key in free:
+            yield key, choice
+
+
+def _trials(config: Config, facts: _Facts, free: set[str], panel: Panel) -> Iterator[Trial]:
+    """Linear forecasts with every lookback, anchor and transform that may be chosen."""
+    for lookback in _lookbacks(config, facts, free):
+        for transform in _transforms(config, facts, free, panel):
+            yield from linear_trials(
+                facts.training,
+                lookback=lookback,
+                horizon=config.window.horizon,
+                season=facts.season,
+                anchors=_anchors(config, free) if facts.season <= lookback else ["last"],
+                transform=transform,
+            )
+
+
+def _lookbacks(config: Config, facts: _Facts, free: set[str]) -> list[int]:
+    """The lookback that was set, or whole seasons and segments that leave windows to learn from."""
+    if "window.lookback" not in free:
+        return [config.window.lookback]
+    longest = min(LONGEST, int(ROOM * facts.shortest) - config.window.horizon)
+    tried = [count * facts.season for count in SEASONS]
+    segment = 1 if "model.segment" in free else config.model.segment
+    return [steps for steps in tried if steps <= longest and steps % segment == 0]
+
+
+def _anchors(config: Config, free: set[str]) -> list[Base]:
+    if "model.anchor" in free:
+        return ["last", "seasonal"]
+    return ["seasonal"] if config.model.anchor == "seasonal" else ["last"]
+
+
+def _transforms(config: Config, facts: _Facts, free: set[str], panel: Panel) -> list[Transform]:
+    """The transform that was set, or those that every row has; near 0 a logarithm says too much."""
+    if "data.transform" not in free:
+        return ["none" if config.data.transform == "diff" else config.data.transform]
+    training = facts.training
+    for s in np.flatnonzero(training.lengths):
+        values = training.values[training.rows(int(s)), 0]
+        if not values.min() > NEAR_ZERO * np.median(values) > 0:
+            return ["none"]
+    return ["none", "log"] if np.nanmin(panel.values[:, 0]) > 0 else ["none"]
+
+
+def _shortest_of_the_best(trials: list[Trial]) -> Trial:
+    """The shortest lookback of those as good as the best, without logarithms where they gain too little."""
+    lowest = min(trial.error for trial in trials)
+    plain = min((trial.error for trial in trials if trial.transform == "none"), default=math.inf)
+    if lowest > GAIN * plain:
+        trials, lowest = [trial for trial in trials if trial.transform == "none"], plain
+    good = [trial for trial in trials if trial.error <= AS_GOOD * lowest]
+    return min(good, key=lambda trial: (trial.lookback, trial.error))
+
+
+def _reads_steps(config: Config, free: set[str]) -> bool:
+    """Whether keys that were set ask for a network that reads step by step."""
+    fixed = "model.supervision" not in free and config.model.supervision == "every_step"
+    return fixed or "diff" in (config.model.normalize, config.data.transform)
+
+
+def _by_trial(best: Trial, trials: list[Trial]) -> dict[str, _Choice]:
+    """What is seen and counted from, as the best linear forecast of the training rows has it."""
+    alike = [trial for trial in trials if trial.lookback == best.lookback]
+    same = [trial for trial in alike if trial.transform == best.transform]
+    transforms = {trial.transform: trial.error for trial in alike if trial.anchor == best.anchor}
+    anchors = {trial.anchor: trial.error for trial in same}
+    lookbacks = {trial.lookback: trial.error for trial in trials}
+    among = f"of {min(lookbacks)} to {max(lookbacks)} steps"
+    found = f"a linear forecast of training rows gains from no more, {among}: error {best.error:.3g}"
+    return {
+        "data.transform": _Choice(best.transform, _compared(transforms)),
+        "window.lookback": _Choice(best.lookback, f"{found} over the MASE scale"),
+        "model.anchor": _Choice(best.anchor, _compared(anchors)),
+    }
+
+
+def _compared(errors: Mapping[Any, float]) -> str:
+    """``linear forecasts of training rows err by 0.41 (seasonal), 0.47 (last)``; empty for one alone."""
+    told = ", ".join(f"{error:.3g} ({name})" for name, error in sorted(errors.items(), key=lambda e: e[1]))
+    return f"linear forecasts of training rows err by {told}" if len(errors) > 1 else ""
+
+
+def _by_steps(config: Config, facts: _Facts, free: set[str]) -> dict[str, _Choice]:
+    """What is seen where nothing repeats: a part of the training rows, and no more than a trading quarter."""
+    steps = USUAL
+    if facts.shortest >= LEAST_ROWS:
+        steps = min(USUAL, max(SHORTEST, facts.shortest // 8))
+        segment = 1 if "model.segment" in free else config.model.segment
+        steps = max(steps // segment, 1) * segment
+    strong = f"no strong season ({facts.strength:.2f} of 1)" if facts.season > 1 else "no season"
+    why = f"there is {strong} and {facts.shortest:,} training rows"
+    return {
+        "data.transform": _Choice("none", ""),
+        "window.lookback": _Choice(steps, why if steps != USUAL else ""),
+        "model.anchor": _Choice("last", ""),
+        "model.hidden_size": _Choice(50, ""),
+        "training.epochs": _Choice(max(10, min(100, MOST_STEP_ROWS // max(facts.rows, 1))), ""),
+    }
+
+
+def _by_seasons(config: Config, facts: _Facts, lookback: int) -> dict[str, _Choice]:
+    """The network that reads a season, or a whole part of one, at a time."""
+    fitting = [n for n in range(1, LONGEST_SEGMENT + 1) if facts.season % n == 0 and lookback % n == 0]
+    segment, why = max(fitting, default=1), "it looks at the end of the window"
+    narrow = facts.rows <= SMALL
+    return {
+        "model.segment": _Choice(
+            segment, f"the season of {facts.season} steps is strong: {facts.strength:.2f} of 1"
+        ),
+        "model.linear_skip": _Choice(True, "much of a strong season is linear"),
+        "model.normalize": _Choice("last", why),
+        "model.supervision": _Choice("last", f"normalize: last {why}"),
+        "model.hidden_size": _Choice(64 if narrow else 128, f"there are {facts.rows:,} training rows"),
+        "training.epochs": _Choice(
+            _epochs(config, facts, lookback), f"there are {facts.rows:,} training rows"
+        ),
+    }
+
+
+def _windows(config: Config, facts: _Facts, lookback: int) -> int:
+    """Training windows of all series."""
+    return int(np.maximum(facts.training.lengths - lookback - config.window.horizon + 1, 0).sum())
+
+
+def _draws(facts: _Facts) -> float:
+    """Windows that a whole training draws: more of many rows, each of few rows oftener."""
+    return DRAWS + DRAWS_PER_ROW * facts.rows
+
+
+def _epochs(config: Config, facts: _Facts, lookback: int) -> int:
+    """Passes that draw as many windows, where the batches of a pass are given."""
+    how = config.training
+    each = how.steps_per_epoch * how.batch_size if how.steps_per_epoch else _windows(config, facts, lookback)
+    return max(5, min(400, math.ceil(_draws(facts) / max(each, 1))))
+
+
+def _seasonal_training(config: Config, facts: _Facts, lookback: int) -> dict[str, _Choice]:
+    """How the network that reads seasons is trained where nobody says otherwise."""
+    windows = _windows(config, facts, lookback)
+    batch = next((size for most, size in BATCHES if windows <= most), LARGE_BATCH)
+    steps = math.ceil(_draws(facts) / batch / EPOCHS)
+    told = ", ".join(f"{key.partition('.')[2]} {yaml_text(value)}" for key, value in SEASONAL_RECIPE.items())
+    return {
+        **{key: _Choice(value, "") for key, value in SEASONAL_RECIPE.items()},
+        "training.loss": _Choice("mae", f"of the recipe for a strong season: {told}"),
+        "training.batch_size": _Choice(batch, f"there are {windows:,} training windows"),
+        "training.steps_per_epoch": _Choice(steps, f"that is {EPOCHS * steps:,} steps in all"),
+        "training.epochs": _Choice(EPOCHS, "the learning rate falls along a cosine to the last one"),
+    }
