@@ -36,7 +36,7 @@ LEAST_ROWS, SHORTEST, USUAL = 64, 8, 60  # training rows of a chosen lookback; w
 LONGEST_SEGMENT = 24
 EPOCHS, DRAWS, DRAWS_PER_ROW = 20, 16_000, 3.5  # of the seasonal recipe; windows drawn in the whole training
 MOST_STEP_ROWS = 2_000_000  # training rows times epochs, of a network that reads step by step
-SMALL = 2_000  # training rows up to which the narrower network is enough
+SMALL = 2_000  # training rows up to which a narrower network and a lower learning rate did better
 BATCHES = ((1_000, 16), (5_000, 32), (20_000, 64))  # windows up to so many: batch size; else LARGE_BATCH
 LARGE_BATCH = 256
 
@@ -46,7 +46,6 @@ SEASONAL_RECIPE: Mapping[str, object] = {
     "model.num_layers": 1,
     "training.loss": "mae",
     "training.optimizer": "adamw",
-    "training.lr": 0.002,
     "training.schedule": "cosine",
     "training.warmup_steps": 50,
     "training.patience": EPOCHS,
@@ -298,6 +297,9 @@ def _seasonal_training(config: Config, facts: _Facts, lookback: int) -> dict[str
     return {
         **{key: _Choice(value, "") for key, value in SEASONAL_RECIPE.items()},
         "training.loss": _Choice("mae", f"of the recipe for a strong season: {told}"),
+        "training.lr": _Choice(
+            0.001 if facts.rows <= SMALL else 0.002, f"there are {facts.rows:,} training rows"
+        ),
         "training.batch_size": _Choice(batch, f"there are {windows:,} training windows"),
         "training.steps_per_epoch": _Choice(steps, f"that is {EPOCHS * steps:,} steps in all"),
         "training.epochs": _Choice(EPOCHS, "the learning rate falls along a cosine to the last one"),
