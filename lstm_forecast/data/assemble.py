@@ -151,14 +151,30 @@ def merge_duplicates(
         return table.take(np.append(starts[1:], len(again)) - 1), count
     merged = table.take(starts)
     if policy in ("sum", "mean"):
-        present = ~np.isnan(table.values)
-        filled = np.add.reduceat(present, starts, axis=0, dtype=np.int64)
-        totals = np.add.reduceat(np.where(present, table.values, 0.0), starts, axis=0)
-        values = np.where(filled > 0, totals, np.nan)
-        if policy == "mean":
-            values = values / np.maximum(filled, 1)
+        values = gather(table.values, starts, policy)
         merged = Long(merged.series, merged.times, values, merged.lines)
     return merged, count
+
+
+def gather(
+    values: NDArray[np.float64], starts: NDArray[np.intp], how: Literal["sum", "mean", "last"]
+) -> NDArray[np.float64]:
+    """One row for each stretch of rows: [P, C]. Empty cells are left out; all of them empty stay empty.
+
+    Args:
+        values: [N, C].
+        starts: [P] the first row of each stretch, ascending from 0.
+        how: what becomes of the values of a stretch.
+    """
+    present = ~np.isnan(values)
+    if how == "last":
+        rows = np.where(present, np.arange(len(values))[:, None], -1)
+        newest = np.maximum.reduceat(rows, starts, axis=0)
+        return np.where(newest >= 0, np.take_along_axis(values, np.maximum(newest, 0), axis=0), np.nan)
+    filled = np.add.reduceat(present, starts, axis=0, dtype=np.int64)
+    totals = np.add.reduceat(np.where(present, values, 0.0), starts, axis=0)
+    totals = np.where(filled > 0, totals, np.nan)
+    return totals / np.maximum(filled, 1) if how == "mean" else totals
 
 
 def _duplicates(
