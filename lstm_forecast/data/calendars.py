@@ -114,10 +114,13 @@ def infer_frequency(times_of_series: Sequence[Times], zone: str = "") -> Frequen
     zone, hours around the clock are counted as they pass, and days, months and sessions by the zone's clock.
     """
     found = _infer(times_of_series)
-    if not zone or (found.regular and found.unit == "time" and found.step < DAY and not found.trading):
+    if not zone:
         return found
     by_clock = _infer([np.unique(calendar_times(times, zone)) for times in times_of_series])
-    return replace(by_clock, zone=zone) if by_clock.regular else found
+    around_the_clock = found.regular and found.unit == "time" and found.step < DAY and not found.trading
+    if not by_clock.regular or (around_the_clock and not by_clock.trading):
+        return found
+    return replace(by_clock, zone=zone)
 
 
 def _infer(times_of_series: Sequence[Times]) -> Frequency:

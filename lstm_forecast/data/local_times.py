@@ -96,7 +96,8 @@ def _untold(wall: np.int64, row: int, form: TimeFormat, rows: Rows) -> DataInval
         "data.timezone",
         f"the clock of {form.timezone} shows {shown} twice, and the order of the rows does not tell which",
         where=rows.place(row),
-        hint="sort the rows in the order in which they happened, or write times with their offset (+01:00)",
+        hint="sort the rows in the order in which they happened, write times with their offset (+01:00),"
+        " or tell series apart: data.series_id",
     )
 
 
