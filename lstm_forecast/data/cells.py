@@ -44,7 +44,8 @@ def convert(
     lines = body.line_numbers()
     times = _read_times(body, header, roles, options, name=name)
     texts = [body.column(column) for column in roles.values]
-    decimal = options.decimal or _find_decimal(texts, options, separator, name)
+    unmarked = body.is_plain and separator == ","  # so no cell holds a comma, and a point is the decimal mark
+    decimal = options.decimal or _find_decimal([] if unmarked else texts, options, separator, name)
     gaps = GAPS | frozenset(options.na_values)
     found = [
         read_numbers(column, decimal=decimal, thousands=options.thousands, gaps=gaps) for column in texts

@@ -14,6 +14,7 @@ from lstm_forecast.data.columns import Named, Roles, find_roles
 from lstm_forecast.data.findings import Notice
 from lstm_forecast.data.header import Header, find_header
 from lstm_forecast.data.local_times import Rows, moments_by_order
+from lstm_forecast.data.plain_rows import collect_plain
 from lstm_forecast.data.rows import Body, collect, require_few
 from lstm_forecast.data.table import ReadOptions, Source, Table
 from lstm_forecast.data.values import GAPS
@@ -58,7 +59,9 @@ def read_file(raw: source.RawFile, options: ReadOptions) -> Reading:
     header = find_header(text, separator, options.header_row, options.skip_rows)
     roles = find_roles(header, _named(options), name=text.name)
     gaps = GAPS | frozenset(options.na_values)
-    body = collect(text, header, roles, separator=separator, gaps=gaps, bad_rows=options.bad_rows)
+    body = collect_plain(text, header, roles, separator=separator, gaps=gaps)
+    if body is None:
+        body = collect(text, header, roles, separator=separator, gaps=gaps, bad_rows=options.bad_rows)
     _require_rows(body, text.name)
     cells = convert(body, header, roles, options, name=text.name, separator=separator)
     require_few(body, options.max_bad_rows, text.name)
