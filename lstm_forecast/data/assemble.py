@@ -192,6 +192,8 @@ def _duplicates(
     same = (table.series == table.series[second]) & (table.times == table.times[second])
     places = ", ".join(str(line) for line in sorted(table.lines[same])[:4])
     policies = "data.duplicates: last (or first, sum, mean)"
+    if _at_night_on_sundays(table.times[again], time_format):
+        remedy = "if clocks were put back then, name their zone: data.timezone: Europe/Berlin"
     return DataInvalid(
         "data.duplicates",
         f"several rows at {moment}{whose}: lines {places}",
@@ -199,3 +201,10 @@ def _duplicates(
         details=[f"{plural(int(again.sum()), 'row')} in all repeat a time"],
         hint=f"{remedy}, or keep one: {policies}" if remedy else f"keep one of them: {policies}",
     )
+
+
+def _at_night_on_sundays(times: NDArray[np.int64], form: TimeFormat) -> bool:
+    """Whether times without a zone all lie where most clocks are put back."""
+    local = form.kind in ("datetime", "iso") and not form.zone and not form.timezone
+    hours = times // 3_600_000_000
+    return local and bool((((hours // 24 + 3) % 7 == 6) & (hours % 24 < 4)).all())

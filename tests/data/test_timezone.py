@@ -29,7 +29,7 @@ def csv(index: pd.DatetimeIndex, form: str = "%Y-%m-%d %H:%M", header: str = "wh
 
 @pytest.mark.parametrize("index", [HOURS, QUARTERS], ids=["hours", "quarters"])
 @pytest.mark.parametrize("newest_first", [False, True])
-def test_the_repeated_hour_is_told_by_the_order_of_the_rows(
+def test_row_10_the_repeated_hour_is_told_by_the_order_of_the_rows(
     index: pd.DatetimeIndex, newest_first: bool, tmp_path: Path
 ) -> None:
     table = read(tmp_path, csv(index[::-1] if newest_first else index), BERLIN)
@@ -96,7 +96,7 @@ def test_an_order_that_does_not_tell_is_refused(hours: list[str], tmp_path: Path
     assert "x.csv:" in str(caught.value)
 
 
-def test_a_skipped_time_names_its_line_and_may_be_left_out(tmp_path: Path) -> None:
+def test_row_10_a_skipped_time_names_its_line_and_may_be_left_out(tmp_path: Path) -> None:
     text = "when,v\n2024-03-31 01:30,1\n2024-03-31 02:30,2\n2024-03-31 03:30,3\n"
     with pytest.raises(DataInvalid, match="'2024-03-31 02:30' did not exist in Europe/Berlin") as caught:
         read(tmp_path, text, BERLIN)
@@ -181,6 +181,16 @@ def test_a_kept_form_of_times_is_checked(zone: object) -> None:
         return
     with pytest.raises(ValueError, match="unknown time zone"):
         TimeFormat.from_json(fields)  # type: ignore[arg-type]
+
+
+def test_row_10_without_the_key_the_repeated_hour_is_refused_and_the_key_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataInvalid, match="several rows at 2024-10-27 02:00") as caught:
+        read(tmp_path, csv(HOURS))
+    assert "data.timezone: Europe/Berlin" in caught.value.hint
+    assert "data.duplicates: last" in caught.value.hint
+    with pytest.raises(DataInvalid, match="several rows at 2024-10-26") as caught:
+        read(tmp_path, "when,v\n2024-10-26 12:00,1\n2024-10-26 12:00,2\n2024-10-27 12:00,3\n")
+    assert "timezone" not in caught.value.hint
 
 
 def test_a_file_without_the_key_is_read_as_before(tmp_path: Path) -> None:
