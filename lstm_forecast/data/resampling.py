@@ -266,7 +266,7 @@ def _partial(groups: _Groups, keep: NDArray[np.bool_], found: Table) -> tuple[No
     if not len(short):
         return ()
     first = found.time_format.format(found.times[short[:1]])[0]
-    fewer = f"fewer values than the {due.max():,} that {rhythm} rows give"
+    fewer = f"fewer values than the {due[keep][short[0]]:,} that {rhythm} rows give"
     message = f"{plural(len(short), 'resampled period')} with {fewer}; the first is {first}"
     return (Notice("data.partial_periods", message),)
 
