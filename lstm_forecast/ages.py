@@ -55,7 +55,8 @@ def require_fresh_input(
             where=where,
             hint="name the column of times (data.time), or leave the limit out",
         )
-    local = now if form.kind in _CLOCKED or form.zone else now.astimezone().replace(tzinfo=UTC)
+    absolute = form.kind in _CLOCKED or form.zone or form.timezone
+    local = now if absolute else now.astimezone().replace(tzinfo=UTC)
     age_s = local.timestamp() - newest / 1e6
     if age_s > most_s:
         shown = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=newest)

@@ -20,10 +20,11 @@ from lstm_forecast.config import Config, Loaded, config_values, with_values, yam
 from lstm_forecast.data.calendars import Frequency
 from lstm_forecast.data.panel import Panel, fill_missing
 from lstm_forecast.data.season import find_season, season_strength
-from lstm_forecast.data.splits import split_panel
+from lstm_forecast.data.table import Table
 from lstm_forecast.data.transform import Transform
 from lstm_forecast.errors import DataInvalid
 from lstm_forecast.forecasting.linear import Base, Trial, linear_trials
+from lstm_forecast.stages import splits_of
 
 STRONG = 0.3  # of what moves around the trend repeats: above it the seasonal recipe did better throughout
 SEASONS = (2, 3, 4, 5, 7, 10, 14, 20, 30)  # that a lookback may have
@@ -88,7 +89,9 @@ class _Choice:
     why: str
 
 
-def with_choices(loaded: Loaded, panel: Panel, frequency: Frequency) -> tuple[Loaded, list[str]]:
+def with_choices(
+    loaded: Loaded, panel: Panel, table: Table, frequency: Frequency
+) -> tuple[Loaded, list[str]]:
     """The configuration with what the data decide, and a line for each decision.
 
     Decided is what says ``auto`` and, where a file is all that was given, what nobody has set. A value that
@@ -98,6 +101,7 @@ def with_choices(loaded: Loaded, panel: Panel, frequency: Frequency) -> tuple[Lo
         loaded: not settled.
         panel: all rows, not filled. Only those of training are looked at, but for whether each has a
             logarithm.
+        table: where they come from.
         frequency: their rhythm.
     """
     values = config_values(loaded.config)
@@ -109,7 +113,7 @@ def with_choices(loaded: Loaded, panel: Panel, frequency: Frequency) -> tuple[Lo
     }  # auto there needs no data, beside a segment that was set
     if not {key for key in free & set(CHOSEN) if values[key] == "auto" or bare} - by_rule:
         return loaded, []
-    facts = _facts(loaded.config, panel, frequency)
+    facts = _facts(loaded.config, panel, table, frequency)
     chosen = dict(_choices(loaded.config, facts, free, panel))
     lines = [f"{key}: {yaml_text(one.value)}, because {one.why}" for key, one in chosen.items() if one.why]
     config = with_values(loaded.config, {key: one.value for key, one in chosen.items()})
@@ -120,11 +124,10 @@ def with_choices(loaded: Loaded, panel: Panel, frequency: Frequency) -> tuple[Lo
     return replace(loaded, config=config, origins=origins), lines
 
 
-def _facts(config: Config, panel: Panel, frequency: Frequency) -> _Facts:
+def _facts(config: Config, panel: Panel, table: Table, frequency: Frequency) -> _Facts:
     """Of the training rows; of no rows where they cannot be cut or filled, which training will say."""
-    shares = {"validation": config.split.validation, "test": config.split.test}
     try:
-        end = split_panel(panel, **shares, horizon=config.window.horizon).train_end
+        end = splits_of(config, panel, table).train_end
         training = panel.until(end)
         filled, _ = fill_missing(training, config.data.missing, train_end=training.offsets[1:])
     except DataInvalid:

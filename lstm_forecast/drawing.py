@@ -253,7 +253,12 @@ def _chosen(opened: Opened, series: str | None) -> list[int]:
 
 def _clock(opened: Opened, times: NDArray[np.int64]) -> NDArray[np.int64] | NDArray[np.datetime64]:
     """Times as matplotlib wants them: dates, or row numbers."""
-    return times if opened.preprocess.frequency.unit == "row" else times.astype("datetime64[us]")
+    if opened.preprocess.frequency.unit == "row":
+        return times
+    form = opened.preprocess.time_format
+    # Where the clock is put back, an hour is drawn on one spot: no line runs backwards.
+    shown = np.maximum.accumulate(form.clock(times)) if form.timezone else times
+    return shown.astype("datetime64[us]")
 
 
 def _loss(opened: Opened) -> Figure:

@@ -113,7 +113,7 @@ def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
     frequency = stages.frequency_of(loaded.config, table)
     loaded, chosen = choices.with_bare_choices(loaded, frequency)
     panel, cleaned = stages.clean_panel(loaded.config, table, frequency)
-    loaded, decided = choosing.with_choices(loaded, panel, frequency)
+    loaded, decided = choosing.with_choices(loaded, panel, table, frequency)
     config, settled = settle(loaded)
     config = choices.with_found_columns(config, table)
     choices.require_kept(config, table.source.path)

@@ -230,9 +230,9 @@ def _section(section: str, entries: Sequence[Entry], notes: Sequence[str]) -> It
     for entry in entries:
         owner, _, name = entry.key.rpartition(".")
         indent = "  " * owner.count(".") + "  "
-        if owner != opened:
-            opened = owner
+        if owner != opened and owner != section:  # the keys of an inner section may stand amid the others
             yield f"{indent[2:]}{owner.rpartition('.')[2]}:"
+        opened = owner
         line = f"{indent}{'' if entry.spelled else '# '}{name}: {entry.text}"
         if entry.why and len(full := f"{line:<{_COLUMN}} # {entry.why}") <= WIDTH:
             line = full

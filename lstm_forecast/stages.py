@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from lstm_forecast.config import Config
-from lstm_forecast.data.calendars import Frequency, infer_frequency, parse_frequency
+from lstm_forecast.data.calendars import Frequency, infer_frequency
 from lstm_forecast.data.many import read_input as read_files
+from lstm_forecast.data.offsets import parse_frequency
 from lstm_forecast.data.panel import (
     Panel,
     build_panel,
@@ -19,6 +20,7 @@ from lstm_forecast.data.panel import (
     trim_leading,
 )
 from lstm_forecast.data.reader import ReadOptions, Table
+from lstm_forecast.data.resampling import resample
 from lstm_forecast.data.splits import Splits, check_lengths, split_panel
 from lstm_forecast.data.table import cut_table
 from lstm_forecast.data.transform import check_transform
@@ -39,7 +41,10 @@ class Prepared:
 
 
 def read_input(config: Config, path: str) -> Table:
-    """Reads a file, a folder or a pattern by the configuration's ``data`` section, up to ``data.until``."""
+    """Reads a file, a folder or a pattern by the configuration's ``data`` section.
+
+    Up to ``data.until``, then gathered into the periods of ``data.resample``.
+    """
     data = config.data
     options = ReadOptions(
         time=data.time,
@@ -53,6 +58,7 @@ def read_input(config: Config, path: str) -> Table:
         header_row=data.header_row,
         skip_rows=data.skip_rows,
         date_format=data.date_format,
+        timezone=data.timezone,
         na_values=data.na_values,
         duplicates=data.duplicates,
         bad_rows=data.bad_rows,
@@ -61,7 +67,11 @@ def read_input(config: Config, path: str) -> Table:
         max_bytes=data.max_bytes,
     )
     table = read_files(path, options)
-    return table if data.until is None else cut_table(table, data.until)
+    if data.until is not None:
+        table = cut_table(table, data.until)
+    if data.resample.to is None or data.resample.how is None:
+        return table
+    return resample(table, to=data.resample.to, how=data.resample.how, strict=data.strict)
 
 
 def frequency_of(config: Config, table: Table) -> Frequency:
@@ -69,9 +79,9 @@ def frequency_of(config: Config, table: Table) -> Frequency:
     if table.time_format.kind == "row":
         return Frequency("row")
     if config.data.frequency is not None:
-        return parse_frequency(config.data.frequency)
+        return parse_frequency(config.data.frequency, table.zone)
     borders = np.searchsorted(table.series, np.arange(1, len(table.series_ids)))
-    return infer_frequency(np.split(table.times, borders))
+    return infer_frequency(np.split(table.times, borders), table.zone)
 
 
 def clean_panel(config: Config, table: Table, frequency: Frequency) -> tuple[Panel, list[str]]:
@@ -97,12 +107,22 @@ def prepare(config: Config, panel: Panel, table: Table) -> tuple[Prepared, list[
     check_lengths(
         panel, lookback=lookback, horizon=horizon, validation=validation, test=test, where=table.source.path
     )
-    splits = split_panel(panel, validation=validation, test=test, horizon=horizon)
+    splits = splits_of(config, panel, table)
     panel, filled = fill_missing(panel, config.data.missing, train_end=splits.train_end)
     check_transform(panel, config.data.transform, where=table.source.path)
     prepared = windowed(config, panel, splits)
     _check_windows(prepared, config, table)
     return prepared, [*filled, _arithmetic(prepared, config), *_left_out(prepared)]
+
+
+def splits_of(config: Config, panel: Panel, table: Table) -> Splits:
+    """Where training and validation rows end.
+
+    Raises:
+        DataInvalid: dates in the wrong order or a count below the horizon.
+    """
+    validation, test, horizon = config.split.validation, config.split.test, config.window.horizon
+    return split_panel(panel, validation=validation, test=test, horizon=horizon, zone=table.zone)
 
 
 def prepare_short(config: Config, panel: Panel) -> tuple[Prepared, list[str]]:

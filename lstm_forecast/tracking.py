@@ -293,7 +293,8 @@ def _months(opened: Opened, times: Labels) -> tuple[list[str], Labels]:
     """The months that occur, ``2024-06``, and the number of each row's."""
     if opened.preprocess.frequency.unit == "row":
         return [], np.zeros(len(times), dtype=np.int64)
-    months, place = np.unique(times.astype("datetime64[us]").astype("datetime64[M]"), return_inverse=True)
+    shown = opened.preprocess.time_format.clock(times).astype("datetime64[us]")
+    months, place = np.unique(shown.astype("datetime64[M]"), return_inverse=True)
     return [str(month) for month in months], place
 
 
@@ -308,7 +309,10 @@ def _figure(opened: Opened, issued: Record, run_id: str | None) -> Figure:
         label[arrived], ends = bins(issued.times[arrived], most=most, least=least)
         dated = opened.preprocess.frequency.unit != "row"
         courses.append(
-            (ends.astype("datetime64[us]") if dated else ends, scores_by(issued, label, len(ends)))
+            (
+                opened.preprocess.time_format.clock(ends).astype("datetime64[us]") if dated else ends,
+                scores_by(issued, label, len(ends)),
+            )
         )
     (error_times, errors), (share_times, shares) = courses
     lines = {"model": [one.mae for one in errors], "naive": [one.naive_mae for one in errors]}

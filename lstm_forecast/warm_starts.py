@@ -10,6 +10,7 @@ import numpy as np
 from lstm_forecast.config import config_values, yaml_text
 from lstm_forecast.data.dates import TimeFormat
 from lstm_forecast.data.panel import Panel
+from lstm_forecast.data.zones import calendar_times, readings
 from lstm_forecast.errors import ArtifactRejected, UsageError
 from lstm_forecast.events import Events
 from lstm_forecast.fitting import Plan
@@ -198,27 +199,26 @@ def _later_splits(plan: Plan, seen: Seen) -> str:
         return f"{without}, or give split.validation and split.test fewer rows"
     bounds = [seen[name] for name in panel.series_ids if name in seen]
     fitted, chosen = (max(times) for times in zip(*bounds, strict=True))
-    union = np.unique(panel.times)
-    validation = _day_from(fitted)
+    union, zone = np.unique(panel.times), plan.table.zone
+    validation, validation_day = _day_from(fitted, zone)
     begun = [
         int(panel.times[s])
         for s, end in zip(splits.validation_end, panel.offsets[1:], strict=True)
         if s < end
     ]
-    words, left = [f"--set split.validation={_date(validation)}"], union[union >= validation]
+    words, left = [f"--set split.validation={validation_day}"], union[union >= validation]
     if begun:
-        test = _day_from(max(chosen, min(begun)))
-        words.append(f"--set split.test={_date(test)}")
+        test, test_day = _day_from(max(chosen, min(begun)), zone)
+        words.append(f"--set split.test={test_day}")
         left, tested = left[left < test], left[left >= test]
     if len(left) < horizon or (begun and len(tested) < horizon):
         return f"{without}, or wait for newer rows"
     return f"{without}, or with later splits: {' '.join(words)}"
 
 
-def _day_from(time: int) -> int:
-    """The first midnight at or after a time: splits begin with a day."""
-    return -(-time // _DAY) * _DAY
-
-
-def _date(time: int) -> str:
-    return str(np.datetime64(time, "us").astype("datetime64[D]"))
+def _day_from(time: int, zone: str) -> tuple[int, str]:
+    """The first midnight, by the zone's clock, at or after a time, and its date: splits begin with a day."""
+    shown = np.array([time], dtype=np.int64)
+    midnight = -(-(calendar_times(shown, zone) if zone else shown) // _DAY) * _DAY
+    moment = readings(midnight, zone).first if zone else midnight
+    return int(moment[0]), str(midnight.astype("datetime64[us]").astype("datetime64[D]")[0])

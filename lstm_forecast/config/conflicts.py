@@ -18,6 +18,7 @@ def conflicts(loaded: Loaded) -> list[Problem]:
         _model_conflicts,
         _segment_conflicts,
         _data_conflicts,
+        _resample_conflicts,
         _transform_conflicts,
         _head_conflicts,
         _level_conflicts,
@@ -90,6 +91,14 @@ def _data_conflicts(loaded: Loaded) -> Iterator[Problem]:
         reason = "together they leave no rows for training"
         remedy = "write split.validation: 0.1 and split.test: 0.1"
         yield _conflict(loaded, ("split.validation", "split.test"), reason, remedy)
+
+
+def _resample_conflicts(loaded: Loaded) -> Iterator[Problem]:
+    resample = loaded.config.data.resample
+    if (resample.to is None) != (resample.how is None):
+        reason = "each needs the other"
+        remedy = "write data.resample: {to: D, how: sum} (or mean, last), or remove both"
+        yield _conflict(loaded, ("data.resample.to", "data.resample.how"), reason, remedy)
 
 
 def _transform_conflicts(loaded: Loaded) -> Iterator[Problem]:

@@ -1,6 +1,7 @@
 """What to type instead of a value that does not fit its key."""
 
 from collections.abc import Sequence
+from zoneinfo import available_timezones
 
 from lstm_forecast.config.kinds import SIMPLE_BASELINES, trimmed
 from lstm_forecast.config.models import SECTIONS
@@ -131,6 +132,9 @@ def _word_remedy(key: str, value: object) -> str:
         return "write none"
     if isinstance(value, str) and value.lower() == "none" and type(None) in kinds(key):
         return "write null"
+    if key == "data.timezone" and isinstance(value, str):
+        close = nearest(value[:60], sorted(available_timezones()))
+        return f"did you mean {close}?" if close else ""
     items = value if isinstance(value, tuple) else (value,)
     free = [word for word in words if word not in items]
     for item in items:

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 from pydantic_core import PydanticCustomError
@@ -130,6 +131,14 @@ def _check_date_format(value: str) -> str:
 def _check_frequency(value: str) -> str:
     if not _FREQUENCY.fullmatch(value):
         raise PydanticCustomError("range", "not an offset")
+    return value
+
+
+def _check_timezone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, KeyError) as error:  # not found is a KeyError; a folder of zones an OSError
+        raise PydanticCustomError("choice", "unknown time zone") from error
     return value
 
 
@@ -277,6 +286,12 @@ DateFormat = Annotated[
     Says("date format such as '%d/%m/%Y'"),
 ]
 Frequency = Annotated[str, AfterValidator(_check_frequency), Says("pandas offset such as D, B, 15min or MS")]
+TimeZone = Annotated[
+    str,
+    Field(min_length=1, max_length=100),
+    AfterValidator(_check_timezone),
+    Says("IANA time zone such as Europe/Berlin"),
+]
 Device = Annotated[str, AfterValidator(_check_device), Says("auto | cpu | cuda | cuda:N | mps")]
 ScaleRange = Annotated[
     tuple[Annotated[float, Field(ge=-1e6, le=1e6)], Annotated[float, Field(ge=-1e6, le=1e6)]],

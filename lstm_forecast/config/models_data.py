@@ -21,10 +21,26 @@ from lstm_forecast.config.kinds import (
     Rows,
     SizeBytes,
     Steps,
+    TimeZone,
     WideColumns,
 )
 
 RULES = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, validate_default=True)
+
+
+class ResampleConfig(BaseModel):
+    """Periods that rows are gathered into before anything else is done with them."""
+
+    model_config = RULES
+
+    to: Frequency | None = Field(
+        None,
+        description="Length of the periods as a pandas offset (15min, h, D, W, W-FRI, MS, ME, QS, YS); "
+        "null leaves the rows as they are.",
+    )
+    how: Literal["sum", "mean", "last"] | None = Field(
+        None, description="What becomes of the values of a period, in every column; empty cells are left out."
+    )
 
 
 class DataConfig(BaseModel):
@@ -68,6 +84,10 @@ class DataConfig(BaseModel):
     date_format: DateFormat | None = Field(
         None, description="Form of the times in strptime directives; null recognises the usual forms."
     )
+    timezone: TimeZone | None = Field(
+        None,
+        description="Zone whose clock the times show, with daylight saving; null takes them as they are.",
+    )
     na_values: Annotated[tuple[Annotated[str, Field(max_length=100)], ...], Field(max_length=100)] = Field(
         (), description="Cell texts that mean a missing value, beside the usual spellings."
     )
@@ -81,6 +101,9 @@ class DataConfig(BaseModel):
         "auto",
         description="What happens to missing times: auto keeps them on trading days "
         "and refuses them on a regular frequency.",
+    )
+    resample: ResampleConfig = Field(
+        ResampleConfig(), description="Periods that rows are gathered into, such as days of hours."
     )
     bad_rows: Literal["error", "skip"] = Field(
         "error", description="Whether a row that cannot be read stops the run or is left out and listed."

@@ -26,6 +26,7 @@ from lstm_forecast.errors import ConfigError, Problem, nearest
 _PREFIX = "LSTM_FORECAST_"
 _NOT_KEYS = {"LSTM_FORECAST_RUNS_DIR"}
 _PATH_KEYS = ("data.path", "run.dir")
+_OFF_BY_NULL = ("data.resample",)
 _MOST_UNKNOWN = 25
 
 
@@ -135,7 +136,7 @@ def _is_empty(section: str, node: Node) -> bool:
     """Whether a section stands there without keys; a written null in an inner one may mean that it is off."""
     if not isinstance(node, Scalar) or node.value is not None:
         return False
-    return "." not in section or not node.text
+    return "." not in section or not node.text or section in _OFF_BY_NULL
 
 
 def _section_problem(section: str, node: Node, where: str) -> Problem:

@@ -15,7 +15,7 @@ _ROLES = {"time": "column of times", "target": "target"}
 _REMEDIES = {
     "the times stand": "name the columns of times alike in all files (data.time), or leave the file out",
     "the times are written": "write them in one form in all files, best 2024-03-01",
-    "the zone of the times is": "convert the times to UTC before, so that all files have one offset",
+    "the zone of the times is": "name the zone (data.timezone), or convert the times of all files to UTC",
     "the series are told apart": "name the column that all files have: data.series_id",
     "the decimal mark is": "write the numbers alike in all files; if one mark is right for all: data.decimal",
 }
@@ -45,7 +45,7 @@ def shape_of(reading: Reading) -> Shape:
     facts = {
         "the times stand": f"in {columns}" if columns else "nowhere (rows are numbered)",
         "the times are written": f"as {spelled}",
-        "the zone of the times is": _offset(form.zone) if form.zone else "not given",
+        "the zone of the times is": form.timezone or (_offset(form.zone) if form.zone else "not given"),
         "the series are told apart": f"by {table.id_column!r}" if several else None,
         "the decimal mark is": repr(table.source.decimal) if "." in cells or "," in cells else None,
     }

@@ -151,14 +151,30 @@ def merge_duplicates(
         return table.take(np.append(starts[1:], len(again)) - 1), count
     merged = table.take(starts)
     if policy in ("sum", "mean"):
-        present = ~np.isnan(table.values)
-        filled = np.add.reduceat(present, starts, axis=0, dtype=np.int64)
-        totals = np.add.reduceat(np.where(present, table.values, 0.0), starts, axis=0)
-        values = np.where(filled > 0, totals, np.nan)
-        if policy == "mean":
-            values = values / np.maximum(filled, 1)
+        values = gather(table.values, starts, policy)
         merged = Long(merged.series, merged.times, values, merged.lines)
     return merged, count
+
+
+def gather(
+    values: NDArray[np.float64], starts: NDArray[np.intp], how: Literal["sum", "mean", "last"]
+) -> NDArray[np.float64]:
+    """One row for each stretch of rows: [P, C]. Empty cells are left out; all of them empty stay empty.
+
+    Args:
+        values: [N, C].
+        starts: [P] the first row of each stretch, ascending from 0.
+        how: what becomes of the values of a stretch.
+    """
+    present = ~np.isnan(values)
+    if how == "last":
+        rows = np.where(present, np.arange(len(values))[:, None], -1)
+        newest = np.maximum.reduceat(rows, starts, axis=0)
+        return np.where(newest >= 0, np.take_along_axis(values, np.maximum(newest, 0), axis=0), np.nan)
+    filled = np.add.reduceat(present, starts, axis=0, dtype=np.int64)
+    totals = np.add.reduceat(np.where(present, values, 0.0), starts, axis=0)
+    totals = np.where(filled > 0, totals, np.nan)
+    return totals / np.maximum(filled, 1) if how == "mean" else totals
 
 
 def _duplicates(
@@ -176,6 +192,8 @@ def _duplicates(
     same = (table.series == table.series[second]) & (table.times == table.times[second])
     places = ", ".join(str(line) for line in sorted(table.lines[same])[:4])
     policies = "data.duplicates: last (or first, sum, mean)"
+    if _at_night_on_sundays(table.times[again], time_format):
+        remedy = "if clocks were put back then, name their zone: data.timezone: Europe/Berlin"
     return DataInvalid(
         "data.duplicates",
         f"several rows at {moment}{whose}: lines {places}",
@@ -183,3 +201,10 @@ def _duplicates(
         details=[f"{plural(int(again.sum()), 'row')} in all repeat a time"],
         hint=f"{remedy}, or keep one: {policies}" if remedy else f"keep one of them: {policies}",
     )
+
+
+def _at_night_on_sundays(times: NDArray[np.int64], form: TimeFormat) -> bool:
+    """Whether times without a zone all lie where most clocks are put back."""
+    local = form.kind in ("datetime", "iso") and not form.zone and not form.timezone
+    hours = times // 3_600_000_000
+    return local and bool((((hours // 24 + 3) % 7 == 6) & (hours % 24 < 4)).all())

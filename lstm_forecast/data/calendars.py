@@ -8,13 +8,14 @@ of clock times) seen.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_forecast.errors import DataInvalid, UsageError
+from lstm_forecast.data.zones import calendar_times, is_timezone, moments_of
+from lstm_forecast.errors import DataInvalid
 
 Times = NDArray[np.int64]
 DAY = 86_400_000_000  # microseconds
@@ -42,6 +43,8 @@ class Frequency:
         clock: the times of day that have rows, in microseconds after midnight; empty: every time.
         day: day of the month, 0 for its last day (unit ``month``).
         regular: False where the rows follow no fixed step; ``step`` is then the median one.
+        zone: the zone whose clock and calendar the rows follow, through daylight saving; empty: no clock is
+            changed, a step is so many microseconds.
     """
 
     unit: Literal["row", "time", "month"]
@@ -50,6 +53,7 @@ class Frequency:
     clock: tuple[int, ...] = ()
     day: int = 1
     regular: bool = True
+    zone: str = ""
 
     @property
     def trading(self) -> bool:
@@ -57,12 +61,19 @@ class Frequency:
         return self.unit == "time" and (self.weekdays != EVERY_DAY or bool(self.clock))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain numbers and words, for the run directory."""
-        return asdict(self)
+        """Plain numbers and words, for the run directory; without an empty zone, as older versions do."""
+        fields = asdict(self)
+        return fields if self.zone else {name: fields[name] for name in fields if name != "zone"}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Frequency:
-        """The inverse of :meth:`to_json`."""
+        """The inverse of :meth:`to_json`.
+
+        Raises:
+            ValueError: a zone that is not known here.
+        """
+        if fields.get("zone", "") != "" and not (type(fields["zone"]) is str and is_timezone(fields["zone"])):
+            raise ValueError(f"unknown time zone {fields['zone']!r}")
         return cls(**{**fields, "weekdays": tuple(fields["weekdays"]), "clock": tuple(fields["clock"])})
 
     def __str__(self) -> str:
@@ -96,11 +107,23 @@ def _days_words(weekdays: tuple[int, ...]) -> str:
     return ", " + " ".join(WEEKDAY_NAMES[day] for day in weekdays)
 
 
-def infer_frequency(times_of_series: Sequence[Times]) -> Frequency:
+def infer_frequency(times_of_series: Sequence[Times], zone: str = "") -> Frequency:
     """The rhythm common to all series; each array is sorted and without duplicates.
 
-    The most common step decides; weekdays and times of day without rows make it a trading pattern.
+    The most common step decides; weekdays and times of day without rows make it a trading pattern. With a
+    zone, hours around the clock are counted as they pass, and days, months and sessions by the zone's clock.
     """
+    found = _infer(times_of_series)
+    if not zone:
+        return found
+    by_clock = _infer([np.unique(calendar_times(times, zone)) for times in times_of_series])
+    around_the_clock = found.regular and found.unit == "time" and found.step < DAY and not found.trading
+    if not by_clock.regular or (around_the_clock and not by_clock.trading):
+        return found
+    return replace(by_clock, zone=zone)
+
+
+def _infer(times_of_series: Sequence[Times]) -> Frequency:
     diffs = np.concatenate([np.diff(times) for times in times_of_series])
     if len(diffs) == 0:
         return Frequency("time", DAY, regular=False)
@@ -183,6 +206,12 @@ def expected_times(frequency: Frequency, first: int, last: int) -> Times:
     """Every time the rhythm has from ``first`` to ``last``, both included."""
     if frequency.unit == "row":
         return np.arange(first, last + 1, dtype=np.int64)
+    if frequency.zone:
+        begin, end = calendar_times(np.array([first, last], dtype=np.int64), frequency.zone).tolist()
+        around = _around_a_change(frequency)
+        walls = expected_times(replace(frequency, zone=""), begin - around, end + around)
+        found = moments_of(walls, frequency.zone, step=_step_of(frequency))
+        return found[(found >= first) & (found <= last)]
     if frequency.unit == "month":
         months = _month_parts(np.array([first, last], dtype=np.int64))[0]
         return _month_times(frequency, np.arange(months[0], months[1] + 1, frequency.step), first % DAY)
@@ -197,6 +226,13 @@ def next_times(frequency: Frequency, last: int, count: int) -> Times:
     """
     if frequency.unit == "row":
         return last + 1 + np.arange(count, dtype=np.int64)
+    if frequency.zone:
+        wall = int(calendar_times(np.array([last], dtype=np.int64), frequency.zone)[0])
+        around = _around_a_change(frequency)
+        extra = 2 * around // _step_of(frequency)
+        walls = next_times(replace(frequency, zone=""), wall - around, count + extra)
+        found = moments_of(walls, frequency.zone, step=_step_of(frequency))
+        return found[found > last][:count]
     if frequency.unit == "month":
         month = int(_month_parts(np.array([last], dtype=np.int64))[0][0])
         return _month_times(frequency, month + frequency.step * np.arange(1, count + 1), last % DAY)
@@ -217,35 +253,33 @@ def next_times(frequency: Frequency, last: int, count: int) -> Times:
     return found[:count]
 
 
-def parse_frequency(text: str) -> Frequency:
-    """The rhythm a pandas offset alias names: ``D``, ``B``, ``h``, ``30min``, ``W-FRI``, ``MS``, ``QE``.
+def _step_of(frequency: Frequency) -> int:
+    """Microseconds from one row to the next, at least."""
+    return frequency.step if frequency.unit == "time" else 28 * DAY
 
-    Raises:
-        UsageError: the alias is unknown or names no supported rhythm.
-    """
-    import pandas as pd
 
-    try:
-        offset = pd.tseries.frequencies.to_offset(text)
-    except ValueError:
-        offset = None
-    name = "" if offset is None else offset.rule_code.split("-")[0]
-    count = 1 if offset is None else offset.n
-    months = {"MS": (1, 1), "ME": (1, 0), "QS": (3, 1), "QE": (3, 0), "YS": (12, 1), "YE": (12, 0)}
-    if name in months:
-        step, day = months[name]
-        return Frequency("month", step * count, day=day)
-    if name == "B" and count == 1:
-        return Frequency("time", DAY, weekdays=(0, 1, 2, 3, 4))
-    fixed = {"W": 7 * DAY, "D": DAY, "h": 3_600_000_000, "min": 60_000_000, "s": 1_000_000, "ms": 1_000}
-    if name in fixed and count >= 1:
-        return Frequency("time", fixed[name] * count)
-    raise UsageError(
-        "data.frequency",
-        f"{text!r} is not a frequency this program knows",
-        where="data.frequency",
-        hint="use a pandas offset such as D, B, h, 30min, W, MS, ME, QS or YS, or leave the key out",
-    )
+def _around_a_change(frequency: Frequency) -> int:
+    """Whole steps of two hours or more: a clock that is put back shows earlier times next."""
+    return 0 if _step_of(frequency) >= DAY else -(-7_200_000_000 // frequency.step) * frequency.step
+
+
+def times_before(frequency: Frequency, first: int, *, since: int) -> Times:
+    """The times of the rhythm from ``since`` on that lie before ``first``, which is one of them."""
+    if frequency.unit == "row":
+        return np.arange(since, first, dtype=np.int64)
+    if frequency.zone:
+        begin, end = calendar_times(np.array([since, first], dtype=np.int64), frequency.zone).tolist()
+        around = _around_a_change(frequency)
+        walls = times_before(replace(frequency, zone=""), end + around, since=begin - around)
+        found = moments_of(walls, frequency.zone, step=_step_of(frequency))
+    elif frequency.unit == "month":
+        month = _month_parts(np.array([since, first], dtype=np.int64))[0]
+        steps = np.arange(int(month[1] - month[0]) // frequency.step, 0, -1)
+        found = _month_times(frequency, month[1] - frequency.step * steps, first % DAY)
+    else:
+        count = max(-(-(first - since) // frequency.step), 0)
+        found = _open(frequency, _grid(first - count * frequency.step, first - 1, frequency.step))
+    return found[(found >= since) & (found < first)]
 
 
 def weekday_of(times: Times) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lstm_forecast.data.columns import Roles
 from lstm_forecast.data.dates import ROW_NUMBERS, TimeFormat, Times, parse_times
 from lstm_forecast.data.header import Header
+from lstm_forecast.data.local_times import Rows, in_zone
 from lstm_forecast.data.rows import Body, Reject
 from lstm_forecast.data.table import ReadOptions
 from lstm_forecast.data.values import GAPS, Column, find_decimal, read_numbers, refuse_cells
@@ -19,8 +20,9 @@ from lstm_forecast.data.values import GAPS, Column, find_decimal, read_numbers, 
 class Converted:
     """The rows as arrays, and how their cells were spelled."""
 
-    times: NDArray[np.int64] | None  # [n] None: no time column
+    times: NDArray[np.int64] | None  # [n] None: no time column; by the clock where no suffix makes it unique
     time_format: TimeFormat
+    zone: str  # the zone whose days and hours count; empty: none is named, or rows have no time of day
     time_said: str
     numbers: NDArray[np.float64]  # [n, targets + covariates]
     decimal: str
@@ -42,7 +44,8 @@ def convert(
     lines = body.line_numbers()
     times = _read_times(body, header, roles, options, name=name)
     texts = [body.column(column) for column in roles.values]
-    decimal = options.decimal or _find_decimal(texts, options, separator, name)
+    unmarked = body.is_plain and separator == ","  # so no cell holds a comma, and a point is the decimal mark
+    decimal = options.decimal or _find_decimal([] if unmarked else texts, options, separator, name)
     gaps = GAPS | frozenset(options.na_values)
     found = [
         read_numbers(column, decimal=decimal, thousands=options.thousands, gaps=gaps) for column in texts
@@ -57,6 +60,7 @@ def convert(
     return Converted(
         times.moments[kept] if times else None,
         times.format if times else ROW_NUMBERS,
+        times.zone if times else "",
         times.said if times else "",
         np.stack([column.values for column in found], axis=1)[kept],
         decimal,
@@ -77,14 +81,20 @@ def _read_times(body: Body, header: Header, roles: Roles, options: ReadOptions, 
     texts = body.column(roles.time[0])
     for column in roles.time[1:]:
         texts = [f"{day} {clock}" for day, clock in zip(texts, body.column(column), strict=True)]
-    return parse_times(
+    lines, column_name = body.line_numbers(), " ".join(header.names[column] for column in roles.time)
+    times = parse_times(
         texts,
-        lines=body.line_numbers(),
+        lines=lines,
         name=name,
-        column=" ".join(header.names[column] for column in roles.time),
+        column=column_name,
         date_format=options.date_format,
         on_bad=options.bad_rows,
+        any_zone=options.timezone is not None,
     )
+    if options.timezone is None:
+        return times
+    rows = Rows(name, lines)
+    return in_zone(times, options.timezone, texts, rows, column=column_name, on_bad=options.bad_rows)
 
 
 def _set_aside(

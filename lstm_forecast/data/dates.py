@@ -22,7 +22,9 @@ from lstm_forecast.data.spelling import (
     to_microseconds,
     write_time,
     zone_minutes,
+    zone_text,
 )
+from lstm_forecast.data.zones import is_timezone, offsets_at, wall_times
 from lstm_forecast.errors import DataInvalid, UsageError
 
 Kind = Literal["date", "datetime", "iso", "quarter", "epoch_s", "epoch_ms", "row"]
@@ -36,12 +38,24 @@ class TimeFormat:
 
     ``kind`` is ``date`` (no clock), ``datetime``, ``iso`` (with a T or a zone), ``quarter``, ``epoch_s``,
     ``epoch_ms`` or ``row`` (row numbers: no calendar). ``pattern`` is the spelling, empty for epochs and
-    rows; ``zone`` the suffix that the cells carry, in their own form.
+    rows; ``zone`` the suffix that the cells carry, in their own form. ``timezone`` is the IANA zone whose
+    clock the cells show, with the suffix it has at each time if they carry one; empty: moments are shown in
+    UTC, or with the one suffix.
     """
 
     kind: Kind
     pattern: str = ""
     zone: str = ""
+    timezone: str = ""
+
+    @property
+    def by_clock_alone(self) -> bool:
+        """Whether cells show a zone's clock without a suffix, so that one hour of the year reads twice."""
+        return bool(self.timezone) and "%z" not in self.pattern
+
+    def clock(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
+        """What the zone's clock shows at these times, for axes and months; without a zone the times."""
+        return wall_times(times, self.timezone) if self.timezone else times
 
     def format(self, times: NDArray[np.int64]) -> list[str]:
         """Times (microseconds since the epoch; row numbers for ``row``) in the file's own form.
@@ -55,35 +69,48 @@ class TimeFormat:
             return [str(moment // unit) if moment % unit == 0 else self._iso(moment) for moment in moments]
         if not moments:
             return []
-        texts = [write_time(moment, self.pattern, self.zone) for moment in moments]
+        zones = self._zones(times)
+        if self.by_clock_alone:
+            moments = self.clock(times).tolist()
+        texts = [write_time(moment, self.pattern, zone) for moment, zone in zip(moments, zones, strict=True)]
         back, valid = to_microseconds(read_cells(texts, self.pattern).fields)
-        kept = valid & (back == np.array(moments))
-        return [t if ok else self._iso(m) for t, m, ok in zip(texts, moments, kept.tolist(), strict=True)]
+        kept = (valid & (back == np.array(moments))).tolist()
+        parts = zip(texts, moments, zones, kept, strict=True)
+        return [text if ok else self._iso(moment, zone) for text, moment, zone, ok in parts]
 
-    def _iso(self, moment_us: int) -> str:
-        local = moment_us + zone_minutes(self.zone) * 60_000_000
-        if local % 86_400_000_000 == 0 and not self.zone:
+    def _zones(self, times: NDArray[np.int64]) -> list[str]:
+        """The suffix that each time carries."""
+        if not self.timezone or self.by_clock_alone:
+            return [self.zone] * len(times)
+        return [zone_text(offset, self.zone) for offset in offsets_at(times, self.timezone).tolist()]
+
+    def _iso(self, moment_us: int, zone: str = "") -> str:
+        local = moment_us + zone_minutes(zone) * 60_000_000
+        if local % 86_400_000_000 == 0 and not zone:
             return write_time(moment_us, "%Y-%m-%d", "")
         fraction = ".%f" if local % 1_000_000 else ""
-        return write_time(moment_us, f"%Y-%m-%dT%H:%M:%S{fraction}", self.zone) + self.zone.strip()
+        return write_time(moment_us, f"%Y-%m-%dT%H:%M:%S{fraction}", zone) + zone.strip()
 
     def to_json(self) -> dict[str, str]:
-        """The three fields as plain text."""
-        return asdict(self)
+        """The fields as plain text; without an empty time zone, as older versions do."""
+        fields = asdict(self)
+        return fields if self.timezone else {name: fields[name] for name in ("kind", "pattern", "zone")}
 
     @classmethod
     def from_json(cls, data: dict[str, str]) -> TimeFormat:
         """The format that ``to_json`` described.
 
         Raises:
-            ValueError: an unknown kind, or a pattern with unknown fields.
+            ValueError: an unknown kind or time zone, or a pattern with unknown fields.
         """
-        kind, pattern, zone = data["kind"], data["pattern"], data["zone"]
+        kind, pattern, zone, timezone = data["kind"], data["pattern"], data["zone"], data.get("timezone", "")
         if not is_known(pattern) or not is_zone(zone):
             raise ValueError(f"unknown time pattern {pattern!r} {zone!r}")
+        if timezone != "" and not (type(timezone) is str and is_timezone(timezone)):
+            raise ValueError(f"unknown time zone {timezone!r}")
         for known in ("date", "datetime", "iso", "quarter", "epoch_s", "epoch_ms", "row"):
             if kind == known:
-                return cls(known, pattern, zone)
+                return cls(known, pattern, zone, timezone)
         raise ValueError(f"unknown kind of time {kind!r}")
 
 
@@ -98,6 +125,9 @@ class Times:
     format: TimeFormat
     bad: tuple[BadCell, ...]
     said: str
+    offsets: NDArray[np.int64] | None = None  # [N] minutes ahead of UTC that the cells carry; None: none do
+    suffixes: tuple[str, ...] = ()  # the different suffixes of the cells
+    zone: str = ""  # the zone whose days and hours count
 
 
 def parse_times(
@@ -108,6 +138,7 @@ def parse_times(
     column: str,
     date_format: str | None = None,
     on_bad: Literal["error", "skip"] = "error",
+    any_zone: bool = False,
 ) -> Times:
     """The moments that a column of cells names.
 
@@ -118,6 +149,7 @@ def parse_times(
         column: the column's header, for messages.
         date_format: a strptime pattern; None: found.
         on_bad: ``skip`` returns unreadable cells in ``bad`` instead of raising.
+        any_zone: whether the cells may carry several offsets.
 
     Raises:
         DataInvalid: ``data.time`` for a cell that is no date or spelled otherwise than the rest,
@@ -130,6 +162,8 @@ def parse_times(
         raise _refuse(
             BadCell(row, cells[row] if cells else "", ""), lines, name=name, column=column, guess=None
         )
+    offsets: NDArray[np.int64] | None = None
+    suffixes: tuple[str, ...] = ()
     if guess.kind in _EPOCH_US:
         moments, good = _read_epochs(cells, _EPOCH_US[guess.kind])
         found, said = TimeFormat("epoch_s" if guess.kind == "epoch_s" else "epoch_ms"), guess.said
@@ -138,14 +172,16 @@ def parse_times(
         guess = _settle_order(guess, read, lines, name=name, column=column)
         moments, valid = to_microseconds(read.fields)
         good = read.fits & valid
-        _require_one_zone(read, lines, name=name, column=column)
+        if not any_zone:
+            _require_one_zone(read, lines, name=name, column=column)
+        offsets, suffixes = read.fields.get("z"), read.zones
         found, said = _format_of(guess, read, cells), guess.said
     bad = tuple(
         BadCell(row, cells[row], "not a time as in the other rows") for row in np.flatnonzero(~good).tolist()
     )
     if bad and on_bad == "error":
         raise _refuse(bad[0], lines, name=name, column=column, guess=guess, count=len(bad))
-    return Times(np.where(good, moments, 0), found, bad, said)
+    return Times(np.where(good, moments, 0), found, bad, said, offsets, suffixes)
 
 
 def given_pattern(date_format: str) -> str:
@@ -220,7 +256,7 @@ def _require_one_zone(read: Cells, lines: NDArray[np.int64], *, name: str, colum
         "data.zones",
         f"column {column!r}: several zones: {', '.join(read.zones[:3])}",
         where=f"{name}:{lines[row]}",
-        hint="convert the times to UTC before (one offset in every row)",
+        hint="name their zone: data.timezone: Europe/Berlin; or convert the times to UTC before",
     )
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lstm_forecast.data import account, assemble, dialect, source
 from lstm_forecast.data.cells import Converted, convert
 from lstm_forecast.data.columns import Named, Roles, find_roles
 from lstm_forecast.data.findings import Notice
 from lstm_forecast.data.header import Header, find_header
+from lstm_forecast.data.local_times import Rows, moments_by_order
+from lstm_forecast.data.plain_rows import collect_plain
 from lstm_forecast.data.rows import Body, collect, require_few
 from lstm_forecast.data.table import ReadOptions, Source, Table
 from lstm_forecast.data.values import GAPS
+from lstm_forecast.data.zones import is_timezone, readings
 from lstm_forecast.errors import DataInvalid, UsageError
 
 __all__ = ["Notice", "ReadOptions", "Source", "Table", "read_table"]
@@ -53,12 +59,15 @@ def read_file(raw: source.RawFile, options: ReadOptions) -> Reading:
     header = find_header(text, separator, options.header_row, options.skip_rows)
     roles = find_roles(header, _named(options), name=text.name)
     gaps = GAPS | frozenset(options.na_values)
-    body = collect(text, header, roles, separator=separator, gaps=gaps, bad_rows=options.bad_rows)
+    body = collect_plain(text, header, roles, separator=separator, gaps=gaps)
+    if body is None:
+        body = collect(text, header, roles, separator=separator, gaps=gaps, bad_rows=options.bad_rows)
     _require_rows(body, text.name)
     cells = convert(body, header, roles, options, name=text.name, separator=separator)
     require_few(body, options.max_bad_rows, text.name)
     _require_rows(body, text.name)
     members = _find_members(body, cells, header, roles, text.name)
+    cells = _with_moments(cells, members, Rows(text.name, body.line_numbers()))
     facts = Source(raw.path, raw.sha256, raw.size_bytes, text.encoding, separator, cells.decimal, header.line)
     return _finish(account.Story(text, facts, header, roles, body, cells, members), options)
 
@@ -102,6 +111,7 @@ def _finish(story: account.Story, options: ReadOptions) -> Reading:
         time_column=header.names[roles.time[0]] or None if len(roles.time) == 1 else None,
         id_column=None if members.column is None else header.names[members.column],
         candidates=_candidates(story),
+        zone=cells.zone,
     )
     return Reading(found, counts, story)
 
@@ -143,6 +153,9 @@ def check_options(options: ReadOptions) -> None:
         hint = "name one target, or remove data.series_id"
     elif isinstance(options.target, tuple) and not options.target:
         key, problem, hint = "data.target", "an empty list of targets", "name at least one column"
+    elif options.timezone is not None and not is_timezone(options.timezone):
+        key, problem = "data.timezone", f"no time zone is called {options.timezone!r}"
+        hint = "give an IANA name: data.timezone: Europe/Berlin"
     elif isinstance(options.header_row, int) and options.header_row < 1:
         key, problem = "data.header_row", f"lines are counted from 1, got {options.header_row}"
         hint = "data.header_row: 1, or null where there are no column names"
@@ -170,7 +183,7 @@ def _find_members(
             if len(roles.target) == 1
             else []
         )
-        return assemble.choose_series(guesses, cells.times, rows=len(body.lines), alone=alone)
+        return assemble.choose_series(guesses, _times_apart(cells), rows=len(body.lines), alone=alone)
     texts = body.column(roles.series_id)
     if not all(texts):
         row = texts.index("")
@@ -182,6 +195,21 @@ def _find_members(
         )
     codes, ids = assemble.code(texts)
     return assemble.Membership(codes, ids, roles.series_id)
+
+
+def _times_apart(cells: Converted) -> NDArray[np.int64] | None:
+    """The times, those that a clock shows twice made different: they are no sign of several series."""
+    if cells.times is None or not cells.time_format.by_clock_alone:
+        return cells.times
+    repeated = readings(cells.times, cells.time_format.timezone).repeated
+    return np.where(repeated, -np.arange(len(cells.times)) - 1, cells.times)
+
+
+def _with_moments(cells: Converted, members: assemble.Membership, rows: Rows) -> Converted:
+    """Wall times become moments, now that the rows of a series are known."""
+    if cells.times is None or not cells.time_format.by_clock_alone:
+        return cells
+    return replace(cells, times=moments_by_order(cells.times, members.codes, cells.time_format, rows))
 
 
 def _to_long(story: account.Story, *, is_wide: bool) -> assemble.Long:

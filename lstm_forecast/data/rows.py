@@ -26,8 +26,8 @@ _TOTAL = re.compile(
     r"|(grand |sub)?totals?\b|sum\b|average\b|mean\b|source\b|notes?\b)",
     re.IGNORECASE,
 )
-_BLANKS = " \t\n\v\f\u00a0\u3000"
-_TAIL = 10  # rows at the end among which totals and remarks are looked for
+BLANKS = " \t\n\v\f\u00a0\u3000"
+TAIL = 10  # rows at the end among which totals and remarks are looked for
 _MOST_ODD = 100_000  # rows of another width that are kept before the file is given up
 
 
@@ -43,7 +43,10 @@ class Reject:
 
 @dataclass
 class Body:
-    """The used cells of all kept rows, and what was left out on the way."""
+    """The used cells of all kept rows, and what was left out on the way.
+
+    Of a plainly written file (:mod:`plain_rows`) all columns are picked: taking some would cost more.
+    """
 
     picked: tuple[int, ...]
     lines: list[int] = field(default_factory=list)
@@ -52,17 +55,22 @@ class Body:
     totals: list[int] = field(default_factory=list)
     empty: int = 0
     suspended: int = 0
+    is_plain: bool = False  # without quotes or blanks around cells
+    used: tuple[int, ...] = ()  # of the picked columns; empty: all
 
     def column(self, number: int) -> list[str]:
         """One column's cells without surrounding blanks."""
         cells = self.cells[self.picked.index(number) :: len(self.picked)]
+        if self.is_plain:
+            return cells
         joined = "".join(cells)
-        return [cell.strip() for cell in cells] if any(blank in joined for blank in _BLANKS) else cells
+        return [cell.strip() for cell in cells] if any(blank in joined for blank in BLANKS) else cells
 
     def row(self, number: int) -> list[str]:
         """The used cells of one kept row."""
         width = len(self.picked)
-        return self.cells[number * width : (number + 1) * width]
+        cells = self.cells[number * width : (number + 1) * width]
+        return [cells[self.picked.index(column)] for column in self.used] if self.used else cells
 
     def line_numbers(self) -> NDArray[np.int64]:
         """[N] the line of each kept row."""
@@ -71,7 +79,8 @@ class Body:
     def keep(self, kept: NDArray[np.bool_]) -> None:
         """Drops the rows where ``kept`` is False."""
         chosen = kept.tolist()
-        self.cells = [cell for row, ok in enumerate(chosen) if ok for cell in self.row(row)]
+        width = len(self.picked)
+        self.cells = [cell for at, cell in enumerate(self.cells) if chosen[at // width]]
         self.lines = [line for line, ok in zip(self.lines, chosen, strict=True) if ok]
 
 
@@ -90,14 +99,13 @@ def collect(
         DataInvalid: a row of another width or a repeated header (unless ``bad_rows`` is ``skip``), or an
             open quote.
     """
-    guesses = roles.series_guesses if roles.series_id is None else (roles.series_id,)
-    used = tuple(dict.fromkeys((*roles.time, *guesses, *roles.values)))
+    used = used_columns(roles)
     body = Body(picked=used)
     pick = itemgetter(*used) if len(used) > 1 else itemgetter(slice(used[0], used[0] + 1))
     watched = roles.values[0]
     traded = tuple(dict.fromkeys((*roles.values, *roles.numeric)))
     names, width = list(header.names), len(header.names)
-    tail: deque[Row] = deque(maxlen=_TAIL)
+    tail: deque[Row] = deque(maxlen=TAIL)
     odd: dict[int, list[str]] = {}
     for line, row in read_rows(text, separator):
         if line < header.body_line or not any(row):
@@ -114,9 +122,15 @@ def collect(
         else:
             body.lines.append(line)
             body.cells.extend(pick(row))
-    _cut_totals(body, tail, odd, roles.time, width)
+    cut_totals(body, tail, odd, roles.time, width)
     _judge_odd(body, odd, text, names, last=tail[-1][0] if tail else 0, bad_rows=bad_rows)
     return body
+
+
+def used_columns(roles: Roles) -> tuple[int, ...]:
+    """The columns whose cells are read."""
+    guesses = roles.series_guesses if roles.series_id is None else (roles.series_id,)
+    return tuple(dict.fromkeys((*roles.time, *guesses, *roles.values)))
 
 
 def _is_suspended(cells: Sequence[str], gaps: frozenset[str]) -> bool:
@@ -124,9 +138,18 @@ def _is_suspended(cells: Sequence[str], gaps: frozenset[str]) -> bool:
     return all(cell in gaps for cell in cells) and any(cell in NO_TRADE for cell in cells)
 
 
-def _cut_totals(
+def cut_totals(
     body: Body, tail: deque[Row], odd: dict[int, list[str]], time: tuple[int, ...], width: int
 ) -> None:
+    """Takes the totals and remarks at the end away, from the rows and from those of another width.
+
+    Args:
+        body: the rows.
+        tail: the last rows of the file.
+        odd: rows of another width, by line.
+        time: the columns of times.
+        width: number of columns.
+    """
     while tail and _is_total(tail[-1][1], time, width):
         line, _ = tail.pop()
         body.totals.insert(0, line)

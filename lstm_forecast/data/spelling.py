@@ -162,6 +162,16 @@ def zone_minutes(zone: str) -> int:
     return -minutes if "-" in zone else minutes
 
 
+def zone_text(offset_us: int, like: str) -> str:
+    """The suffix of an offset from UTC, to the minute, in the form of another suffix such as ``+01:00``."""
+    minutes = offset_us // 60_000_000
+    hours, rest = divmod(abs(minutes), 60)
+    text = f"{'-' if minutes < 0 else '+'}{hours:02}"
+    if len(like) == len("+01") and not rest:
+        return text
+    return f"{text}{'' if len(like) == len('+0100') else ':'}{rest:02}"
+
+
 def to_microseconds(fields: Fields) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Microseconds since the epoch, and which rows are real (no 30 February, no 25 o'clock)."""
     any_field = next(iter(fields.values()))

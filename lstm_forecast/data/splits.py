@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_forecast.data.panel import Panel
+from lstm_forecast.data.zones import readings
 from lstm_forecast.errors import DataInvalid
 
 Share = float | int | str  # a fraction of the times, a count of rows, or the first date
@@ -21,7 +22,7 @@ class Splits:
     validation_end: NDArray[np.int64]
 
 
-def split_panel(panel: Panel, *, validation: Share, test: Share, horizon: int) -> Splits:
+def split_panel(panel: Panel, *, validation: Share, test: Share, horizon: int, zone: str = "") -> Splits:
     """Cuts every series into train | validation | test rows.
 
     A fraction is taken of the union of all times and a date is one date for all, so that no series trains on
@@ -32,6 +33,7 @@ def split_panel(panel: Panel, *, validation: Share, test: Share, horizon: int) -
         validation: fraction, count or first date (ISO).
         test: the same; 0 for none.
         horizon: steps ahead of the forecast, H.
+        zone: the zone whose clock dates are by; empty: that of the times.
 
     Raises:
         DataInvalid: dates in the wrong order or a count below the horizon.
@@ -40,8 +42,10 @@ def split_panel(panel: Panel, *, validation: Share, test: Share, horizon: int) -
     size = len(union)
     stop, before = panel.offsets[1:], union
     if test:
-        stop, before = _cut(panel, union, stop, test, size=size, horizon=horizon, key="test")
-    train_end, _ = _cut(panel, before, stop, validation, size=size, horizon=horizon, key="validation")
+        stop, before = _cut(panel, union, stop, test, size=size, horizon=horizon, key="test", zone=zone)
+    train_end, _ = _cut(
+        panel, before, stop, validation, size=size, horizon=horizon, key="validation", zone=zone
+    )
     if isinstance(validation, str) and isinstance(test, str) and validation >= test:
         raise DataInvalid(
             "split.order",
@@ -61,6 +65,7 @@ def _cut(
     size: int,
     horizon: int,
     key: str,
+    zone: str,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The last part of the rows that end at ``ends`` [S]: where it begins, and the times left before it.
 
@@ -72,6 +77,7 @@ def _cut(
         size: number of times in the whole union, which a fraction is taken of.
         horizon: H.
         key: name of the split, for messages.
+        zone: of a date.
     """
     if isinstance(share, int):
         if 0 < share < horizon:
@@ -83,7 +89,7 @@ def _cut(
             )
         return np.maximum(ends - share, panel.offsets[:-1]), times[: max(len(times) - share, 0)]
     if isinstance(share, str):
-        first = int(np.datetime64(share, "us").astype(np.int64))
+        first = _moment(share, zone)
     elif len(times) == 0:  # the part after this one has taken every row
         return panel.offsets[:-1].copy(), times
     else:
@@ -93,6 +99,12 @@ def _cut(
         for start, end in zip(panel.offsets[:-1], ends, strict=True)
     ]
     return np.array(begins, dtype=np.int64), times[times < first]
+
+
+def _moment(date: str, zone: str) -> int:
+    """A date as a time of the panel; what the clock of the zone shows twice is the first one."""
+    shown = np.array([date], dtype="datetime64[us]").astype(np.int64)
+    return int((readings(shown, zone).first if zone else shown)[0])
 
 
 def check_lengths(

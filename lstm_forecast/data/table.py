@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lstm_forecast.data.dates import TimeFormat
 from lstm_forecast.data.findings import Notice
+from lstm_forecast.data.zones import wall_times
 from lstm_forecast.errors import DataInvalid
 
 _BARE_DATE = len("2024-01-31")
@@ -35,6 +36,7 @@ class ReadOptions:
     header_row: int | Literal["auto"] | None = "auto"
     skip_rows: int = 0
     date_format: str | None = None
+    timezone: str | None = None
     na_values: tuple[str, ...] = ()
     duplicates: Literal["error", "first", "last", "sum", "mean"] = "error"
     bad_rows: Literal["error", "skip"] = "error"
@@ -85,6 +87,7 @@ class Table:
     id_column: str | None = None  # what names it in data.series_id; None: none, or not in every file
     paths: tuple[str, ...] = ()  # [S] the file of each series; empty for one file
     candidates: tuple[str, ...] = ()  # columns of numbers, each of which could be the target
+    zone: str = ""  # the zone whose days and hours count; empty: those of the times
 
     def file_of(self, series: int) -> str:
         """The file that a series stands in."""
@@ -117,7 +120,8 @@ def cut_table(table: Table, until: int | str) -> Table:
         )
     else:
         moment = np.datetime64(until, "us").astype(np.int64)
-        keep = table.times <= moment + (24 * 3_600_000_000 - 1 if len(until) == _BARE_DATE else 0)
+        shown = wall_times(table.times, table.zone) if table.zone else table.times
+        keep = shown <= moment + (24 * 3_600_000_000 - 1 if len(until) == _BARE_DATE else 0)
     if not keep.any():
         raise DataInvalid(
             "data.until",
@@ -128,8 +132,25 @@ def cut_table(table: Table, until: int | str) -> Table:
         )
     line = f"rows after data.until {until} are left out: {np.count_nonzero(~keep):,}"
     parts = {name: getattr(table, name)[keep] for name in ("series", "times", "values", "lines")}
-    used, series = np.unique(parts["series"], return_inverse=True)
-    ids = tuple(table.series_ids[s] for s in used)
-    paths = tuple(table.paths[s] for s in used) if table.paths else ()
-    account = (*table.account, line)
-    return replace(table, **parts | {"series": series, "series_ids": ids, "account": account, "paths": paths})
+    return replace(with_rows(table, **parts), account=(*table.account, line))
+
+
+def with_rows(
+    table: Table,
+    *,
+    series: NDArray[np.int64],
+    times: NDArray[np.int64],
+    values: NDArray[np.float64],
+    lines: NDArray[np.int64],
+) -> Table:
+    """The table with these rows, sorted alike, in place of its own; a series without any is gone."""
+    used, numbers = np.unique(series, return_inverse=True)
+    return replace(
+        table,
+        series=numbers,
+        series_ids=tuple(table.series_ids[s] for s in used),
+        times=times,
+        values=values,
+        lines=lines,
+        paths=tuple(table.paths[s] for s in used) if table.paths else (),
+    )

@@ -125,7 +125,7 @@ def read_numbers(
     joined = "\n".join(cells)
     if decimal == "." and thousands is None and not gaps - GAPS and not _UNUSUAL.search(joined):
         try:
-            values = np.array(list(map(float, cells)), dtype=np.float64)
+            values = np.fromiter(map(float, cells), dtype=np.float64, count=len(cells))
         except ValueError:
             pass  # empty cells
         else:
@@ -137,7 +137,7 @@ def read_numbers(
     values = np.full(len(kept), np.nan)
     if decimal == "." and thousands is None and not _UNUSUAL.search("\n".join(texts)):
         try:
-            values[rows] = np.array(list(map(float, texts)), dtype=np.float64)
+            values[rows] = np.fromiter(map(float, texts), dtype=np.float64, count=len(texts))
         except ValueError:
             pass  # such as 1-2
         else:

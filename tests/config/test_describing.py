@@ -84,6 +84,9 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "forecast.intervals.levels": st.lists(
         st.integers(1, 99) | st.floats(1, 99.999), min_size=1, max_size=20, unique=True
     ),
+    "data.timezone": st.sampled_from([None, "Europe/Berlin", "Etc/GMT+5", "UTC"]),
+    "data.resample.to": st.none() | st.sampled_from(["15min", "h", "W-FRI", "MS"]),
+    "data.resample.how": st.sampled_from([None, "sum", "mean", "last"]),
     "forecast.intervals.method": st.sampled_from(["conformal", "quantile", "none"]),
     "forecast.intervals.scale": st.sampled_from(["none", "volatility"]),
 }

@@ -16,8 +16,8 @@ CONTRACT = {
     "data": (
         "path time target series_id past_covariates future_covariates future_path "
         "static_covariates encoding separator decimal thousands header_row skip_rows "
-        "date_format timezone na_values missing duplicates gaps resample bad_rows max_bad_rows "
-        "bad_series strict max_bytes until season max_input_age frequency calendar "
+        "date_format timezone na_values missing duplicates gaps resample.to resample.how bad_rows "
+        "max_bad_rows bad_series strict max_bytes until season max_input_age frequency calendar "
         "calendar_features holidays transform"
     ),
     "split": "validation test",
@@ -41,8 +41,7 @@ INTERVALS = "LSTM_FORECAST_FORECAST__INTERVALS"
 LR = "expected number above 0 and at most 1000000"
 LATER = {
     "data": (
-        "future_covariates future_path static_covariates timezone resample bad_series "
-        "calendar calendar_features holidays"
+        "future_covariates future_path static_covariates bad_series calendar calendar_features holidays"
     ),
     "training": "precision threads compile",
     "tune": "trials timeout storage space",

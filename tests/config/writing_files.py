@@ -53,6 +53,6 @@ def key_text(key: str, value: str) -> str:
     """A whole file that gives this key this value, beside the required path."""
     *sections, name = key.split(".")
     opened = [f"{'  ' * depth}{section}:\n" for depth, section in enumerate(sections)]
-    if sections == ["data"]:
-        opened = []
+    if sections[:1] == ["data"]:
+        opened = opened[1:]
     return f"{DATA}{''.join(opened)}{'  ' * len(sections)}{name}: {value}\n"

@@ -47,6 +47,7 @@ FILES = {
     "twice": table(*PLAIN[:30], f"{DAYS[30]},1.5", *PLAIN[30:]),
     "hole": table(*PLAIN[:30], *PLAIN[31:]),
     "long row": table(*PLAIN[:30], f"{PLAIN[30]},9", *PLAIN[31:]),
+    "hours": table(*(f"{DAYS[n // 4]} {n % 4 * 6:02}:00,{value}" for n, value in enumerate(VALUES))),
     "unsorted": table(*PLAIN[:30], PLAIN[31], PLAIN[30], *PLAIN[32:]),
 }
 
@@ -98,6 +99,9 @@ ROWS: dict[str, Row] = {
         first="'%m/%d/%Y'",
         shared={"window.lookback": "2", "window.horizon": "1", "data.gaps": "keep"},
     ),
+    "data.timezone": Row("Europe/Berlin", "times", "hours"),
+    "data.resample.to": Row("D", "rows", "hours", first="12h", shared={"data.resample.how": "sum"}),
+    "data.resample.how": Row("mean", "values", "hours", first="sum", shared={"data.resample.to": "12h"}),
     "data.na_values": Row("[gone]", "error", "gone", shared={"data.missing": "drop", "data.gaps": "keep"}),
     "data.missing": Row("ffill", "error", "empty cell"),
     "data.duplicates": Row("last", "error", "twice"),

@@ -16,8 +16,8 @@ from lstm_forecast.data.calendars import (
     expected_times,
     infer_frequency,
     next_times,
-    parse_frequency,
 )
+from lstm_forecast.data.offsets import parse_frequency
 from lstm_forecast.errors import UsageError
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from lstm_forecast.data import many, source
-from lstm_forecast.data.calendars import parse_frequency
 from lstm_forecast.data.many import read_input
+from lstm_forecast.data.offsets import parse_frequency
 from lstm_forecast.data.panel import build_panel, check_missing
 from lstm_forecast.data.reader import ReadOptions, Table, read_table
 from lstm_forecast.errors import Busy, DataInvalid, DataMissing, ForecastError, UsageError
