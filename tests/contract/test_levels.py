@@ -28,6 +28,7 @@ STAGES_IN_ORDER = (
     "naming",
     "backtests",
     "latest",
+    "cold_starts",
     "warm_starts",
     "champions",
     "spreadsheets",
