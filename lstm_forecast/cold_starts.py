@@ -19,6 +19,7 @@ from lstm_forecast.data.scaling import FLAGS, NUMBERS, Scaling
 from lstm_forecast.data.splits import Splits
 from lstm_forecast.errors import nearest
 from lstm_forecast.events import Events
+from lstm_forecast.gating import MODEL
 from lstm_forecast.opening import Opened
 
 _NAMED = 5  # series in a warning
@@ -28,8 +29,8 @@ _SHARED = ("offset", "unit", "step_unit")  # of all series, where scaling.per is
 def with_cold_starts(opened: Opened, panel: Panel) -> Opened:
     """The run with units for the series that have none, fitted on their rows in this panel.
 
-    These are the series of the panel that the run never saw, which have no rows in the run, and those without
-    two training rows. All of a run that has no network stay as they are.
+    These are the series of the panel that the run never saw, and where the network forecasts, those that had
+    fewer than two training rows.
 
     Args:
         opened: the run.
@@ -37,7 +38,8 @@ def with_cold_starts(opened: Opened, panel: Panel) -> Opened:
     """
     preprocess, known = opened.preprocess, len(opened.preprocess.series_ids)
     new = len(panel) - known
-    bare = np.flatnonzero(~preprocess.scaling.trained & (panel.lengths[:known] > 0)) if opened.trained else ()
+    bare = np.flatnonzero(~preprocess.scaling.trained & (panel.lengths[:known] > 0))
+    bare = bare if opened.issued == MODEL else bare[:0]
     cold = [int(s) for s in (*bare, *range(known, len(panel)))]
     if not cold:
         return opened

@@ -25,6 +25,7 @@ from lstm_forecast.evaluation.leaks import leaking_covariates
 from lstm_forecast.events import Events
 from lstm_forecast.networks import Start
 from lstm_forecast.stages import Prepared
+from lstm_forecast.usable_series import usable
 
 if TYPE_CHECKING:
     import torch
@@ -110,7 +111,7 @@ def plan_training(loaded: Loaded, events: Events) -> Plan:
 
 def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
     """The plan for a table that was read."""
-    frequency = stages.frequency_of(loaded.config, table)
+    table, frequency = usable(loaded.config, table)
     loaded, chosen = choices.with_bare_choices(loaded, frequency)
     config, settled = settle(loaded)
     config = choices.with_found_columns(config, table)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -20,6 +21,7 @@ from lstm_forecast.events import Events
 from lstm_forecast.gating import MODEL
 from lstm_forecast.opening import Opened
 from lstm_forecast.runs.storage import sha256_of
+from lstm_forecast.usable_series import usable_at
 
 CONTEXT = "context"  # the run's own rows
 
@@ -73,23 +75,32 @@ def read_for_run(
         DataInvalid: a column or series does not fit the run.
     """
     table = stages.read_input(opened.config, path)
+    with _keys_of_the_run():
+        table = usable_at(opened.config, table, opened.preprocess.frequency)
     for notice in table.notices:
         events.warn(notice.id, notice.message)
     table = _named_by_file(table, opened)
     _check_columns(opened, table.columns, table.source.path)
-    try:
+    with _keys_of_the_run():
         panel, notes = stages.clean_panel(opened.config, table, opened.preprocess.frequency)
         panel = _in_run_order(panel, opened, table, strangers)
         # As in training: after the training rows nothing may look ahead, so there cells are filled forward.
         ends = borders_in(opened, panel).train_end
         panel, filled = fill_missing(panel, opened.config.data.missing, train_end=ends)
         check_transform(panel, opened.config.data.transform, where=table.source.path)
-    except DataInvalid as error:  # the keys are those of the run: they cannot be changed here
+    events.say([f"input: {table.source.path}", *notes, *filled])
+    return Rows(panel, table.source.path, table.source.sha256)
+
+
+@contextmanager
+def _keys_of_the_run() -> Iterator[None]:
+    """Errors about a file say that the keys they name are those of the run, which cannot be changed here."""
+    try:
+        yield
+    except DataInvalid as error:
         if error.id != "predict.unknown_series":
             error.hint = f"mend the file, or train again with another key: {error.hint}"
         raise
-    events.say([f"input: {table.source.path}", *notes, *filled])
-    return Rows(panel, table.source.path, table.source.sha256)
 
 
 def borders_in(opened: Opened, panel: Panel) -> Splits:

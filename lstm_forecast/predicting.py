@@ -259,12 +259,18 @@ def _warn_short(opened: Opened, short: list[str], sources: list[str], events: Ev
 
 
 def _warn_without_unit(opened: Opened, series: list[int], events: Events) -> list[int]:
-    """Says which series have no bounds for want of training rows, and gives the others."""
+    """Says which series have no bounds for want of rows that tell how they change, and gives the others."""
     known = _with_unit(opened, np.array(series, dtype=np.int64))
-    without = [opened.preprocess.series_ids[s] for s, fine in zip(series, known, strict=True) if not fine]
-    if without:
-        names = ", ".join(without[:5]) + (", …" if len(without) > 5 else "")
-        events.warn("intervals.uncalibrated", f"no bounds for want of rows to train on: {names}")
+    without = [s for s, fine in zip(series, known, strict=True) if not fine]
+    still = opened.preprocess.scaling.still
+    for why, found in (
+        ("for want of rows to train on", [s for s in without if not still[s]]),
+        ("where the values never change", [s for s in without if still[s]]),
+    ):
+        names = ", ".join(opened.preprocess.series_ids[s] for s in found[:5])
+        if found:
+            more = ", …" if len(found) > 5 else ""
+            events.warn("intervals.uncalibrated", f"no bounds {why}: {names}{more}")
     return [s for s, fine in zip(series, known, strict=True) if fine]
 
 

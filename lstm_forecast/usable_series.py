@@ -1,0 +1,89 @@
+"""Series that training would refuse, found and left out (``data.bad_series: skip``)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from lstm_forecast import stages
+from lstm_forecast.config import Config
+from lstm_forecast.data.broken import part_of, without_series
+from lstm_forecast.data.calendars import Frequency, infer_frequency
+from lstm_forecast.data.panel import fill_missing
+from lstm_forecast.data.table import Table
+from lstm_forecast.data.transform import check_transform
+from lstm_forecast.errors import DataInvalid
+
+
+def usable(config: Config, table: Table) -> tuple[Table, Frequency]:
+    """The table and its rhythm; with ``data.bad_series: skip`` without the series that cannot be used.
+
+    Where the rhythm of all rows is broken by some series, it is that which most series have by themselves.
+
+    Raises:
+        DataInvalid: no series is left; the error of the first.
+    """
+    frequency = stages.frequency_of(config, table)
+    if config.data.bad_series == "error":
+        return table, frequency
+    faults = _faults(config, table, frequency)
+    if faults and config.data.frequency is None:
+        rhythm = _usual_rhythm(table)
+        others = faults if rhythm is None else _faults(config, table, rhythm)
+        faults = min(faults, others, key=len)
+    kept = _without(config, table, faults)
+    return kept, stages.frequency_of(config, kept)
+
+
+def usable_at(config: Config, table: Table, frequency: Frequency) -> Table:
+    """The same for a table whose rhythm is known.
+
+    Raises:
+        DataInvalid: no series is left; the error of the first.
+    """
+    skip = config.data.bad_series == "skip"
+    return _without(config, table, _faults(config, table, frequency)) if skip else table
+
+
+def _without(config: Config, table: Table, faults: Mapping[int, DataInvalid]) -> Table:
+    """The table without these series, unless that are all."""
+    if len(faults) == len(table.series_ids):
+        first = faults[0]
+        if len(faults) > 1:
+            first.details = (*first.details, "no other series could be used either (data.bad_series: skip)")
+        raise first
+    kept = without_series(table, faults)
+    if config.data.strict and kept.left_out:
+        message = kept.notices[-1].message
+        raise DataInvalid(
+            "data.bad_series",
+            message,
+            where=table.source.path,
+            hint="correct the file, or set data.strict: false",
+        )
+    return kept
+
+
+def _faults(config: Config, table: Table, frequency: Frequency) -> dict[int, DataInvalid]:
+    """The series that would be refused if each stood alone, and why."""
+    faults = {}
+    for series in range(len(table.series_ids)):
+        try:
+            panel, _ = stages.clean_panel(config, part_of(table, series), frequency)
+            if config.data.missing == "error":
+                fill_missing(panel, "error", train_end=panel.offsets[:-1])
+            check_transform(panel, config.data.transform, where=table.file_of(series))
+        except DataInvalid as error:
+            faults[series] = error
+    return faults
+
+
+def _usual_rhythm(table: Table) -> Frequency | None:
+    """The rhythm that most series have by themselves; None where none has one."""
+    rhythms = Counter(
+        found
+        for series in range(len(table.series_ids))
+        if len(times := part_of(table, series).times) > 1
+        if (found := infer_frequency([times])).regular
+    )
+    return rhythms.most_common(1)[0][0] if rhythms else None
