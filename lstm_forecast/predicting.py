@@ -254,7 +254,8 @@ def _warn_short(opened: Opened, short: list[str], sources: list[str], events: Ev
     source = next(word for word in sources if word != MODEL).replace("_", " ")
     events.warn(
         "predict.too_short",
-        f"fewer than {lookback} rows, or none to train on: {names}; the {source} forecast is given",
+        f"{len(short)} series with fewer than {lookback} rows, or none to train on: {names};"
+        f" the {source} forecast is given",
     )
 
 

@@ -27,12 +27,14 @@ def usable(config: Config, table: Table) -> tuple[Table, Frequency]:
     if config.data.bad_series == "error":
         return table, frequency
     faults = _faults(config, table, frequency)
-    if faults and config.data.frequency is None:
-        rhythm = _usual_rhythm(table)
-        others = faults if rhythm is None else _faults(config, table, rhythm)
-        faults = min(faults, others, key=len)
+    rhythm = _usual_rhythm(table) if faults and config.data.frequency is None else None
+    if rhythm is not None and len(others := _faults(config, table, rhythm)) < len(faults):
+        frequency, faults = rhythm, others
     kept = _without(config, table, faults)
-    return kept, stages.frequency_of(config, kept)
+    if faults:  # as if they had never been there, where the others alone have a rhythm
+        rhythm = stages.frequency_of(config, kept)
+        frequency = frequency if _faults(config, kept, rhythm) else rhythm
+    return kept, frequency
 
 
 def usable_at(config: Config, table: Table, frequency: Frequency) -> Table:
