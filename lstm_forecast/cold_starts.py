@@ -71,12 +71,20 @@ def with_cold_starts(opened: Opened, panel: Panel) -> Opened:
     )
 
 
-def warn_of_cold(opened: Opened, series: Sequence[int], events: Events) -> None:
-    """Says which of these series were not trained on; a new one may be a known one under another name."""
+def warn_of_cold(opened: Opened, series: Sequence[int], issued: Sequence[int], events: Events) -> None:
+    """Says which of these series were not trained on; a new one may be a known one under another name.
+
+    Args:
+        opened: the run.
+        series: those that are forecast.
+        issued: those of them that are forecast by what the run issues.
+        events: told so.
+    """
     ids = opened.preprocess.series_ids
     known = ids[: len(ids) - opened.new]
-    cold = [s for s in series if s in opened.cold]
-    new, bare = [s for s in cold if s >= len(known)], [s for s in cold if s < len(known)]
+    cold = frozenset(opened.cold)
+    new = [s for s in series if s in cold and s >= len(known)]
+    bare = [s for s in issued if s in cold and s < len(known)]
     if new:
         near = {s: nearest(ids[s], known) for s in new[:_NAMED]}
         names = [ids[s] + (f" (nearest known: {near[s]})" if near[s] else "") for s in new[:_NAMED]]

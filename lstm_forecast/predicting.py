@@ -214,7 +214,7 @@ def dated_rows(
     times = future_times(opened, panel, horizon=horizon)
     ids = opened.preprocess.series_ids
     issued = [s for s in chosen if ahead.sources[s] == opened.issued]
-    warn_of_cold(opened, chosen, events)
+    warn_of_cold(opened, chosen, issued, events)
     if opened.issued == MODEL:
         _warn_short(opened, [ids[s] for s in chosen if ahead.sources[s] != MODEL], ahead.sources, events)
         _warn_out_of_range(opened, panel, np.array(issued, dtype=np.int64), events)

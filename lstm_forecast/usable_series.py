@@ -68,16 +68,23 @@ def _without(config: Config, table: Table, faults: Mapping[int, DataInvalid]) ->
 
 def _faults(config: Config, table: Table, frequency: Frequency) -> dict[int, DataInvalid]:
     """The series that would be refused if each stood alone, and why."""
-    faults = {}
-    for series in range(len(table.series_ids)):
-        try:
-            panel, _ = stages.clean_panel(config, part_of(table, series), frequency)
-            if config.data.missing == "error":
-                fill_missing(panel, "error", train_end=panel.offsets[:-1])
-            check_transform(panel, config.data.transform, where=table.file_of(series))
-        except DataInvalid as error:
-            faults[series] = error
-    return faults
+    if _fault(config, table, frequency) is None:  # as it mostly is, and quicker than one by one
+        return {}
+    series = range(len(table.series_ids))
+    found = ((s, _fault(config, part_of(table, s), frequency)) for s in series)
+    return {s: fault for s, fault in found if fault is not None}
+
+
+def _fault(config: Config, table: Table, frequency: Frequency) -> DataInvalid | None:
+    """What training would refuse these rows for."""
+    try:
+        panel, _ = stages.clean_panel(config, table, frequency)
+        if config.data.missing == "error":
+            fill_missing(panel, "error", train_end=panel.offsets[:-1])
+        check_transform(panel, config.data.transform, where=table.file_of(0))
+    except DataInvalid as error:
+        return error
+    return None
 
 
 def _usual_rhythm(table: Table) -> Frequency | None:
