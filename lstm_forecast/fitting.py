@@ -25,7 +25,7 @@ from lstm_forecast.evaluation.leaks import leaking_covariates
 from lstm_forecast.events import Events
 from lstm_forecast.networks import Start
 from lstm_forecast.stages import Prepared
-from lstm_forecast.usable_series import usable
+from lstm_forecast.usable_series import naming_skip, usable
 
 if TYPE_CHECKING:
     import torch
@@ -120,7 +120,8 @@ def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
         events.warn(notice.id, notice.message)
     if table.rejects:
         events.emit("data.rejects", {"rows": list(table.rejects)}, level="warning")
-    prepared, notes, shortfall = _prepared(loaded, config, table, frequency)
+    with naming_skip(config, table):
+        prepared, notes, shortfall = _prepared(loaded, config, table, frequency)
     if not loaded.was_set("window.stride") and not shortfall:
         config, narrowed = choices.with_enough_steps(config, prepared)
         notes += narrowed

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from lstm_forecast import stages
 from lstm_forecast.config import Config
@@ -13,6 +14,8 @@ from lstm_forecast.data.panel import fill_missing
 from lstm_forecast.data.table import Table
 from lstm_forecast.data.transform import check_transform
 from lstm_forecast.errors import DataInvalid
+
+_OF_A_SERIES = ("data.missing", "data.gaps", "data.transform")  # errors that are a fault of its rows
 
 
 def usable(config: Config, table: Table) -> tuple[Table, Frequency]:
@@ -35,6 +38,17 @@ def usable(config: Config, table: Table) -> tuple[Table, Frequency]:
         rhythm = stages.frequency_of(config, kept)
         frequency = frequency if _faults(config, kept, rhythm) else rhythm
     return kept, frequency
+
+
+@contextmanager
+def naming_skip(config: Config, table: Table) -> Iterator[None]:
+    """Errors about the rows of one of several series say how to go on without it."""
+    try:
+        yield
+    except DataInvalid as error:
+        if error.id in _OF_A_SERIES and config.data.bad_series == "error" and len(table.series_ids) > 1:
+            error.hint += "; or go on without such series: data.bad_series: skip"
+        raise
 
 
 def usable_at(config: Config, table: Table, frequency: Frequency) -> Table:
