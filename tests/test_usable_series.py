@@ -92,8 +92,10 @@ def test_the_panel_is_that_of_the_file_without_it(fault: str, tmp_path: Path) ->
     assert found.table.rejects == ({"series": "b", "line": line, "reason": reason, "rows": len(broken)},)
     told = f"1 of 3 series left out, with {len(broken)} rows (data.bad_series: skip)"
     assert told in found.account
-    with pytest.raises(DataInvalid):
+    with pytest.raises(DataInvalid) as caught:
         planned(file, {**changes, "data.bad_series": "error"})
+    if line == 0 or fault == "empty":
+        assert caught.value.hint.endswith("; or go on without such series: data.bad_series: skip")
 
 
 def test_the_rhythm_is_that_of_most_series(tmp_path: Path) -> None:
