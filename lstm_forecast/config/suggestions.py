@@ -13,7 +13,6 @@ PLANNED_KEYS = (
     "data.static_covariates",
     "data.timezone",
     "data.resample",
-    "data.bad_series",
     "data.calendar",
     "data.calendar_features",
     "data.holidays",

@@ -41,7 +41,7 @@ INTERVALS = "LSTM_FORECAST_FORECAST__INTERVALS"
 LR = "expected number above 0 and at most 1000000"
 LATER = {
     "data": (
-        "future_covariates future_path static_covariates timezone resample bad_series "
+        "future_covariates future_path static_covariates timezone resample "
         "calendar calendar_features holidays"
     ),
     "training": "precision threads compile",
