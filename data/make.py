@@ -62,6 +62,26 @@ DEMAND_ROWS = 4032
 AIRLINE_START_YEAR = 1949
 AIRLINE_ROWS = 144
 
+# The parts of the labour market that together are all of it, without the totals over several of them.
+SECTORS = (
+    "mining_and_logging",
+    "construction",
+    "durable_goods",
+    "nondurable_goods",
+    "wholesale_trade",
+    "retail_trade",
+    "transportation_and_warehousing",
+    "utilities",
+    "financial_activities",
+    "professional_and_business_services",
+    "education_and_health_services",
+    "leisure_and_hospitality",
+    "other_services",
+    "government",
+)
+NEW_SECTOR = "information"  # kept in a file of its own: a series that a run of the others has never seen
+EMPLOYMENT_MONTHS = 120
+
 WEATHER_COLUMNS = ("location", "date", "temp_max", "temp_min", "precipitation", "wind")
 FEWEST_HOURS = 20  # a day with fewer hourly readings has no honest maximum, minimum and total
 FASTEST_WIND = 200.0  # mph; the source holds one reading of 1048 mph, and the next fastest is 43
@@ -101,6 +121,7 @@ SOURCES = (
         "d9ef2f5cf1bebca7e30b4daf69dcd7a8fd71f25b7196f5dc489879ad7e3e8a37",
         wheel=False,
     ),
+    Source("vega_datasets", "0.9.0", "3d7c63917be6ca9b154b565f4779a31fedce57b01b5b9d99d8a34a7608062a1d"),
 )
 
 
@@ -255,6 +276,27 @@ def make_weather(packages: Packages) -> bytes:
     return to_csv(WEATHER_COLUMNS, [weather_day(place, day, hours) for (place, day), hours in whole.items()])
 
 
+def employment(packages: Packages, sectors: Sequence[str]) -> bytes:
+    """Monthly employees of some sectors, one below the other."""
+    rows = read_rows(read_member(packages["vega_datasets"], "_data/us-employment.csv"))
+    require(len(rows) == EMPLOYMENT_MONTHS, f"us-employment has {len(rows)} months")
+    for row in rows:
+        parts = math.fsum(float(row[sector]) for sector in (*SECTORS, NEW_SECTOR))
+        require(abs(parts - float(row["nonfarm"])) < 2, f"{row['month']}: the sectors do not add up")
+    table = [(sector, row["month"], row[sector]) for sector in sectors for row in rows]
+    return to_csv(("series", "month", "employees"), table)
+
+
+def make_employment(packages: Packages) -> bytes:
+    """Employees of all sectors but one."""
+    return employment(packages, SECTORS)
+
+
+def make_employment_new(packages: Packages) -> bytes:
+    """Employees of the last sector."""
+    return employment(packages, (NEW_SECTOR,))
+
+
 MAKERS: dict[str, Callable[[Packages], bytes]] = {
     "stock.csv": make_stock,
     "stock_zh.csv": make_stock_zh,
@@ -262,6 +304,8 @@ MAKERS: dict[str, Callable[[Packages], bytes]] = {
     "demand.csv": make_demand,
     "airline.csv": make_airline,
     "weather.csv": make_weather,
+    "employment.csv": make_employment,
+    "employment_new.csv": make_employment_new,
 }
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lstm_forecast import predicting
 from lstm_forecast.backtests import Drawable, drawable, held_out_test
+from lstm_forecast.cold_starts import with_cold_starts
 from lstm_forecast.dated import Interval
 from lstm_forecast.errors import ArtifactRejected, ForecastError, UsageError
 from lstm_forecast.events import Events
@@ -211,9 +212,10 @@ def _nothing_held_out(kind: str) -> UsageError:
 
 def _series_plots(opened: Opened, chosen: Sequence[int], *, future: bool) -> list[SeriesPlot]:
     context = opened.context
+    cold = with_cold_starts(opened, context)
     horizon = opened.config.forecast.horizon or opened.config.window.horizon
     (test, _), levels = held_out_test(opened), predicting.chosen_levels(opened, None)
-    ahead = predicting.forecast_panel(opened, context, horizon=horizon, levels=levels)
+    ahead = predicting.forecast_panel(cold, context, horizon=horizon, levels=levels)
     times = predicting.future_times(opened, context, horizon=horizon)
     behind = predicting.interval_list(opened, levels, horizon, series=chosen)
     plots = []

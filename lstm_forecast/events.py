@@ -22,7 +22,7 @@ Reader = Callable[["Event"], None]
 EVENTS: Mapping[str, str] = {
     "run.start": "A training begins or is taken up. `argv`",
     "data.loaded": "The input was read. `path`, `files`, `rows`, `sha256`",
-    "data.rejects": "Rows that `data.bad_rows: skip` left out. `rows`",
+    "data.rejects": "Rows and series that `data.bad_rows` and `data.bad_series: skip` left out. `rows`",
     "lock.wait": "Somebody else trains this name and is waited for. `name`, `holder`, `wait_s`",
     "epoch.end": "An epoch was trained and validated. `network` (of an ensemble), `epoch`, `epochs`, "
     "`train_loss`, `val_loss`, `val_score`, `grad_norm`, `best_epoch`, `elapsed_s`",

@@ -25,6 +25,7 @@ from lstm_forecast.evaluation.leaks import leaking_covariates
 from lstm_forecast.events import Events
 from lstm_forecast.networks import Start
 from lstm_forecast.stages import Prepared
+from lstm_forecast.usable_series import naming_skip, usable
 
 if TYPE_CHECKING:
     import torch
@@ -110,9 +111,10 @@ def plan_training(loaded: Loaded, events: Events) -> Plan:
 
 def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
     """The plan for a table that was read."""
-    frequency = stages.frequency_of(loaded.config, table)
+    table, frequency = usable(loaded.config, table)
     loaded, chosen = choices.with_bare_choices(loaded, frequency)
-    panel, cleaned = stages.clean_panel(loaded.config, table, frequency)
+    with naming_skip(loaded.config, table):
+        panel, cleaned = stages.clean_panel(loaded.config, table, frequency)
     loaded, decided = choosing.with_choices(loaded, panel, table, frequency)
     config, settled = settle(loaded)
     config = choices.with_found_columns(config, table)
@@ -121,7 +123,8 @@ def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
         events.warn(notice.id, notice.message)
     if table.rejects:
         events.emit("data.rejects", {"rows": list(table.rejects)}, level="warning")
-    prepared, notes, shortfall = _prepared(loaded, config, panel, table)
+    with naming_skip(config, table):
+        prepared, notes, shortfall = _prepared(loaded, config, panel, table)
     if not loaded.was_set("window.stride") and not shortfall:
         config, narrowed = choices.with_enough_steps(config, prepared)
         notes += narrowed

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from lstm_forecast.events import Events
 from lstm_forecast.gating import MODEL
 from lstm_forecast.opening import Opened
 from lstm_forecast.runs.storage import sha256_of
+from lstm_forecast.usable_series import usable_at
 
 CONTEXT = "context"  # the run's own rows
 
@@ -28,7 +30,8 @@ class Rows(NamedTuple):
     """Rows for a run.
 
     Attributes:
-        panel: the series in the run's order; those not in the file are empty.
+        panel: the series in the run's order; those not in the file are empty. After them those that the run
+            never saw, in the order of the file.
         path: where they came from: a file, or ``context``.
         sha256: hash of that file.
     """
@@ -49,46 +52,64 @@ def latest_panel(opened: Opened, data: str | None, events: Events) -> Rows:
         missing = "standard input" if recorded == "-" else recorded
         events.say([f"input: the run's own rows ({missing} is not there to be read again)"])
         return Rows(opened.context, CONTEXT, sha256_of(opened.files["context.safetensors"]))
-    found = read_for_run(opened, data if data is not None else recorded, events)
+    found = read_for_run(opened, data if data is not None else recorded, events, strangers="keep")
     _check_length(opened, found.panel, found.path)
     if data is None:
         _warn_of_gone(opened, found, events)
     return found
 
 
-def read_for_run(opened: Opened, path: str, events: Events) -> Rows:
+def read_for_run(
+    opened: Opened, path: str, events: Events, *, strangers: Literal["keep", "refuse"] = "refuse"
+) -> Rows:
     """A file read as the run's was.
+
+    Args:
+        opened: the run.
+        path: of the file, folder or pattern.
+        events: told what was read.
+        strangers: whether series that the run never saw are kept. A run of one series refuses them always: it
+            learned nothing that holds for others, and another name is likely another file than was meant.
 
     Raises:
         DataInvalid: a column or series does not fit the run.
     """
     table = stages.read_input(opened.config, path)
+    with _keys_of_the_run():
+        table = usable_at(opened.config, table, opened.preprocess.frequency)
     for notice in table.notices:
         events.warn(notice.id, notice.message)
     table = _named_by_file(table, opened)
     _check_columns(opened, table.columns, table.source.path)
-    try:
+    with _keys_of_the_run():
         panel, notes = stages.clean_panel(opened.config, table, opened.preprocess.frequency)
-        panel = _in_run_order(panel, opened, table)
+        panel = _in_run_order(panel, opened, table, strangers)
         # As in training: after the training rows nothing may look ahead, so there cells are filled forward.
         ends = borders_in(opened, panel).train_end
         panel, filled = fill_missing(panel, opened.config.data.missing, train_end=ends)
         check_transform(panel, opened.config.data.transform, where=table.source.path)
-    except DataInvalid as error:  # the keys are those of the run: they cannot be changed here
-        if error.id != "predict.unknown_series":
-            error.hint = f"mend the file, or train again with another key: {error.hint}"
-        raise
     events.say([f"input: {table.source.path}", *notes, *filled])
     return Rows(panel, table.source.path, table.source.sha256)
 
 
+@contextmanager
+def _keys_of_the_run() -> Iterator[None]:
+    """Errors about a file say that the keys they name are those of the run, which cannot be changed here."""
+    try:
+        yield
+    except DataInvalid as error:
+        if error.id != "predict.unknown_series":
+            error.hint = f"mend the file, or train again with another key: {error.hint}"
+        raise
+
+
 def borders_in(opened: Opened, panel: Panel) -> Splits:
-    """Where the run's training and validation rows end in this panel, by time."""
+    """Where the run's training and validation rows end in this panel, by time; new series have none."""
     context = opened.context
     ends = []
     for flat in (opened.splits.train_end, opened.splits.validation_end):
         rows = []
-        for s in range(len(panel)):
+        for s in range(len(context)):
             mine, known = panel.rows(s), context.times[context.rows(s)]
             before = int(flat[s] - context.offsets[s])
             found = 0
@@ -97,18 +118,18 @@ def borders_in(opened: Opened, panel: Panel) -> Splits:
             elif len(known):  # the run keeps none of the rows before the border, but the first one after it
                 found = int(np.searchsorted(panel.times[mine], known[0], side="left"))
             rows.append(mine.start + found)
-        ends.append(np.array(rows, dtype=np.int64))
+        ends.append(np.array([*rows, *panel.offsets[len(context) : -1]], dtype=np.int64))
     return Splits(*ends)
 
 
 def _check_length(opened: Opened, panel: Panel, where: str) -> None:
-    """Refuses rows in which no series fills one window.
+    """Refuses rows in which no series fills one window; of a new series no more may be there yet.
 
     Raises:
         DataInvalid: with the arithmetic.
     """
     longest, lookback = int(panel.lengths.max(initial=0)), opened.config.window.lookback
-    if longest < lookback and opened.issued == MODEL:
+    if longest < lookback and opened.issued == MODEL and len(panel) == len(opened.context):
         raise DataInvalid(
             "data.too_short",
             f"need at least {lookback:,} rows of a series, got {longest:,}",
@@ -120,7 +141,7 @@ def _check_length(opened: Opened, panel: Panel, where: str) -> None:
 
 def _warn_of_gone(opened: Opened, found: Rows, events: Events) -> None:
     """Says which series had rows in training and have none now: their forecast is missing."""
-    gone = np.flatnonzero((found.panel.lengths == 0) & (opened.context.lengths > 0))
+    gone = np.flatnonzero((found.panel.lengths[: len(opened.context)] == 0) & (opened.context.lengths > 0))
     if len(gone):
         listed = stages.some_names(found.panel, gone)
         message = f"{len(gone)} series of the run without rows, and so without a forecast: {listed}"
@@ -139,43 +160,48 @@ def _check_columns(opened: Opened, columns: tuple[str, ...], where: str) -> None
 
 
 def _named_by_file(table: Table, opened: Opened) -> Table:
-    """One file for a run of many: its series are named by it, where the run knows them by that name only."""
+    """One file for a run of many: its series are named by it, where the run knows none by the name inside."""
     known = frozenset(opened.preprocess.series_ids)
     if table.paths or not known.isdisjoint(table.series_ids):
         return table
     named = series_names(without_suffix(Path(table.source.path).name), table.series_ids)
-    return replace(table, series_ids=named) if known.issuperset(named) else table
+    by_file = is_many(opened.config.data.path) or known.issuperset(named)
+    return replace(table, series_ids=named) if by_file else table
 
 
-def _unknown_series(names: list[str], table: Table) -> DataInvalid:
-    of_many = bool(table.paths)
-    first = table.file_of(table.series_ids.index(names[0]))
+def _unknown_series(names: list[str], table: Table, opened: Opened) -> DataInvalid:
+    of_many, ids = bool(table.paths), opened.preprocess.series_ids
+    details = [f"the first is in: {table.file_of(table.series_ids.index(names[0]))}"] if of_many else []
+    hint = "leave their files out with a narrower --data" if of_many else "leave them out of the file"
+    if len(ids) == 1:
+        details.append(f"the run was trained on one series, {ids[0]}, and forecasts no other")
+        hint = "if it is the same series, give it that name; else train on both"
     listed = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
     return DataInvalid(
         "predict.unknown_series",
         f"series not seen in training: {listed}",
         where=table.source.path,
-        details=[f"the first is in: {first}"] if of_many else [],
-        hint="leave their files out with a narrower --data, or train again with them"
-        if of_many
-        else "leave them out of the file, or train again with them",
+        details=details,
+        hint=hint if len(ids) == 1 else f"{hint}, or train again with them",
     )
 
 
-def _in_run_order(panel: Panel, opened: Opened, table: Table) -> Panel:
-    """The panel with the run's series in the run's order; refuses series that the run never saw."""
+def _in_run_order(panel: Panel, opened: Opened, table: Table, strangers: Literal["keep", "refuse"]) -> Panel:
+    """The panel with the run's series in the run's order, and those that the run never saw after them."""
     ids = opened.preprocess.series_ids
-    both_named_by_files = bool(table.paths) and is_many(opened.config.data.path)
-    if len(ids) == 1 and len(panel) == 1 and not both_named_by_files:
+    if len(ids) == 1 and len(panel) == 1 and not _both_named(opened, table):
         # one series each: its name may be a file's or a column's
-        return Panel(panel.values, panel.observed, panel.times, panel.offsets, ids, panel.columns)
+        return replace(panel, series_ids=ids)
     known = frozenset(ids)
     unknown = [name for name in panel.series_ids if name not in known]
-    if unknown:
-        raise _unknown_series(unknown, table)
+    if unknown and (strangers == "refuse" or len(ids) == 1):
+        raise _unknown_series(unknown, table, opened)
     position: Mapping[str, int] = {name: place for place, name in enumerate(panel.series_ids)}
-    none = np.empty(0, dtype=np.int64)
-    rows = [np.arange(*panel.offsets[position[name] :][:2]) if name in position else none for name in ids]
-    order = np.concatenate(rows).astype(np.int64)
-    offsets = np.concatenate([[0], np.cumsum([len(part) for part in rows])]).astype(np.int64)
-    return Panel(panel.values[order], panel.observed[order], panel.times[order], offsets, ids, panel.columns)
+    return panel.pick([position.get(name) for name in (*ids, *unknown)], (*ids, *unknown))
+
+
+def _both_named(opened: Opened, table: Table) -> bool:
+    """Whether run and file name their series in one way, by files or by a column of ids."""
+    data = opened.config.data
+    by_ids = table.id_column is not None and data.series_id is not None
+    return by_ids or (bool(table.paths) and is_many(data.path))

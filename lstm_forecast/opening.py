@@ -40,6 +40,8 @@ class Opened:
         splits: where training and validation end in them.
         scores: arrays of the intervals' calibration.
         files: the verified bytes.
+        cold: series whose units are those of rows read for this forecast: see :mod:`cold_starts`.
+        new: how many series, the last ones, the run never saw.
     """
 
     run: Run
@@ -49,6 +51,8 @@ class Opened:
     splits: Splits
     scores: dict[str, NDArray[Any]]
     files: dict[str, bytes]
+    cold: tuple[int, ...] = ()
+    new: int = 0
 
     @cached_property
     def metrics(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from lstm_forecast import backtests, signals, tracking
 from lstm_forecast.ages import ANY_AGE, MostAge, require_fresh_input, require_fresh_run
 from lstm_forecast.boards import require_extras
 from lstm_forecast.choices import with_name
+from lstm_forecast.cold_starts import with_cold_starts
 from lstm_forecast.config import Loaded
 from lstm_forecast.dated import Forecast
 from lstm_forecast.documents import tidy_csv
@@ -114,6 +115,7 @@ def predict(
     if not 1 <= steps <= MOST_STEPS:
         raise UsageError("predict.horizon", f"got {steps}, expected 1 to {MOST_STEPS:,}", where="--horizon")
     panel, source, sha256 = latest_panel(chosen, data, events)
+    chosen = with_cold_starts(chosen, panel)
     write = chosen.preprocess.time_format.format
     newest, trained = panel.times.max(), chosen.context.times.max()
     form, most_s = chosen.preprocess.time_format, most_age.input_s or chosen.config.data.max_input_age

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_forecast.cold_starts import warn_of_cold
 from lstm_forecast.data.calendars import next_times
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.dated import ForecastRow, Interval, Origin
@@ -85,10 +86,17 @@ def _simple(opened: Opened, panel: Panel, rows: Rows, series: Rows, *, horizon: 
 
 
 def _with_unit(opened: Opened, series: Rows) -> NDArray[np.bool_]:
-    """Which of these series, all with a forecast of what the run issues, have a unit of errors: bool [W]."""
+    """Which of these series, all with a forecast of what the run issues, have a unit of errors: bool [W].
+
+    One that the networks were not trained on has none where its values never change: nothing says what of the
+    others' errors would be small there.
+    """
+    scaling = opened.preprocess.scaling
+    cold = np.isin(series, opened.cold)
+    known = ~cold | (scaling.trained & ~scaling.still)[series]
     if opened.issued == MODEL or not opened.trained:  # of a file too short for a network every row gave units
-        return np.ones(len(series), dtype=bool)
-    return opened.tested_issuer.scaling.trained[series]
+        return np.asarray(known)
+    return np.asarray(known & opened.tested_issuer.scaling.trained[series])
 
 
 def _unknown(count: int, horizon: int) -> tuple[Floats, Floats]:
@@ -206,12 +214,13 @@ def dated_rows(
     times = future_times(opened, panel, horizon=horizon)
     ids = opened.preprocess.series_ids
     issued = [s for s in chosen if ahead.sources[s] == opened.issued]
+    warn_of_cold(opened, chosen, issued, events)
     if opened.issued == MODEL:
         _warn_short(opened, [ids[s] for s in chosen if ahead.sources[s] != MODEL], ahead.sources, events)
         _warn_out_of_range(opened, panel, np.array(issued, dtype=np.int64), events)
     else:
         events.say([opened.gate.sentence if opened.gate else str(opened.metrics.get("sentence"))])
-        issued = _warn_without_unit(opened, issued, events)
+    issued = _warn_without_unit(opened, issued, events)
     _warn_uncalibrated(opened, ahead, issued, events)
     rows = []
     for s in chosen:
@@ -245,17 +254,24 @@ def _warn_short(opened: Opened, short: list[str], sources: list[str], events: Ev
     source = next(word for word in sources if word != MODEL).replace("_", " ")
     events.warn(
         "predict.too_short",
-        f"fewer than {lookback} rows, or none to train on: {names}; the {source} forecast is given",
+        f"{len(short)} series with fewer than {lookback} rows, or none to train on: {names};"
+        f" the {source} forecast is given",
     )
 
 
 def _warn_without_unit(opened: Opened, series: list[int], events: Events) -> list[int]:
-    """Says which series have no bounds for want of training rows, and gives the others."""
+    """Says which series have no bounds for want of rows that tell how they change, and gives the others."""
     known = _with_unit(opened, np.array(series, dtype=np.int64))
-    without = [opened.preprocess.series_ids[s] for s, fine in zip(series, known, strict=True) if not fine]
-    if without:
-        names = ", ".join(without[:5]) + (", …" if len(without) > 5 else "")
-        events.warn("intervals.uncalibrated", f"no bounds for want of rows to train on: {names}")
+    without = [s for s, fine in zip(series, known, strict=True) if not fine]
+    still = opened.preprocess.scaling.still
+    for why, found in (
+        ("for want of rows to train on", [s for s in without if not still[s]]),
+        ("where the values never change", [s for s in without if still[s]]),
+    ):
+        names = ", ".join(opened.preprocess.series_ids[s] for s in found[:5])
+        if found:
+            more = ", …" if len(found) > 5 else ""
+            events.warn("intervals.uncalibrated", f"no bounds {why}: {names}{more}")
     return [s for s, fine in zip(series, known, strict=True) if fine]
 
 

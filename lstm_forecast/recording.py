@@ -198,7 +198,7 @@ def write_predictions(run: Run, plan: Plan, trained: Trained, events: Events) ->
 
 
 def write_rejects(run: Run, plan: Plan) -> None:
-    """``rejects.jsonl``: one line per row that ``data.bad_rows: skip`` left out."""
+    """``rejects.jsonl``: one line per row or series left out by ``data.bad_rows`` or ``data.bad_series``."""
     for reject in plan.table.rejects:
         append_line(run.path / "rejects.jsonl", Event("reject", "warning", reject, 0.0, "").to_line())
 

@@ -63,6 +63,7 @@ def read_input(config: Config, path: str) -> Table:
         duplicates=data.duplicates,
         bad_rows=data.bad_rows,
         max_bad_rows=data.max_bad_rows,
+        bad_series=data.bad_series,
         strict=data.strict,
         max_bytes=data.max_bytes,
     )

@@ -246,7 +246,8 @@ def _arrived(opened: Opened, data: str | None, events: Events) -> Rows | None:
         missing = "standard input" if recorded == "-" else recorded
         events.say([f"input: none ({missing} is not there to be read again); the values stored before count"])
         return None
-    return read_for_run(opened, data if data is not None else recorded, events)
+    # new series too: what was forecast of them is recorded under their names
+    return read_for_run(opened, data if data is not None else recorded, events, strangers="keep")
 
 
 def _actuals(found: Rows, waiting: Mapping[str, Labels]) -> dict[str, tuple[Labels, NDArray[np.float64]]]:

@@ -109,6 +109,11 @@ class DataConfig(BaseModel):
         "error", description="Whether a row that cannot be read stops the run or is left out and listed."
     )
     max_bad_rows: Rows = Field(0, description="How many rows bad_rows: skip may leave out before it fails.")
+    bad_series: Literal["error", "skip"] = Field(
+        "error",
+        description="Whether a series whose rows cannot be used stops the run, or is left out, named and "
+        "listed; in a folder of files also a file that cannot be read.",
+    )
     strict: bool = Field(False, description="Whether warnings of the reader become errors.")
     max_bytes: SizeBytes = Field(8 * 2**30, description="Largest input read, counted after decompression.")
     until: Count | DateText | None = Field(

@@ -11,7 +11,6 @@ PLANNED_KEYS = (
     "data.future_covariates",
     "data.future_path",
     "data.static_covariates",
-    "data.bad_series",
     "data.calendar",
     "data.calendar_features",
     "data.holidays",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lstm_forecast.data.reader import Reading, read_file
@@ -63,16 +64,33 @@ def require_alike(shapes: Sequence[Shape]) -> None:
     Raises:
         DataInvalid: ``data.files_differ`` naming both, and what each has.
     """
-    for words, remedy in _REMEDIES.items():
+    for words in _REMEDIES:
         known = [shape for shape in shapes if shape.found[words] is not None]
         for shape in known[1:]:
             if shape.found[words] != known[0].found[words]:
-                raise DataInvalid(
-                    "data.files_differ",
-                    f"{words} {shape.found[words]}; expected as in {known[0].path}: {known[0].found[words]}",
-                    where=shape.path,
-                    hint=remedy,
-                )
+                raise _difference(words, shape, known[0])
+
+
+def unlike(shapes: Mapping[str, Shape]) -> dict[str, DataInvalid]:
+    """The files, by name, that differ from most, and how."""
+    odd: dict[str, DataInvalid] = {}
+    for words in _REMEDIES:
+        known = {name: shape for name, shape in shapes.items() if shape.found[words] is not None}
+        often = Counter(shape.found[words] for shape in known.values())
+        usual = next((s for s in known.values() if often[s.found[words]] == max(often.values())), None)
+        for name, shape in known.items():
+            if usual is not None and shape.found[words] != usual.found[words]:
+                odd.setdefault(name, _difference(words, shape, usual))
+    return odd
+
+
+def _difference(words: str, shape: Shape, expected: Shape) -> DataInvalid:
+    return DataInvalid(
+        "data.files_differ",
+        f"{words} {shape.found[words]}; expected as in {expected.path}: {expected.found[words]}",
+        where=shape.path,
+        hint=_REMEDIES[words],
+    )
 
 
 def explained(

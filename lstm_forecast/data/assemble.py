@@ -129,6 +129,13 @@ def arrange(table: Long) -> Long:
     return table.take(np.lexsort((table.times, table.series)))
 
 
+def repeats(table: Long) -> NDArray[np.bool_]:
+    """Which rows of a sorted table have series and time of the row before: [N]."""
+    again = np.zeros(len(table.times), dtype=np.bool_)
+    again[1:] = (np.diff(table.series) == 0) & (np.diff(table.times) == 0)
+    return again
+
+
 def merge_duplicates(
     table: Long, policy: Policy, *, ids: Sequence[str], time_format: TimeFormat, name: str, remedy: str
 ) -> tuple[Long, int]:
@@ -139,8 +146,7 @@ def merge_duplicates(
     Raises:
         DataInvalid: ``data.duplicates`` under the policy ``error``.
     """
-    again = np.zeros(len(table.times), dtype=np.bool_)
-    again[1:] = (np.diff(table.series) == 0) & (np.diff(table.times) == 0)
+    again = repeats(table)
     count = int(again.sum())
     if not count:
         return table, 0

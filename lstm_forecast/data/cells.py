@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lstm_forecast.data.columns import Roles
 from lstm_forecast.data.dates import ROW_NUMBERS, TimeFormat, Times, parse_times
+from lstm_forecast.data.findings import BadCell
 from lstm_forecast.data.header import Header
 from lstm_forecast.data.local_times import Rows, in_zone
 from lstm_forecast.data.rows import Body, Reject
 from lstm_forecast.data.table import ReadOptions
 from lstm_forecast.data.values import GAPS, Column, find_decimal, read_numbers, refuse_cells
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A bad cell: its row, the place of its column among those of values (-1: a time), and why it is bad."""
+
+    row: int
+    value: int
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,7 @@ class Converted:
     decimal: str
     grouped: tuple[str, ...]  # columns whose thousands are marked
     rounded: int  # integers that float64 cannot hold
+    marked: tuple[Marked, ...] = ()  # bad cells whose rows are still there; their number is NaN, their time 0
 
 
 def convert(
@@ -35,7 +47,8 @@ def convert(
 ) -> Converted:
     """The moments and numbers of all kept rows.
 
-    With ``bad_rows: skip`` rows with unreadable cells move from ``body`` to its rejects.
+    With ``bad_rows: skip`` rows with unreadable cells move from ``body`` to its rejects; else with
+    ``bad_series: skip`` they stay, marked.
 
     Raises:
         DataInvalid: ``data.value`` or ``data.range`` for number cells, ``data.time`` and its kin for time
@@ -52,11 +65,14 @@ def convert(
     ]
     names = [header.names[column] for column in roles.values]
     for column_name, column in zip(names, found, strict=True):
-        if column.bad and options.bad_rows == "error":
+        if column.bad and options.bad_rows == options.bad_series == "error":
             raise refuse_cells(column_name, column.bad, lines, name=name)
     read = dict(zip(names, found, strict=True))
     time_name = header.names[roles.time[0]] if roles.time else ""
-    kept = _set_aside(body, times, read, time_name=time_name, separator=separator)
+    kept, marked = np.ones(len(lines), dtype=np.bool_), _mark(times, found, names, time_name)
+    if options.bad_rows == "skip":
+        kept = _set_aside(body, times, read, time_name=time_name, separator=separator)
+        marked = ()
     return Converted(
         times.moments[kept] if times else None,
         times.format if times else ROW_NUMBERS,
@@ -66,7 +82,23 @@ def convert(
         decimal,
         tuple(n for n, column in zip(names, found, strict=True) if column.thousands),
         sum(column.rounded for column in found),
+        marked,
     )
+
+
+def _mark(times: Times | None, columns: list[Column], names: list[str], time_name: str) -> tuple[Marked, ...]:
+    """Every bad cell, by row."""
+    bad = [(cell, -1, time_name) for cell in times.bad] if times else []
+    for place, (column, name) in enumerate(zip(columns, names, strict=True)):
+        bad += [(cell, place, name) for cell in column.bad]
+    return tuple(
+        Marked(cell.row, place, _unreadable(cell, name))
+        for cell, place, name in sorted(bad, key=lambda item: item[0].row)
+    )
+
+
+def _unreadable(cell: BadCell, column: str) -> str:
+    return f"column {column!r}: {cell.text[:60]!r} cannot be read"
 
 
 def _find_decimal(texts: list[list[str]], options: ReadOptions, separator: str, name: str) -> str:
@@ -82,19 +114,20 @@ def _read_times(body: Body, header: Header, roles: Roles, options: ReadOptions, 
     for column in roles.time[1:]:
         texts = [f"{day} {clock}" for day, clock in zip(texts, body.column(column), strict=True)]
     lines, column_name = body.line_numbers(), " ".join(header.names[column] for column in roles.time)
+    on_bad: Literal["skip", "error"] = "skip" if "skip" in (options.bad_rows, options.bad_series) else "error"
     times = parse_times(
         texts,
         lines=lines,
         name=name,
         column=column_name,
         date_format=options.date_format,
-        on_bad=options.bad_rows,
+        on_bad=on_bad,
         any_zone=options.timezone is not None,
     )
     if options.timezone is None:
         return times
     rows = Rows(name, lines)
-    return in_zone(times, options.timezone, texts, rows, column=column_name, on_bad=options.bad_rows)
+    return in_zone(times, options.timezone, texts, rows, column=column_name, on_bad=on_bad)
 
 
 def _set_aside(
@@ -106,7 +139,7 @@ def _set_aside(
     bad += [(cell, name) for name, column in columns.items() for cell in column.bad]
     for cell, column_name in sorted(bad, key=lambda item: item[0].row):
         if kept[cell.row]:
-            reason = f"column {column_name!r}: {cell.text[:60]!r} cannot be read"
+            reason = _unreadable(cell, column_name)
             body.rejects.append(Reject(body.lines[cell.row], reason, separator.join(body.row(cell.row))))
         kept[cell.row] = False
     if not kept.all():

@@ -151,6 +151,14 @@ def sha256_of_input(path: str) -> str:
     return fingerprint(found.names, [_digest(found.place(name)) for name in found.names])
 
 
+def digest_or_none(path: str) -> str | None:
+    """The SHA-256 of a file's bytes; None where they cannot be read."""
+    try:
+        return _digest(path)
+    except DataMissing:
+        return None
+
+
 def _digest(path: str) -> str:
     try:
         with Path(path).open("rb") as file:

@@ -14,6 +14,17 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A series that cannot be used, left out: its name, rows and file, where its fault is, and what it is."""
+
+    series: str
+    rows: int  # 0 of a file that cannot be read
+    file: str
+    line: int  # 0 where the fault has no line
+    reason: str
+
+
+@dataclass(frozen=True)
 class BadCell:
     """A cell that cannot be read: its row (0-based), its text, why."""
 

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lstm_forecast.data import account, source
-from lstm_forecast.data.alike import explained, require_alike, shape_of
+from lstm_forecast.data.alike import Shape, explained, require_alike, shape_of, unlike
 from lstm_forecast.data.dates import TimeFormat
-from lstm_forecast.data.files import FileSet, find_files, fingerprint, is_many, labels, series_names
-from lstm_forecast.data.findings import Notice, plural
+from lstm_forecast.data.files import (
+    FileSet,
+    digest_or_none,
+    find_files,
+    fingerprint,
+    is_many,
+    labels,
+    series_names,
+)
+from lstm_forecast.data.findings import LeftOut, Notice, plural
 from lstm_forecast.data.reader import Reading, check_options, read_file, read_table
 from lstm_forecast.data.table import ReadOptions, Source, Table
 from lstm_forecast.errors import Busy, DataInvalid, DataMissing
@@ -36,10 +44,13 @@ def read_input(path: str, options: ReadOptions) -> Table:
         return read_table(path, options)
     check_options(options)
     found = find_files(path)
-    names = labels(found)
-    raws = _load(found, options.max_bytes)
-    facts = _facts(found, raws)
-    return _joined(_Parts(found, names, _read_all(raws, options)), facts, options)
+    named = dict(zip(found.names, labels(found), strict=True))
+    loaded = _load(found, options)
+    facts = _facts(found, loaded)
+    readings, left_out = _read_all(loaded, named, options)
+    kept = replace(found, names=tuple(readings))
+    parts = _Parts(kept, tuple(named[name] for name in readings), list(readings.values()))
+    return _joined(parts, facts, options, left_out)
 
 
 @dataclass(frozen=True)
@@ -55,40 +66,58 @@ class _Parts:
         return [reading.table for reading in self.readings]
 
 
-def _load(found: FileSet, max_bytes: int) -> list[source.RawFile]:
+@dataclass(frozen=True)
+class _Loaded:
+    """The bytes of the files that can be read, the SHA-256 of all, and why others cannot, by name."""
+
+    raws: dict[str, source.RawFile]
+    digests: dict[str, str]
+    failed: dict[str, DataMissing | DataInvalid]
+
+
+def _load(found: FileSet, options: ReadOptions) -> _Loaded:
     """The bytes of all files as they were at one moment.
 
     Raises:
-        DataMissing, DataInvalid: as :func:`source.load`, of the first file at fault; or all are too long.
+        DataMissing, DataInvalid: as :func:`source.load`, of the first file at fault, unless such files are
+            left out (``bad_series: skip``); or all are too long.
         Busy: a file changed, came or went.
     """
     before = _states(found)
-    raws: list[source.RawFile] = []
+    loaded = _Loaded({}, {}, {})
     total = 0
     for name in found.names:
         place = found.place(name)
         try:
-            raws.append(source.load(place, max_bytes))
-        except DataMissing:
-            if before[name] and not os.path.lexists(place):
+            raw = source.load(place, options.max_bytes)
+        except (DataMissing, DataInvalid) as error:
+            if isinstance(error, DataMissing) and before[name] and not os.path.lexists(place):
                 raise _changed([name], found) from None
-            raise
-        total += len(raws[-1].data)
-        if total > max_bytes:
-            first = plural(len(raws), "file")
-            raise DataInvalid(
-                "data.limit",
-                f"more than {max_bytes:,} bytes (after decompression) in the first {first}",
-                where=found.path,
-                details=[f"files: {len(found.names):,}"],
-                hint="if they are meant to be that large, raise data.max_bytes; else narrow the pattern",
-            )
+            if options.bad_series == "error" or error.id == "data.limit":
+                raise
+            loaded.failed[name] = error
+            loaded.digests[name] = digest_or_none(place) or "unreadable"
+            continue
+        loaded.raws[name], loaded.digests[name] = raw, raw.sha256
+        total += len(raw.data)
+        if total > options.max_bytes:
+            raise _too_long(found, len(loaded.raws), options.max_bytes)
     again = find_files(found.path)
     now = _states(again)
     if before != now:
         changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
         raise _changed(changed, found)
-    return raws
+    return loaded
+
+
+def _too_long(found: FileSet, count: int, max_bytes: int) -> DataInvalid:
+    return DataInvalid(
+        "data.limit",
+        f"more than {max_bytes:,} bytes (after decompression) in the first {plural(count, 'file')}",
+        where=found.path,
+        details=[f"files: {len(found.names):,}"],
+        hint="if they are meant to be that large, raise data.max_bytes; else narrow the pattern",
+    )
 
 
 def _changed(names: Sequence[str], found: FileSet) -> Busy:
@@ -111,34 +140,54 @@ def _states(found: FileSet) -> dict[str, tuple[int, ...]]:
     return states
 
 
-def _facts(found: FileSet, raws: Sequence[source.RawFile]) -> Source:
+def _facts(found: FileSet, loaded: _Loaded) -> Source:
     """The facts of all files; how they are written is filled in when the first is read."""
-    digest = fingerprint(found.names, [raw.sha256 for raw in raws])
-    size = sum(raw.size_bytes for raw in raws)
-    return Source(found.path, digest, size, "", "", "", None, files=len(raws))
+    digest = fingerprint(found.names, [loaded.digests[name] for name in found.names])
+    size = sum(raw.size_bytes for raw in loaded.raws.values())
+    return Source(found.path, digest, size, "", "", "", None, files=len(found.names))
 
 
-def _read_all(raws: list[source.RawFile], options: ReadOptions) -> list[Reading]:
-    """Each file, the first before the others; its bytes and cells are let go as soon as it is read.
+def _read_all(
+    loaded: _Loaded, labels: Mapping[str, str], options: ReadOptions
+) -> tuple[dict[str, Reading], list[LeftOut]]:
+    """Each file by its name, and those left out; its bytes and cells are let go as soon as it is read.
+
+    Columns are those of the first file that can be read.
 
     Raises:
-        DataInvalid: one cannot be read, or they do not fit together.
+        DataInvalid: one cannot be read, or they do not fit together; where such files are left out, all.
     """
-    first = read_file(raws[0], options)
-    pinned = _pinned(options, first.table)
-    readings, shapes = [first], [shape_of(first)]
-    raws.reverse()
-    raws.pop()
-    while raws:
-        raw = raws.pop()
+    readings: dict[str, Reading] = {}
+    shapes: dict[str, Shape] = {}
+    failed = dict(loaded.failed)
+    pinned, first = options, None
+    for name in list(loaded.raws):
+        raw = loaded.raws.pop(name)
         try:
             reading = read_file(raw, pinned)
         except DataInvalid as error:
-            raise explained(error, raw, options, pinned, first=first.table) from None
-        shapes.append(shape_of(reading))
-        readings.append(replace(reading, story=first.story))
-    require_alike(shapes)
-    return readings
+            fault = error if first is None else explained(error, raw, options, pinned, first=first.table)
+            if options.bad_series == "error":
+                raise fault from None
+            failed[name] = fault
+            continue
+        if first is None:
+            first, pinned = reading, _pinned(options, reading.table)
+        shapes[name], readings[name] = shape_of(reading), replace(reading, story=first.story)
+    if options.bad_series == "error":
+        require_alike(list(shapes.values()))
+    else:
+        failed |= unlike(shapes)
+    if not readings:
+        raise next(iter(failed.values()))
+    left = [_left_out(labels[name], failed[name]) for name in sorted(failed)]
+    return {name: reading for name, reading in readings.items() if name not in failed}, left
+
+
+def _left_out(label: str, error: DataMissing | DataInvalid) -> LeftOut:
+    file, _, line = error.where.rpartition(":")
+    known = bool(file) and line.isdecimal()
+    return LeftOut(label, 0, file if known else error.where, int(line) if known else 0, error.message)
 
 
 def _pinned(options: ReadOptions, table: Table) -> ReadOptions:
@@ -150,10 +199,11 @@ def _pinned(options: ReadOptions, table: Table) -> ReadOptions:
     return replace(options, time=time, target=target)
 
 
-def _joined(parts: _Parts, facts: Source, options: ReadOptions) -> Table:
+def _joined(parts: _Parts, facts: Source, options: ReadOptions, failed: Sequence[LeftOut]) -> Table:
     """One table of all, with one account; the series of a file follow those of the file before."""
     tables, first = parts.tables, parts.readings[0].table
-    ids = [series_names(name, table.series_ids) for name, table in zip(parts.names, tables, strict=True)]
+    names = [_names(label, table) for label, table in zip(parts.names, tables, strict=True)]
+    ids, left_out = [own for own, _ in names], [one for _, left in names for one in left]
     _require_different(ids, tables)
     counts = np.cumsum([0, *map(len, ids)])
     times = np.concatenate([table.times for table in tables])
@@ -189,7 +239,19 @@ def _joined(parts: _Parts, facts: Source, options: ReadOptions) -> Table:
         paths=tuple(path for path, part in zip(paths, ids, strict=True) for _ in part),
         candidates=first.candidates,
         zone=first.zone,
+        left_out=(*failed, *left_out),
     )
+
+
+def _names(label: str, table: Table) -> tuple[tuple[str, ...], list[LeftOut]]:
+    """The names of a file's series, those left out among them: what one is called depends on no other."""
+    left = [one.series for one in table.left_out]
+    named = dict(
+        zip((*table.series_ids, *left), series_names(label, (*table.series_ids, *left)), strict=True)
+    )
+    return tuple(named[id] for id in table.series_ids), [
+        replace(one, series=named[one.series]) for one in table.left_out
+    ]
 
 
 def _by_line(rejects: Sequence[dict[str, object]]) -> list[dict[str, object]]:

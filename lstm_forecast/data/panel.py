@@ -6,6 +6,7 @@ Rows are steps.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -64,6 +65,20 @@ class Panel:
             observed=self.observed[keep],
             times=self.times[keep],
             offsets=counts[self.offsets],
+        )
+
+    def pick(self, series: Sequence[int | None], names: tuple[str, ...]) -> Panel:
+        """The panel of these series in this order, under these names; None is a series without rows."""
+        none = np.empty(0, dtype=np.int64)
+        parts = [none if s is None else np.arange(*self.offsets[s : s + 2]) for s in series]
+        rows = np.concatenate([none, *parts])
+        return replace(
+            self,
+            values=self.values[rows],
+            observed=self.observed[rows],
+            times=self.times[rows],
+            offsets=np.cumsum([0, *map(len, parts)], dtype=np.int64),
+            series_ids=names,
         )
 
     def until(self, end: NDArray[np.int64]) -> Panel:

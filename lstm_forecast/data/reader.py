@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_forecast.data import account, assemble, dialect, source
+from lstm_forecast.data import account, assemble, broken, dialect, source
 from lstm_forecast.data.cells import Converted, convert
 from lstm_forecast.data.columns import Named, Roles, find_roles
 from lstm_forecast.data.findings import Notice
@@ -77,8 +77,9 @@ def _finish(story: account.Story, options: ReadOptions) -> Reading:
     header, roles, cells, members = story.header, story.roles, story.cells, story.members
     is_wide = isinstance(options.target, tuple)
     long = _to_long(story, is_wide=is_wide)
-    order = assemble.order_of(long)
     ids = tuple(header.names[column] for column in roles.target) if is_wide else members.ids
+    long, ids, left_out = broken.without_unreadable(story, long, ids, options)
+    order = assemble.order_of(long)
     table, merged = assemble.merge_duplicates(
         assemble.arrange(long),
         options.duplicates,
@@ -112,6 +113,7 @@ def _finish(story: account.Story, options: ReadOptions) -> Reading:
         id_column=None if members.column is None else header.names[members.column],
         candidates=_candidates(story),
         zone=cells.zone,
+        left_out=left_out,
     )
     return Reading(found, counts, story)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_forecast.data.dates import TimeFormat
-from lstm_forecast.data.findings import Notice
+from lstm_forecast.data.findings import LeftOut, Notice
 from lstm_forecast.data.zones import wall_times
 from lstm_forecast.errors import DataInvalid
 
@@ -41,6 +41,7 @@ class ReadOptions:
     duplicates: Literal["error", "first", "last", "sum", "mean"] = "error"
     bad_rows: Literal["error", "skip"] = "error"
     max_bad_rows: int = 0
+    bad_series: Literal["error", "skip"] = "error"
     strict: bool = False
     max_bytes: int = 8 * 2**30
 
@@ -82,12 +83,14 @@ class Table:
     source: Source
     account: tuple[str, ...]  # what was found and done, at most ten lines
     notices: tuple[Notice, ...]  # warnings
-    rejects: tuple[dict[str, object], ...]  # one per skipped row: line, reason, row; of several files: file
+    # one per skipped row: line, reason, row; per skipped series: series, line, reason, rows; file, if several
+    rejects: tuple[dict[str, object], ...]
     time_column: str | None = None  # what names it in data.time; None: none, two, or one without a name
     id_column: str | None = None  # what names it in data.series_id; None: none, or not in every file
     paths: tuple[str, ...] = ()  # [S] the file of each series; empty for one file
     candidates: tuple[str, ...] = ()  # columns of numbers, each of which could be the target
     zone: str = ""  # the zone whose days and hours count; empty: those of the times
+    left_out: tuple[LeftOut, ...] = ()  # series that cannot be used, with data.bad_series: skip
 
     def file_of(self, series: int) -> str:
         """The file that a series stands in."""

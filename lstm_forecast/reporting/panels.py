@@ -218,6 +218,12 @@ def frame(panel: Axes, times: Array) -> None:
     panel.set_xlim(*(np.clip(limits, *DRAWABLE_DATES) if dated else limits))
     if dated:
         locator = dates.AutoDateLocator(minticks=3, maxticks=9 - 2 * columns)  # type: ignore[no-untyped-call]
+        # For spans of fewer than three years, days or hours a narrow panel has no room to show every sixth
+        # month, twelfth hour, thirtieth minute; matplotlib has no longer steps there, and warns.
+        whole = {dates.MONTHLY: 12, dates.HOURLY: 24, dates.MINUTELY: 60, dates.SECONDLY: 60}
+        whole |= {dates.MICROSECONDLY: 1_000_000}
+        for frequency, most in whole.items():
+            locator.intervald[frequency] = [*locator.intervald[frequency], most, 2 * most]
         panel.xaxis.set_major_locator(locator)
         panel.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     else:

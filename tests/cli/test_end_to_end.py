@@ -81,6 +81,15 @@ def test_a_configuration_in_short_form(
         changes["split.validation"] = "200"
         changes["split.test"] = "200"
     whole_path(cli, path, path.stem, sets(changes))
+    if path.stem == "panel":  # a sector that the run has never seen
+        new = ROOT / "data" / "employment_new.csv"
+        result = cli("predict", "panel", "--data", new, "--runs-dir", "runs", "--json")
+        assert result.code == 0, result.err
+        document = json.loads(result.out)
+        assert [row["series"] for row in document["rows"]] == ["information"] * 3
+        assert [row["time"] for row in document["rows"]] == ["2016-01-01", "2016-02-01", "2016-03-01"]
+        assert all(0 < row["lo_80"] < row["forecast"] < row["hi_80"] for row in document["rows"])
+        assert "predict.new_series" in [warning["id"] for warning in document["warnings"]]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.name)

@@ -148,15 +148,26 @@ def test_newer_rows_and_other_files_are_continued(do: Cli, many: Many) -> None:
     assert forecast(do("predict", "--data", long_file(many.folder.parent / "long.csv"))) == known
 
 
-def test_a_new_file_is_a_series_that_the_run_does_not_know(do: Cli, many: Many) -> None:
+def test_a_new_file_is_a_series_that_the_run_has_not_seen(do: Cli, many: Many) -> None:
+    known = forecast(do("predict"))
     prices(many.folder, names=("tsla",))
-    result = do("predict")
-    assert (result.code, result.out) == (11, "")
+    result = do("predict", "--record")
+    found = forecast(result)
+    assert list(found) == [*NAMES, "tsla"]
+    assert {name: found[name] for name in NAMES} == known
+    assert "warning[predict.new_series]: 1 series not seen in training: tsla" in result.err
+    assert list(forecast(do("predict", "--data", f"{many.folder}/[amn]*.csv"))) == list(NAMES)
+    # one file by itself is named by the file, also where the run does not know it
+    assert forecast(do("predict", "--data", many.folder / "tsla.csv")) == {"tsla": found["tsla"]}
+    prices(many.folder, rows=ROWS + 2)
+    prices(many.folder, names=("tsla",), rows=ROWS + 2)
+    judged = json.loads(do("track", "--json", "--series", "tsla").out)
+    assert judged["count"] == 2
+    result = do("evaluate", "--data", many.folder)
+    assert result.code == 11
     assert "error[predict.unknown_series]" in result.err
-    assert "series not seen in training: tsla" in result.err
     assert f"the first is in: {many.folder / 'tsla.csv'}" in result.err
     assert "hint: leave their files out with a narrower --data, or train again with them" in result.err
-    assert list(forecast(do("predict", "--data", f"{many.folder}/[amn]*.csv"))) == list(NAMES)
 
 
 def test_a_file_that_went_away_is_warned_of_and_the_others_are_forecast(do: Cli, many: Many) -> None:

@@ -274,10 +274,15 @@ def test_an_unknown_series_gets_the_nearest(cli: Cli, tiny: Tiny) -> None:
     Path("more.csv").write_text(
         "\n".join([*lines, *(line.replace(",Cc,", ",Dd,") for line in lines[241:])]) + "\n"
     )
-    result = cli("predict", "shops", "--data", "more.csv", "--runs-dir", tiny.runs)
-    assert (result.code, result.out) == (11, "")
-    assert "error[predict.unknown_series]" in result.err
-    assert "series not seen in training: Dd" in result.err
+    words = ("predict", "shops", "--data", "more.csv", "--runs-dir", tiny.runs)
+    result = cli(*words)
+    assert [row["shop"] for row in rows(result.out)] == [
+        name for name in ("Aa", "Bb", "Cc", "Dd") for _ in "12"
+    ]
+    assert "warning[predict.new_series]: 1 series not seen in training: Dd" in result.err
+    new = rows(cli(*words, "--series", "Dd").out)
+    assert new == rows(result.out)[6:]
+    assert cli(*words, "--fail-on-warning", "predict.new_series").code == 19
 
 
 @pytest.mark.parametrize("horizon", ["0", "-1", "1000000", "100001"])

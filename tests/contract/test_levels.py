@@ -13,6 +13,7 @@ PACKAGE = ROOT / "lstm_forecast"
 # The verbs and the stages they are made of share one level; within it, imports go one way only.
 STAGES_IN_ORDER = (
     "stages",
+    "usable_series",
     "choices",
     "choosing",
     "networks",
@@ -29,6 +30,7 @@ STAGES_IN_ORDER = (
     "naming",
     "backtests",
     "latest",
+    "cold_starts",
     "warm_starts",
     "champions",
     "spreadsheets",

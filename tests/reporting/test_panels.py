@@ -94,3 +94,19 @@ def test_a_line_is_drawn_between_the_last_known_value_and_the_first_of_the_forec
         panels.connect(panel, (rows, rows * 1.0), (rows + 3, rows + 7.0))
     (line,) = panel.get_lines()
     assert np.asarray(line.get_data(orig=True)).tolist() == [[2.0, 3.0], [2.0, 7.0]]
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3])
+@pytest.mark.parametrize("unit", ["s", "m", "h", "D", "M"])
+def test_dates_of_every_span_have_ticks_and_no_warning(unit: str, columns: int) -> None:
+    """Warnings are errors here; matplotlib gives one where no step leaves few enough ticks for a span."""
+    import matplotlib.pyplot as plt
+
+    for count in (1, 2, 5, 13, 24, 28, 30, 35, 37, 50, 61, 71, 90, 119, 130, 170, 179, 190):
+        times = np.datetime64("2013-06-01", unit) + np.arange(count + 1)
+        with drawing([]):
+            figure = plt.figure(figsize=(10, 3))
+            panel = figure.add_axes((0.05, 0.1, 0.9 / columns, 0.8))
+            panels.frame(panel, times.astype("datetime64[us]"))
+            assert len(panel.get_xticks()) <= 12
+            plt.close(figure)
