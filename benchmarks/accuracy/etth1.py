@@ -1,4 +1,4 @@
-"""ETTh1 in the usual protocol: 8,640 rows train, 2,880 validate, 2,880 test; every test window of seven columns.
+"""ETTh1 in the usual protocol: 8,640 rows train, 2,880 validate, 2,880 test; all windows, seven columns.
 
 A bare CSV is told the protocol and nothing on the network or its training.
 """

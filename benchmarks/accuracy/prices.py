@@ -1,14 +1,15 @@
 """Prices and rates one step ahead: RMSE over that of the last value, and what the intervals hold.
 
-    .venv/bin/python benchmarks/accuracy/fetch.py FOLDER
-    .venv/bin/python benchmarks/accuracy/prices.py FOLDER
-    .venv/bin/python benchmarks/accuracy/prices.py FOLDER --only stock,sp500 --set training.seed=1
-    .venv/bin/python benchmarks/accuracy/prices.py                         # what ships with the project alone
+    .venv/bin/python -m benchmarks.accuracy.fetch FOLDER
+    .venv/bin/python -m benchmarks.accuracy.prices FOLDER
+    .venv/bin/python -m benchmarks.accuracy.prices FOLDER --only stock,sp500 --set training.seed=1
+    .venv/bin/python -m benchmarks.accuracy.prices                         # what ships with the project alone
 
-Each series is forecast by a bare CSV with ``--horizon 1`` (what is issued: the network, or a baseline behind a closed
-gate) and by configs/stock.yaml, on the last tenth of its rows. A series of 3,000 rows or more is trained once more with
-``split.test=1000``: the share of these values that the rolling intervals of ``evaluate`` hold. Every row is a look at
-test values: settings are chosen on validation. The table without ``--set`` or ``--only`` is kept in ``results/``.
+Each series is forecast by a bare CSV with ``--horizon 1`` (what is issued: the network, or a baseline
+behind a closed gate) and by configs/stock.yaml, on the last tenth of its rows. A series of 3,000 rows or
+more is trained once more with ``split.test=1000``: the share of these values that the rolling intervals of
+``evaluate`` hold. Every row is a look at test values: settings are chosen on validation. The table without
+``--set`` or ``--only`` is kept in ``results/``.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from benchmarks.accuracy.program import ROOT, run, save_table
+
 SHIPPED = {"stock": "Close", "stock_zh": "收盘价(元)"}
 LEAST_ROWS, LEAST_FOR_COVERAGE, TEST_ROWS = 500, 3000, 1000
 MUST, GOAL, MEDIAN = 1.005, 1.002, 1.000
@@ -66,8 +68,6 @@ def main() -> int:
         print(one.text(), flush=True)
     print(*summary(found), sep="\n")
     if not options.set and not options.only:
-        from benchmarks.accuracy.program import save_table
-
         lines = [*HEAD, *(one.text() for one in found), "", *summary(found)]
         save_table("prices", "Prices and rates, one step ahead", lines, "benchmarks/accuracy/prices.py")
     return 0
@@ -75,8 +75,6 @@ def main() -> int:
 
 def measure(folder: Path | None, only: Sequence[str], sets: Sequence[str]) -> Iterator[Measured]:
     """Each series in turn, the shipped ones first."""
-    from benchmarks.accuracy.program import run
-
     for path, target in inputs(folder):
         rows = sum(1 for _ in path.open("rb")) - 1
         if rows < LEAST_ROWS or (only and path.stem not in only):
@@ -85,7 +83,9 @@ def measure(folder: Path | None, only: Sequence[str], sets: Sequence[str]) -> It
             work, target_set = Path(name), [f"data.target={target}", f"data.path={path.resolve()}"]
             document, spent = run(work, "train", path, "--horizon", 1, sets=sets)
             issued = document["gate"]["issued"] if document["gate"] else "model"
-            tuned, then = run(work, "train", ROOT / "configs" / "stock.yaml", "--name", "tuned", sets=[*target_set, *sets])
+            tuned, then = run(
+                work, "train", ROOT / "configs" / "stock.yaml", "--name", "tuned", sets=[*target_set, *sets]
+            )
             found = Measured(path.stem, rows, _ratio(document, issued), issued, _ratio(tuned, "model"))
             spent += then
             if rows >= LEAST_FOR_COVERAGE:
@@ -110,7 +110,10 @@ def inputs(folder: Path | None) -> Iterator[tuple[Path, str]]:
 def summary(found: Sequence[Measured]) -> list[str]:
     """What the limits say: each series, the median, the coverage."""
     lines = []
-    for name, ratios in (("a bare CSV", [one.bare for one in found]), ("stock.yaml", [one.tuned for one in found])):
+    for name, ratios in (
+        ("a bare CSV", [one.bare for one in found]),
+        ("stock.yaml", [one.tuned for one in found]),
+    ):
         middle, worst = statistics.median(ratios), max(ratios)
         over = ", ".join(one.name for one, ratio in zip(found, ratios, strict=True) if ratio > MUST)
         lines.append(
@@ -134,5 +137,4 @@ def _ratio(document: dict[str, dict[str, dict[str, float]]], issued: str) -> flo
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
     sys.exit(main())

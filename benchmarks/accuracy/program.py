@@ -120,4 +120,6 @@ def save_table(name: str, title: str, lines: Sequence[str], made: str) -> None:
     when = time.strftime("%Y-%m-%d")
     under = f"`{made}`, {when}. Python {platform.python_version()}, {', '.join(versions)}; {where}."
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.md").write_text("\n".join([f"# {title}", "", *lines, "", under, ""]), encoding="utf-8")
+    (RESULTS / f"{name}.md").write_text(
+        "\n".join([f"# {title}", "", *lines, "", under, ""]), encoding="utf-8"
+    )
