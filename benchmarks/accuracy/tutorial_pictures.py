@@ -67,7 +67,8 @@ def shifted(kept: Kept) -> bytes:
         figure, (whole, near) = open_panels(2, title=title, time_label="", value_label="US dollars")
         write_heading(whole, "as the tutorials draw it", room_inches=INCH)
         late, moved, error = _lateness(actual, forecast)
-        heading = f"{ZOOM_DAYS} days of it: late (moved back by {late} days the mean error is {moved:.2f} instead of {error:.2f})"
+        gain = f"moved back by {late} days the mean error is {moved:.2f} instead of {error:.2f}"
+        heading = f"{ZOOM_DAYS} days of it: late ({gain})"
         write_heading(near, heading, room_inches=INCH)
         part = slice(ZOOM_FROM, ZOOM_FROM + ZOOM_DAYS)
         for panel, rows, few in ((whole, slice(None), 0), (near, part, 100)):
@@ -115,7 +116,7 @@ def season(kept: Kept, rungs: Sequence[str]) -> bytes:
     """Days of demand, and the same ladder for a series with a season."""
     times, actual, tutorial, rival = _test(kept[f"demand | {rungs[0]} | seed 0"], "demand.csv", "demand")
     _, _, recipe, _ = _test(kept[f"demand | {rungs[-1]} | seed 0"], "demand.csv", "demand")
-    title = "A day of electricity at once: the anchor is yesterday, not the last value"
+    title = "A day of electricity at once: the tutorial network does not reach yesterday's values"
     with drawing([title]):
         figure, (days, bars) = open_panels(2, title=title, time_label="", value_label="")
         write_heading(days, "three test days, each forecast at midnight (megawatts)", room_inches=INCH)
