@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,7 @@ INCH = 0.85 * WIDTH_INCHES
 
 def draw_all(kept: Kept, ladders: Mapping[str, Sequence[str]], folder: Path) -> None:
     """Draws every picture whose trainings have been measured."""
-    made = {
+    made: dict[str, Callable[[], bytes]] = {
         "tutorial-shifted": lambda: shifted(kept),
         "tutorial-range": lambda: out_of_range(kept),
         "tutorial-ladder": lambda: ladder(kept, {name: ladders[name] for name in ("ibm", "walk")}),
@@ -144,6 +144,8 @@ def _bars(panel: Axes, kept: Kept, series: str, rungs: Sequence[str]) -> None:
             textcoords="offset points",
             va="center",
             fontsize=9,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
+            zorder=5.0,
         )
     panel.axvline(1.0, color=BLUE, linewidth=1.2, linestyle="--", zorder=3.0)
     panel.set_yticks(range(len(rungs)), [_short(rung) for rung in rungs], fontsize=9)
