@@ -51,7 +51,6 @@ DAY = ["window.horizon=48", "window.stride=6"]
 SEASONAL = [*DAY, "model.anchor=seasonal"]
 DEMAND_RUNGS: Mapping[str, tuple[Path, list[str]]] = {
     "the tutorial": (CLASSIC, DAY),
-    "says the change from the last value (anchor: last)": (CLASSIC, [*DAY, *ANCHOR]),
     "says the change from yesterday (anchor: seasonal)": (CLASSIC, SEASONAL),
     "configs/demand.yaml": (DEMAND, []),
 }

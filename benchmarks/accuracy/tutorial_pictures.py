@@ -119,7 +119,9 @@ def season(kept: Kept, rungs: Sequence[str]) -> bytes:
     title = "A day of electricity at once: the tutorial network does not reach yesterday's values"
     with drawing([title]):
         figure, (days, bars) = open_panels(2, title=title, time_label="", value_label="")
-        write_heading(days, "three test days, each forecast at midnight (megawatts)", room_inches=INCH)
+        write_heading(
+            days, "72 hours of the test rows, each 24 forecast at once (megawatts)", room_inches=INCH
+        )
         for look, values in ((ACTUAL, actual), (TUTORIAL, tutorial), (YESTERDAY, rival), (RECIPE, recipe)):
             line(days, times[:WEEK], values[:WEEK], _marked(look, 0))
         frame(days, times[:WEEK])
