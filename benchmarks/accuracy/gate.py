@@ -3,10 +3,10 @@
     .venv/bin/python benchmarks/accuracy/gate.py
     .venv/bin/python benchmarks/accuracy/gate.py --only walk --seeds 16
 
-The shipped data sets, random walks (nothing to find) and walks whose steps are 0.7 times the step before
-plus noise, 1,000 daily rows each. One training a series: the gate changes what is issued and not the
-network. The baseline is the one chosen on validation; ``best`` says how the issued forecast does against
-the simple one that turned out best on the test rows, which nobody knows beforehand.
+The shipped data sets, random walks (nothing to find) and walks whose steps are 0.7 times the step before plus
+noise, 1,000 daily rows each. One training a series: the gate changes what is issued and not the network. The
+baseline is the one chosen on validation; ``best`` says how the issued forecast does against the simple one
+that turned out best on the test rows, which nobody knows beforehand.
 """
 
 from __future__ import annotations
