@@ -37,9 +37,14 @@ check: $(READY)
 	$(BIN)/python docs/generate.py --check
 	$(PYTEST) tests/contract
 
-# DATA is the folder of the public files that benchmarks/accuracy/run.py names.
-bench-accuracy: $(READY)
-	$(BIN)/python benchmarks/accuracy/run.py $(DATA)
+# DATA is the folder of the public files that benchmarks/accuracy/run.py names. The small ones are fetched, once.
+SERIES := build/series
+$(SERIES)/.ready: benchmarks/accuracy/fetch.py
+	$(BIN)/python -m benchmarks.accuracy.fetch $(SERIES)
+	@touch $@
+
+bench-accuracy: $(READY) $(SERIES)/.ready
+	$(BIN)/python -m benchmarks.accuracy.run $(DATA) --series $(SERIES)
 
 docs: $(READY)
 	$(BIN)/python docs/generate.py

@@ -1,187 +1,143 @@
-"""How accurate the forecasts are on public data, each from a YAML that only uses what every user has.
+"""How accurate the forecasts are on public data, from YAML and bare CSV that only use what every user has.
 
-    .venv/bin/python benchmarks/accuracy/run.py FOLDER
-    .venv/bin/python benchmarks/accuracy/run.py FOLDER --parts m4 --set training.seed=1
-    .venv/bin/python benchmarks/accuracy/run.py --parts shipped
+    .venv/bin/python -m benchmarks.accuracy.run FOLDER --series SERIES
+    .venv/bin/python -m benchmarks.accuracy.run FOLDER --parts m4 --set training.seed=1
+    .venv/bin/python -m benchmarks.accuracy.run --parts shipped
 
 FOLDER holds the public files, which are not part of the project: ``m4_hourly_train.csv`` and
 ``m4_hourly_test.csv`` (Hourly-train.csv and Hourly-test.csv of the M4 competition, Makridakis et al. 2020)
-and ``ETTh1.csv`` (ETDataset, Zhou et al., AAAI 2021). Each job is the program in processes of its own:
-seconds and peak memory are theirs, training and prediction together. The table is kept as
-``results/accuracy.md``, unless ``--set`` changed something. Every row is a look at test values: settings are
-chosen on validation, see docs/lab-log.md.
+and ``ETTh1.csv`` (ETDataset, Zhou et al., AAAI 2021). SERIES is what ``fetch.py`` wrote, for the parts
+small and prices. Each job is the program in processes of its own: seconds and peak memory are theirs,
+training and prediction together. All parts together leave ``results/accuracy.md``, others
+``results/accuracy-PARTS.md``; nothing is kept if ``--set`` changed something. Every row is a look at test
+values: settings are chosen on validation and with ``bare.py --pseudo`` and the development set of
+``small.py``, see docs/lab-log.md. A part alone, with its details: ``small.py --test``, ``prices.py``,
+``bare.py``.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import json
-import os
-import platform
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-PARTS = ("m4", "etth1", "shipped")
+from benchmarks.accuracy import bare, etth1, m4, prices, small
+from benchmarks.accuracy.program import HEAD, ROOT, Failed, Row, Spent, run, save_table
+
+PARTS = ("m4", "etth1", "shipped", "small", "prices", "bare")
+NEED = {"m4": "folder", "etth1": "folder", "bare": "folder", "small": "series", "prices": "series"}
 SHIPPED = ("stock", "demand", "weather")
-NAIVE2 = 18.383, 2.395  # sMAPE and MASE of Naive2 on the test values, as the competition published them
-SEASON, HORIZON = 24, 48
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Spent:
-    """What a job cost."""
-
-    seconds: float
-    peak_mb: float
 
 
 def main() -> int:
     """Runs the parts that are asked for and keeps the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, help="where the public files are")
-    parser.add_argument("--parts", default=",".join(PARTS), help="some of m4,etth1,shipped")
+    parser.add_argument("--series", type=Path, help="what fetch.py wrote")
+    parser.add_argument("--parts", default=",".join(PARTS), help=f"some of {','.join(PARTS)}")
     parser.add_argument("--set", action="append", default=[], help="a trial: KEY=VALUE for every job")
     options = parser.parse_args()
     wanted = options.parts.split(",")
-    if set(wanted) - set(PARTS) or (options.folder is None and wanted != ["shipped"]):
-        parser.error(f"expected a folder, and for --parts some of {','.join(PARTS)}; got {options.parts}")
-    lines = ["| data | measured | seconds | peak MB |", "| --- | --- | --- | --- |"]
-    with tempfile.TemporaryDirectory() as name:
-        for row in _rows(wanted, options.folder, Path(name), options.set):
-            print(row, flush=True)
-            lines.append(row)
+    if set(wanted) - set(PARTS):
+        parser.error(f"--parts: expected some of {','.join(PARTS)}; got {options.parts}")
+    for part in wanted:
+        if part in NEED and getattr(options, NEED[part]) is None:
+            needed = {"folder": "the folder of the public files", "series": "--series, which fetch.py writes"}
+            parser.error(f"the part {part} needs {needed[NEED[part]]}")
+    lines = [*HEAD]
+    for row in _rows(wanted, options.folder, options.series, options.set):
+        print(row.text(), flush=True)
+        lines.append(row.text())
     if not options.set:
-        _save(lines, wanted)
+        name = "accuracy" if tuple(wanted) == PARTS else f"accuracy-{'-'.join(wanted)}"
+        save_table(name, "Accuracy", lines, f"benchmarks/accuracy/run.py --parts {','.join(wanted)}")
     return 0
 
 
-def _rows(parts: Sequence[str], folder: Path, work: Path, sets: Sequence[str]) -> Iterator[str]:
-    for part in parts:
-        if part == "m4":
-            yield _m4(folder, work, sets)
-        elif part == "etth1":
-            for horizon in (96, 192, 336, 720):
-                yield _etth1(folder, work, horizon, sets)
-        else:
-            for name in SHIPPED:
-                yield _shipped(name, work, sets)
-
-
-def _m4(folder: Path, work: Path, sets: Sequence[str]) -> str:
-    """The official measures of forecasts of the 48 hours after each training series."""
-    known, truth = _wide(folder / "m4_hourly_train.csv"), _wide(folder / "m4_hourly_test.csv")
-    path, output = work / "m4_hourly.csv", work / "m4_forecast.csv"
-    with path.open("w", encoding="utf-8") as file:
-        file.write("series,hour,y\n")
-        for name, values in known.items():
-            file.writelines(f"{name},{hour},{value!r}\n" for hour, value in enumerate(values.tolist()))
-    spent = _program(
-        work, "train", HERE / "configs" / "m4-hourly.yaml", "--set", f"data.path={path}", sets=sets
-    )
-    then = _program(work, "predict", "m4-hourly", "--output", output)
-    with output.open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    smape, mase = [], []
-    for name, actual in truth.items():
-        mine = sorted((int(row["step"]), float(row["forecast"])) for row in rows if row["series"] == name)
-        forecast = np.array([value for _, value in mine])
-        error, season = np.abs(forecast - actual), known[name][SEASON:] - known[name][:-SEASON]
-        smape.append(float(np.mean(200 * error / (np.abs(forecast) + np.abs(actual)))))
-        mase.append(float(np.mean(error) / np.mean(np.abs(season))))
-    found = np.mean(smape), np.mean(mase)
-    owa = (found[0] / NAIVE2[0] + found[1] / NAIVE2[1]) / 2
-    said = f"OWA {owa:.4f} (sMAPE {found[0]:.3f}, MASE {found[1]:.3f})"
-    return _row("M4 Hourly", said, Spent(spent.seconds + then.seconds, max(spent.peak_mb, then.peak_mb)))
-
-
-def _wide(path: Path) -> dict[str, Floats]:
-    """One series per line: its name, its values, trailing blanks."""
-    with path.open(encoding="utf-8") as file:
-        lines = csv.reader(file)
-        next(lines)
-        return {
-            line[0]: np.array([float(cell) for cell in line[1:] if cell not in ("", "NA")]) for line in lines
-        }
-
-
-def _etth1(folder: Path, work: Path, horizon: int, sets: Sequence[str]) -> str:
-    """MSE and MAE over all test windows and columns, in units of the training deviation."""
-    name, path = f"etth1-{horizon}", (folder / "ETTh1.csv").resolve()
-    spent = _program(
-        work, "train", HERE / "configs" / f"{name}.yaml", "--set", f"data.path={path}", sets=sets
-    )
-    (run,) = (work / "runs" / name).glob("2*")
-    measured = _json(run / "metrics.json")["by_series"]["model"]
-    units = _json(run / "preprocess.json")
-    deviation = {
-        one: unit[0] for one, unit in zip(units["series_ids"], units["scaling"]["unit"], strict=True)
+def _rows(parts: Sequence[str], folder: Path, series: Path, sets: Sequence[str]) -> Iterator[Row]:
+    """The lines of each part; one that fails is said, and the others go on."""
+    makers: dict[str, Callable[[Path], Iterator[Row]]] = {
+        "m4": lambda work: _m4(folder, work, sets),
+        "etth1": lambda work: _etth1(folder, work, sets),
+        "shipped": lambda work: _shipped(work, sets),
+        "small": lambda _work: _small(series, sets),
+        "prices": lambda _work: _prices(series, sets),
+        "bare": lambda _work: _bare(folder, sets),
     }
-    mse = np.mean([(measured[one]["rmse"] / unit) ** 2 for one, unit in deviation.items()])
-    mae = np.mean([measured[one]["mae"] / unit for one, unit in deviation.items()])
-    return _row(f"ETTh1, {horizon}", f"MSE {mse:.4f}, MAE {mae:.4f}", spent)
+    for part in parts:
+        with tempfile.TemporaryDirectory() as name:
+            try:
+                yield from makers[part](Path(name))
+            except Failed as failed:
+                yield Row(part, str(failed))
 
 
-def _shipped(name: str, work: Path, sets: Sequence[str]) -> str:
-    """The verdict of a shipped configuration."""
-    spent = _program(work, "train", ROOT / "configs" / f"{name}.yaml", sets=sets)
-    (run,) = (work / "runs" / name).glob("2*")
-    found = _json(run / "metrics.json")
-    ratio = 1 - found["skill"]
-    return _row(f"configs/{name}.yaml", f"MAE / {found['baseline']} {ratio:.4f} ({found['verdict']})", spent)
+def _m4(folder: Path, work: Path, sets: Sequence[str]) -> Iterator[Row]:
+    found = m4.measure(folder, work / "m4", sets=sets)
+    if not sets:
+        bare.keep("m4", [found.owa])
+    yield found.row("M4 Hourly")
 
 
-def _train(name: str, path: Path, work: Path, sets: Sequence[str]) -> Spent:
-    """Trains one of our configurations on this file."""
-    return _program(work, "train", HERE / "configs" / f"{name}.yaml", "--set", f"data.path={path}", sets=sets)
+def _etth1(folder: Path, work: Path, sets: Sequence[str]) -> Iterator[Row]:
+    for horizon in etth1.LIMITS:
+        found = etth1.measure(folder, work / str(horizon), horizon=horizon, sets=sets)
+        if not sets:
+            bare.keep(f"etth1-{horizon}", [found.mse, found.mae])
+        yield found.row(f"ETTh1, {horizon}")
 
 
-def _program(work: Path, *words: object, sets: Sequence[str] = ()) -> Spent:
-    """Runs one command of ours in a process of its own."""
-    arguments = [*map(str, words), *(part for one in sets for part in ("--set", one)), "--quiet"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "LSTM_FORECAST_RUNS_DIR": str(work / "runs")}
-    began = time.monotonic()
-    process = subprocess.Popen([sys.executable, "-m", "lstm_forecast", *arguments], env=environment)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"lstm-forecast {' '.join(arguments)} ended with {process.returncode}")
-    kilobyte = 1 if platform.system() == "Darwin" else 1024  # macOS counts bytes
-    return Spent(time.monotonic() - began, usage.ru_maxrss * kilobyte / 1e6)
+def _shipped(work: Path, sets: Sequence[str]) -> Iterator[Row]:
+    """The verdicts of shipped configurations."""
+    for name in SHIPPED:
+        found, spent = run(work, "train", ROOT / "configs" / f"{name}.yaml", sets=sets)
+        said = f"MAE / {found['baseline']} {1 - found['skill']:.4f} ({found['verdict']})"
+        yield Row(f"configs/{name}.yaml", said, spent)
 
 
-def _row(name: str, said: str, spent: Spent) -> str:
-    return f"| {name} | {said} | {spent.seconds:.0f} | {spent.peak_mb:.0f} |"
+def _small(series: Path, sets: Sequence[str]) -> Iterator[Row]:
+    """A bare CSV on the three small series, from three origins each."""
+    found = []
+    for one in small.measure(series, small.TEST, sets):
+        found.append(one)
+        said = f"MASE {np.mean(one.mase):.3f}, over seasonal naive {one.ratio:.3f} ({', '.join(one.issued)})"
+        spent = Spent(one.seconds, one.peak_mb)
+        yield Row(f"{one.name}, bare", said, spent, (one.ratio,), ((small.MUST,),))
+    mean = float(np.mean([np.mean(one.mase) for one in found]))
+    peers = tuple(
+        float(np.mean([np.mean(one.others[peer]) for one in found])) for peer in (small.ETS, small.ARIMA)
+    )
+    said = f"MASE {mean:.3f} (AutoETS {peers[0]:.3f}, AutoARIMA {peers[1]:.3f})"
+    limits = (float("inf"), *(round(peer, 3) for peer in peers))
+    yield Row("small series, mean", said, None, (mean,), (limits,))
 
 
-def _json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+def _prices(series: Path, sets: Sequence[str]) -> Iterator[Row]:
+    """Each series one step ahead, and what the limits say of all of them."""
+    found = []
+    for one in prices.measure(series, [], sets):
+        found.append(one)
+        held = "".join(f", {level:g} % held {100 * share:.1f}" for level, share in one.held.items())
+        said = f"RMSE / naive {one.bare:.4f} ({one.issued}), stock.yaml {one.tuned:.4f}{held}"
+        limits = (prices.MUST, prices.GOAL)
+        yield Row(
+            f"{one.name}, bare", said, Spent(one.seconds, one.peak_mb), (one.bare, one.tuned), (limits,) * 2
+        )
+    for line in prices.summary(found):
+        yield Row("prices", line)
 
 
-def _save(lines: Sequence[str], parts: Sequence[str]) -> None:
-    """Keeps the table with what it was measured with."""
-    versions = [f"{name} {version(name)}" for name in ("torch", "numpy", "scikit-learn")]
-    where = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
-    made = f"`benchmarks/accuracy/run.py --parts {','.join(parts)}`, {time.strftime('%Y-%m-%d')}."
-    under = f"{made} Python {platform.python_version()}, {', '.join(versions)}; {where}."
-    folder = HERE / "results"
-    folder.mkdir(exist_ok=True)
-    name = "accuracy" if tuple(parts) == PARTS else f"accuracy-{'-'.join(parts)}"
-    text = "\n".join(["# Accuracy", "", *lines, "", under])
-    (folder / f"{name}.md").write_text(f"{text}\n", encoding="utf-8")
+def _bare(folder: Path, sets: Sequence[str]) -> Iterator[Row]:
+    """A bare CSV over the tuned YAML."""
+    for one in bare.measure(folder, bare.PARTS, pseudo=False, again=False, sets=sets):
+        if one.spent is None:
+            yield Row(f"{one.part}, bare", one.said)
+        else:
+            yield Row(f"{one.part}, bare", one.said, one.spent, (one.ratio,), (bare.LIMITS,))
 
 
 if __name__ == "__main__":
