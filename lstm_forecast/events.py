@@ -24,7 +24,8 @@ EVENTS: Mapping[str, str] = {
     "data.loaded": "The input was read. `path`, `files`, `rows`, `sha256`",
     "data.rejects": "Rows that `data.bad_rows: skip` left out. `rows`",
     "lock.wait": "Somebody else trains this name and is waited for. `name`, `holder`, `wait_s`",
-    "epoch.end": "An epoch was trained and validated. `network` (of an ensemble), `epoch`, `epochs`, "
+    "epoch.end": "An epoch was trained, and validated where rows are kept for that. "
+    "`network` (of an ensemble), `epoch`, `epochs`, "
     "`train_loss`, `val_loss`, `val_score`, `grad_norm`, `best_epoch`, `elapsed_s`",
     "checkpoint.saved": "The state after the last whole epoch is on disk. `checkpoint`, `epochs`, "
     "`size_bytes`, `elapsed_s`",

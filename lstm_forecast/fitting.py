@@ -213,7 +213,7 @@ def learn_again(
     The units are fitted again too: a forecast from a model that never saw the newest rows is a poor one. With
     ``begin`` each member begins with the weights of one of these networks.
     """
-    from lstm_forecast.training.course import nothing_kept
+    from lstm_forecast.training.course import nothing_kept, scores_of
     from lstm_forecast.training.loop import train_epochs
 
     panel = prepared.panel
@@ -228,7 +228,7 @@ def learn_again(
     for number, (network, seed, course) in enumerate(courses):
         recipe = replace(networks.recipe_of(config, panel, seed=seed), epochs=course.best_epoch)
         kept = (keep or nothing_kept)(f"again.{number}")
-        scores = [epoch.val_score for epoch in course.history if epoch.epoch]
+        scores = scores_of(course.history)
         train_epochs(network, tensors, windows, recipe, scores=scores, kept=kept)
     return networks.forecaster_of(config, again, scaling)
 
@@ -280,8 +280,8 @@ def _scorer(
     scaling: Scaling,
     validation: Windows,
     recipe: Recipe,
-) -> Callable[[], Score]:
-    """What validates the network as it stands: see :class:`Score`.
+) -> Callable[[], Score] | None:
+    """What validates the network as it stands: see :class:`Score`; None where no rows validate.
 
     A head's answer is proportional to an error in original units unless the target has a transform or windows
     have scales of their own: then each forecast is taken back to original units before its error is.
@@ -290,6 +290,8 @@ def _scorer(
 
     from lstm_forecast.training.objective import Score, validation_score
 
+    if config.split.validation == 0:
+        return None
     weight = torch.from_numpy((scaling.head_unit / scaling.error_unit)[validation.series]).to(tensors.known)
     if config.data.transform == "none" and config.model.normalize != "mean_std":
         return lambda: validation_score(network, tensors, validation, recipe, weight)

@@ -17,7 +17,6 @@ PLANNED_KEYS = (
     "data.calendar",
     "data.calendar_features",
     "data.holidays",
-    "training.precision",
     "training.threads",
     "training.compile",
     "tune.trials",
@@ -27,7 +26,6 @@ PLANNED_KEYS = (
 )
 PLANNED_VALUES: dict[str, tuple[object, ...]] = {
     "data.transform": ("auto",),
-    "split.validation": (0,),
     "window.lookback": ("auto",),
     "model.anchor": ("auto",),
 }

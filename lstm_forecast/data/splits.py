@@ -29,8 +29,8 @@ def split_panel(panel: Panel, *, validation: Share, test: Share, horizon: int) -
 
     Args:
         panel: the rows.
-        validation: fraction, count or first date (ISO).
-        test: the same; 0 for none.
+        validation: fraction, count or first date (ISO); 0 for none.
+        test: the same.
         horizon: steps ahead of the forecast, H.
 
     Raises:
@@ -41,7 +41,9 @@ def split_panel(panel: Panel, *, validation: Share, test: Share, horizon: int) -
     stop, before = panel.offsets[1:], union
     if test:
         stop, before = _cut(panel, union, stop, test, size=size, horizon=horizon, key="test")
-    train_end, _ = _cut(panel, before, stop, validation, size=size, horizon=horizon, key="validation")
+    train_end = stop
+    if validation:
+        train_end, _ = _cut(panel, before, stop, validation, size=size, horizon=horizon, key="validation")
     if isinstance(validation, str) and isinstance(test, str) and validation >= test:
         raise DataInvalid(
             "split.order",
@@ -98,7 +100,7 @@ def _cut(
 def check_lengths(
     panel: Panel, *, lookback: int, horizon: int, validation: Share, test: Share, where: str
 ) -> None:
-    """Refuses a panel in which no series is long enough to train and validate.
+    """Refuses a panel in which no series is long enough to train and, where asked, validate.
 
     Raises:
         DataInvalid: with the arithmetic, and the flags that would train.
@@ -113,7 +115,9 @@ def check_lengths(
         where=where,
         details=[
             f"lookback {lookback} + horizon {horizon} = {lookback + horizon} rows to train on,",
-            f"then validation {validation} and test {test}, each at least one horizon",
+            f"then validation {validation} and test {test}, each none or at least one horizon"
+            if 0 in (validation, test)
+            else f"then validation {validation} and test {test}, each at least one horizon",
         ],
         hint=_advice(longest, lookback=lookback, horizon=horizon, validation=validation, test=test),
     )

@@ -44,7 +44,7 @@ LATER = {
         "future_covariates future_path static_covariates timezone resample bad_series "
         "calendar calendar_features holidays"
     ),
-    "training": "precision threads compile",
+    "training": "threads compile",
     "tune": "trials timeout storage space",
 }
 

@@ -19,6 +19,7 @@ STAGES_IN_ORDER = (
     "fitting",
     "courses",
     "gating",
+    "rivals",
     "judging",
     "room",
     "falling_back",
