@@ -215,6 +215,7 @@ def learn_again(
     """
     from lstm_forecast.training.course import nothing_kept, scores_of
     from lstm_forecast.training.loop import train_epochs
+    from lstm_forecast.training.members import side_by_side
 
     panel = prepared.panel
     scaling = networks.fit_units(config, panel)
@@ -225,11 +226,19 @@ def learn_again(
     tensors = _tensors(config, panel, scaling, device)
     again = networks.first_networks(config, features=len(panel.columns), device=device, begin=begin)
     courses = zip(again, learned.seeds, learned.courses, strict=True)
-    for number, (network, seed, course) in enumerate(courses):
-        recipe = replace(networks.recipe_of(config, panel, seed=seed), epochs=course.best_epoch)
-        kept = (keep or nothing_kept)(f"again.{number}")
-        scores = scores_of(course.history)
-        train_epochs(network, tensors, windows, recipe, scores=scores, kept=kept)
+    trainings = [
+        partial(
+            train_epochs,
+            network,
+            tensors,
+            windows,
+            replace(networks.recipe_of(config, panel, seed=seed), epochs=course.best_epoch),
+            scores=scores_of(course.history),
+            kept=(keep or nothing_kept)(f"again.{number}"),
+        )
+        for number, (network, seed, course) in enumerate(courses)
+    ]
+    side_by_side(trainings, workers=networks.workers_for(config, device))
     return networks.forecaster_of(config, again, scaling)
 
 
@@ -247,11 +256,13 @@ def _train_all(
     """Trains every network, by its recipe and in place, on a panel that ends with validation."""
     from lstm_forecast.training.course import nothing_kept
     from lstm_forecast.training.loop import fit
+    from lstm_forecast.training.members import side_by_side
 
-    tensors = _tensors(config, known, scaling, next(members[0][0].parameters()).device)
-    courses = []
-    for number, (network, recipe) in enumerate(members):
-        course = fit(
+    device = next(members[0][0].parameters()).device
+    tensors = _tensors(config, known, scaling, device)
+    trainings = [
+        partial(
+            fit,
             network,
             tensors,
             train,
@@ -260,7 +271,9 @@ def _train_all(
             on_epoch=partial(on_epoch, number),
             kept=(keep or nothing_kept)(f"network.{number}"),
         )
-        courses.append(course)
+        for number, (network, recipe) in enumerate(members)
+    ]
+    courses = side_by_side(trainings, workers=networks.workers_for(config, device))
     forecaster = networks.forecaster_of(config, [network for network, _ in members], scaling)
     return Learned(forecaster, tuple(courses), tuple(recipe.seed for _, recipe in members))
 

@@ -181,6 +181,16 @@ def simple_forecaster_of(config: Config, name: str, scaling: Scaling) -> SimpleF
     return SimpleForecaster(name, scaling, config.window.lookback, season, minimum)
 
 
+def workers_for(config: Config, device: torch.device) -> int:
+    """How many networks train at once: one per core where each keeps to one thread, else one."""
+    import os
+
+    import torch
+
+    apart = device.type == "cpu" and torch.get_num_threads() == 1
+    return min(config.training.ensemble, os.cpu_count() or 1) if apart else 1
+
+
 @contextmanager
 def network_threads(config: Config) -> Iterator[None]:
     """Runs the block with the threads that a network of this width is fastest with on the CPU."""

@@ -260,6 +260,8 @@ class _Watcher:
             text = f"training loss {event.fields['train_loss']:.5g}"
         else:
             text = f"validation loss {loss:.5g}  best epoch {best}"
+        if "network" in event.fields:  # those of an ensemble train side by side
+            text = f"network {event.fields['network']}  {text}"
         if is_terminal(sys.stderr):
             self._advance(event, text)
         elif time.monotonic() - self._last_line >= EVERY_S:

@@ -110,7 +110,9 @@ def test_row_26_killed_in_mid_epoch_and_resumed_gives_the_same_bits(case: str, c
     found = newest_checkpoint(run.path / "checkpoints")
     assert found is not None
     done = sum(state.epoch for state in found.parts.values())
-    assert 0 < done == step // STEPS or "final fit" in case  # the final fit has other epochs, and more rows
+    if "final fit" not in case:  # that one has other epochs, and more rows
+        begun = 1 if "ensemble" in case else 0  # two networks train side by side, each within an epoch
+        assert 0 < step // STEPS - begun <= done <= step // STEPS
     resumed = cli(*words(csv, "killed", changes), "--resume")
     assert resumed.code == 0
     assert f"going on with {run.handle} after network 1 epoch " in resumed.err
