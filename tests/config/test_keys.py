@@ -82,7 +82,6 @@ def test_a_key_of_a_later_version_says_so_from_everywhere(key: str, tmp_path: Pa
     [
         ("data.transform", "auto"),
         ("window.lookback", "auto"),
-        ("split.validation", "0"),
         ("model.anchor", "auto"),
     ],
 )

@@ -42,6 +42,8 @@ CASES: dict[str, tuple[dict[str, str], int]] = {
     "cosine": ({"training.schedule": "cosine", "training.warmup_steps": "20"}, MID_4),
     "plateau": ({"training.schedule": "plateau", "training.lr": "0.3", "training.optimizer": "sgd"}, MID_4),
     "drawn windows": ({"training.steps_per_epoch": str(STEPS), "model.segment": "2"}, MID_4),
+    "no validation": ({"split.validation": "0"}, MID_4),
+    "bfloat16": ({"training.precision": "bfloat16", "model.cell": "lstm_peephole"}, MID_4),
     "first of an ensemble": ({"training.ensemble": "2"}, MID_4),
     "second of an ensemble": ({"training.ensemble": "2"}, EPOCHS * STEPS + MID_4),
     "open gate": ({"evaluation.gate": "baseline", "training.refit": "full", "training.lr": "0.02"}, MID_4),
