@@ -205,7 +205,9 @@ def _later_splits(plan: Plan, seen: Seen) -> str:
         for s, end in zip(splits.validation_end, panel.offsets[1:], strict=True)
         if s < end
     ]
-    words, left = [f"--set split.validation={_date(validation)}"], union[union >= validation]
+    words, left = [], union
+    if plan.config.split.validation != 0:
+        words, left = [f"--set split.validation={_date(validation)}"], union[union >= validation]
     if begun:
         test = _day_from(max(chosen, min(begun)))
         words.append(f"--set split.test={_date(test)}")

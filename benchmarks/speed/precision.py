@@ -4,8 +4,8 @@
     .venv/bin/python benchmarks/speed/precision.py --device cuda --repeat 20
 
 One training step (forward, backward, optimiser) of 64 windows of 60 steps, float32 and bfloat16 in turn; the
-fastest of each counts, in seconds of the processor, so that neighbours of the process matter little. A cell that
-the device cannot train in bfloat16 is said.
+fastest of each counts, in seconds of the processor, so that neighbours of the process matter little. A cell
+that the device cannot train in bfloat16 is said.
 """
 
 from __future__ import annotations
@@ -36,9 +36,8 @@ def main() -> int:
     device = torch.device(options.device)
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, {device}, one thread")
-    print(
-        "| cell | width | float32, ms | bfloat16, ms | bfloat16 / float32 |\n| --- | ---: | ---: | ---: | ---: |"
-    )
+    print("| cell | width | float32, ms | bfloat16, ms | bfloat16 / float32 |")
+    print("| --- | ---: | ---: | ---: | ---: |")
     for cell in get_args(CellName):
         for width in map(int, options.widths.split(",")):
             print(row(cell, width, device, options.repeat), flush=True)

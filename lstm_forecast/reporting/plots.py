@@ -110,7 +110,7 @@ def plot_loss(
     title: str,
     loss_label: str,
 ) -> Figure:
-    """Training and validation loss per epoch, both in one unit, with the best epoch marked where there is one.
+    """Training and validation loss per epoch, both in one unit, with the best epoch marked, if there is one.
 
     None and values that are not finite leave a hole. The axis is logarithmic where the largest loss is more
     than 50 times the smallest.
