@@ -260,9 +260,10 @@ def _train_all(
 
     device = next(members[0][0].parameters()).device
     tensors = _tensors(config, known, scaling, device)
-    trainings = [
-        partial(
-            fit,
+
+    def training_of(number: int) -> Fitted:
+        network, recipe = members[number]
+        return fit(
             network,
             tensors,
             train,
@@ -271,8 +272,8 @@ def _train_all(
             on_epoch=partial(on_epoch, number),
             kept=(keep or nothing_kept)(f"network.{number}"),
         )
-        for number, (network, recipe) in enumerate(members)
-    ]
+
+    trainings = [partial(training_of, number) for number in range(len(members))]
     courses = side_by_side(trainings, workers=networks.workers_for(config, device))
     forecaster = networks.forecaster_of(config, [network for network, _ in members], scaling)
     return Learned(forecaster, tuple(courses), tuple(recipe.seed for _, recipe in members))

@@ -106,7 +106,7 @@ def trained(model: nn.Module, x: Tensor, y: Tensor, updates: int) -> Callable[[]
         for _ in range(updates):
             loss = (model(x) - y).abs().mean()
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
 
     return train
