@@ -180,6 +180,7 @@ def _short_form(opened: Opened) -> Loaded:
     loaded = parse_config(opened.files["config.yaml"], where=str(opened.run.path / "config.yaml"))
     config = loaded.config
     short = {"epochs": EPOCHS, "patience": None, "max_time": None, "ensemble": 1, "device": "cpu"}
+    short["precision"] = "float32"  # the CPU may know no other
     baselines = tuple(name for name in config.evaluation.baselines if name in SIMPLE)
     changed = {
         "data": config.data.model_copy(update={"season": None}),
@@ -252,6 +253,8 @@ def _validation_units(usual: _Usual) -> Check:
     """Whether validation and test rows reach neither the units nor, without early stopping, the weights."""
     name, prepared = "validation_units", usual.plan.prepared
     rows = table_rows_from(usual.plan.table, prepared.panel, prepared.splits.train_end)
+    if not rows.any():
+        return Check(name, True, "no rows after training")
     faults = _faults(usual, rows, words="rows after training", names=EARLY)
     if faults:
         return Check(name, False, "; ".join(faults))
@@ -305,7 +308,8 @@ def _outcome(plan: Plan, *, judged: bool) -> Outcome:
     except Diverged:
         return found
     weights = learned.forecaster.networks[0].state_dict().values()
-    scores = [(epoch.val_loss, epoch.val_score) for epoch in learned.courses[0].history]
+    history = learned.courses[0].history if plan.config.split.validation != 0 else []
+    scores = [(epoch.val_loss, epoch.val_score) for epoch in history]
     found |= {
         "units": _units(learned.forecaster.scaling),
         "weights": b"".join(weight.numpy().tobytes() for weight in weights),

@@ -47,7 +47,7 @@ def with_bare_choices(loaded: Loaded, frequency: Frequency) -> tuple[Loaded, lis
         config = config.model_copy(update={"training": config.training.model_copy(update={"refit": "full"})})
         origins["training.refit"] = BARE
         lines.append("training.refit: full, so that the forecast knows the newest rows")
-    if not loaded.was_set("evaluation.gate"):
+    if not loaded.was_set("evaluation.gate") and config.split.validation != 0:
         evaluation = config.evaluation.model_copy(update={"gate": "baseline"})
         config = config.model_copy(update={"evaluation": evaluation})
         origins["evaluation.gate"] = BARE

@@ -17,8 +17,9 @@ def course_line(learned: Learned, start: Start | None = None) -> str:
     """How the training went, in one line."""
     if len(learned.courses) > 1:
         kept = ", ".join(str(course.best_epoch) for course in learned.courses)
-        elapsed_s = sum(course.history[-1].elapsed_s for course in learned.courses)
-        return f"trained {len(learned.courses)} networks in {elapsed_s:.1f} s; kept epochs {kept}"
+        elapsed_s = max(course.history[-1].elapsed_s for course in learned.courses)
+        count = len(learned.courses)
+        return f"trained {count} networks, the longest in {elapsed_s:.1f} s; kept epochs {kept}"
     course = learned.courses[0]
     last = course.history[-1]
     reasons = {

@@ -269,7 +269,8 @@ def _loss(opened: Opened) -> Figure:
         rows = [row for row in lines if row["network"] == "1"]
         epochs = [int(row["epoch"]) for row in rows]
         training, validation = ([_number(row[name]) for row in rows] for name in ("train_loss", "val_loss"))
-        best = int(opened.metrics["best_epoch"])
+        validated = any(loss is not None for loss in validation)
+        best = int(opened.metrics["best_epoch"]) if validated else None
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         where = str(opened.run.path / "history.csv")
         raise ArtifactRejected("artifact.history", f"cannot be read: {error!r}", where=where) from error

@@ -26,9 +26,10 @@ from lstm_forecast.forecasting.intervals import backtest_scores, interval_bounds
 from lstm_forecast.forecasting.recalibration import rolling_margins
 from lstm_forecast.forecasting.volatility import interval_units
 from lstm_forecast.gating import MODEL
-from lstm_forecast.judging import Bounds, baselines_at
+from lstm_forecast.judging import Bounds
 from lstm_forecast.latest import borders_in, read_for_run
 from lstm_forecast.opening import Opened
+from lstm_forecast.rivals import baselines_at
 
 if TYPE_CHECKING:
     from lstm_forecast.forecasting.forecast import Forecaster
@@ -225,8 +226,8 @@ def _refitted(opened: Opened, panel: Panel, cutoff: int, *, where: str, events: 
     splits = Splits(np.maximum(known.offsets[1:] - held_back, known.offsets[:-1]), known.offsets[1:])
     prepared = stages.windowed(opened.config, known, splits)
     moment = opened.preprocess.time_format.format(np.array([cutoff]))[0]
-    if len(prepared.train) == 0 or len(prepared.validation) == 0:
-        held = int(held_back.max())
+    held = int(held_back.max())
+    if len(prepared.train) == 0 or (held > 0 and len(prepared.validation) == 0):
         raise DataInvalid(
             "evaluate.refit",
             f"the rows up to {moment} are too few to train again: {known.lengths.max():,} of a series",

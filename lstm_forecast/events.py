@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,8 @@ EVENTS: Mapping[str, str] = {
     "data.loaded": "The input was read. `path`, `files`, `rows`, `sha256`",
     "data.rejects": "Rows and series that `data.bad_rows` and `data.bad_series: skip` left out. `rows`",
     "lock.wait": "Somebody else trains this name and is waited for. `name`, `holder`, `wait_s`",
-    "epoch.end": "An epoch was trained and validated. `network` (of an ensemble), `epoch`, `epochs`, "
+    "epoch.end": "An epoch was trained, and validated where rows are kept for that. "
+    "`network` (of an ensemble), `epoch`, `epochs`, "
     "`train_loss`, `val_loss`, `val_score`, `grad_norm`, `best_epoch`, `elapsed_s`",
     "checkpoint.saved": "The state after the last whole epoch is on disk. `checkpoint`, `epochs`, "
     "`size_bytes`, `elapsed_s`",
@@ -122,15 +124,17 @@ class Events:
     warnings: list[tuple[str, str]] = field(default_factory=list)
     run: str | None = None
     _past: list[Event] | None = field(default_factory=list)
+    _one_at_a_time: threading.RLock = field(default_factory=threading.RLock)
 
     def emit(self, name: str, fields: Fields | None = None, *, level: str = "info") -> None:
-        """Tells every reader of one event."""
+        """Tells every reader of one event; those of several threads come one after the other."""
         stamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        event = Event(name, level, fields or {}, time.monotonic() - _BEGAN, stamp, self.run)
-        if self._past is not None and len(self._past) < MOST_KEPT:
-            self._past.append(event)
-        for reader in list(self.readers):
-            reader(event)
+        with self._one_at_a_time:
+            event = Event(name, level, fields or {}, time.monotonic() - _BEGAN, stamp, self.run)
+            if self._past is not None and len(self._past) < MOST_KEPT:
+                self._past.append(event)
+            for reader in list(self.readers):
+                reader(event)
 
     def taken_past(self) -> list[Event]:
         """What happened before this was asked; nothing more is kept from now on."""

@@ -218,8 +218,9 @@ def learn_again(
     The units are fitted again too: a forecast from a model that never saw the newest rows is a poor one. With
     ``begin`` each member begins with the weights of one of these networks.
     """
-    from lstm_forecast.training.course import nothing_kept
+    from lstm_forecast.training.course import nothing_kept, scores_of
     from lstm_forecast.training.loop import train_epochs
+    from lstm_forecast.training.members import side_by_side
 
     panel = prepared.panel
     scaling = networks.fit_units(config, panel)
@@ -230,11 +231,19 @@ def learn_again(
     tensors = _tensors(config, panel, scaling, device)
     again = networks.first_networks(config, features=len(panel.columns), device=device, begin=begin)
     courses = zip(again, learned.seeds, learned.courses, strict=True)
-    for number, (network, seed, course) in enumerate(courses):
-        recipe = replace(networks.recipe_of(config, panel, seed=seed), epochs=course.best_epoch)
-        kept = (keep or nothing_kept)(f"again.{number}")
-        scores = [epoch.val_score for epoch in course.history if epoch.epoch]
-        train_epochs(network, tensors, windows, recipe, scores=scores, kept=kept)
+    trainings = [
+        partial(
+            train_epochs,
+            network,
+            tensors,
+            windows,
+            replace(networks.recipe_of(config, panel, seed=seed), epochs=course.best_epoch),
+            scores=scores_of(course.history),
+            kept=(keep or nothing_kept)(f"again.{number}"),
+        )
+        for number, (network, seed, course) in enumerate(courses)
+    ]
+    side_by_side(trainings, workers=networks.workers_for(config, device))
     return networks.forecaster_of(config, again, scaling)
 
 
@@ -252,11 +261,14 @@ def _train_all(
     """Trains every network, by its recipe and in place, on a panel that ends with validation."""
     from lstm_forecast.training.course import nothing_kept
     from lstm_forecast.training.loop import fit
+    from lstm_forecast.training.members import side_by_side
 
-    tensors = _tensors(config, known, scaling, next(members[0][0].parameters()).device)
-    courses = []
-    for number, (network, recipe) in enumerate(members):
-        course = fit(
+    device = next(members[0][0].parameters()).device
+    tensors = _tensors(config, known, scaling, device)
+
+    def training_of(number: int) -> Fitted:
+        network, recipe = members[number]
+        return fit(
             network,
             tensors,
             train,
@@ -265,7 +277,9 @@ def _train_all(
             on_epoch=partial(on_epoch, number),
             kept=(keep or nothing_kept)(f"network.{number}"),
         )
-        courses.append(course)
+
+    trainings = [partial(training_of, number) for number in range(len(members))]
+    courses = side_by_side(trainings, workers=networks.workers_for(config, device))
     forecaster = networks.forecaster_of(config, [network for network, _ in members], scaling)
     return Learned(forecaster, tuple(courses), tuple(recipe.seed for _, recipe in members))
 
@@ -285,8 +299,8 @@ def _scorer(
     scaling: Scaling,
     validation: Windows,
     recipe: Recipe,
-) -> Callable[[], Score]:
-    """What validates the network as it stands: see :class:`Score`.
+) -> Callable[[], Score] | None:
+    """What validates the network as it stands: see :class:`Score`; None where no rows validate.
 
     A head's answer is proportional to an error in original units unless the target has a transform or windows
     have scales of their own: then each forecast is taken back to original units before its error is.
@@ -295,6 +309,8 @@ def _scorer(
 
     from lstm_forecast.training.objective import Score, validation_score
 
+    if config.split.validation == 0:
+        return None
     weight = torch.from_numpy((scaling.head_unit / scaling.error_unit)[validation.series]).to(tensors.known)
     if config.data.transform == "none" and config.model.normalize != "mean_std":
         return lambda: validation_score(network, tensors, validation, recipe, weight)

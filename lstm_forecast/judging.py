@@ -23,14 +23,15 @@ from lstm_forecast.evaluation.held_out import (
     hold_out,
     hold_out_tiers,
 )
-from lstm_forecast.evaluation.verdict import Verdict, best_baseline, judge, no_verdict
+from lstm_forecast.evaluation.verdict import Verdict, judge, no_verdict
 from lstm_forecast.events import Events
 from lstm_forecast.fitting import KeptFor, Learned, Plan, learn, learn_again
-from lstm_forecast.forecasting.baselines import SIMPLE, baseline_forecasts, naive2
+from lstm_forecast.forecasting.baselines import naive2
 from lstm_forecast.forecasting.calibration import Calibration, calibrate_conformal, calibrate_quantile
 from lstm_forecast.forecasting.intervals import interval_bounds, measured_coverage
 from lstm_forecast.forecasting.volatility import interval_units
 from lstm_forecast.gating import MODEL, Gate, gate_of, issuer_of
+from lstm_forecast.rivals import baselines_at, best_in_training, best_simple
 from lstm_forecast.stages import Prepared, some_names
 
 if TYPE_CHECKING:
@@ -150,17 +151,10 @@ def judge_held_out(config: Config, prepared: Prepared, forecaster: Forecaster, e
     """Best baseline, gate and intervals from validation, then everything against the test split."""
     panel, splits = prepared.panel, prepared.splits
     horizon, season = config.window.horizon, config.data.season or 1
-    end, ends = splits.validation_end, panel.offsets[1:]
-    validation = _held_out(config, prepared, forecaster, splits.train_end, end, far=FAR_CALIBRATED)
-    best = best_simple(config, panel, validation, end=end)
-    gate = gate_of(config, panel, forecaster, validation, best=best, end=end)
-    if gate is not None:
-        gate.say(events)
+    ends = panel.offsets[1:]
+    best, gate, calibration = _chosen(config, prepared, forecaster, events)
     issuer = issuer_of(config, forecaster, gate.issued if gate else MODEL)
-    if issuer is not forecaster:
-        validation = _held_out(config, prepared, issuer, splits.train_end, end, far=FAR_CALIBRATED)
-    calibration = calibrate(config, panel, issuer, validation)
-    wide = _held_out(config, prepared, issuer, end, ends, far=FAR_TESTED)
+    wide = _held_out(config, prepared, issuer, splits.validation_end, ends, far=FAR_TESTED)
     bounds: Bounds = {}
     if calibration is not None and len(wide):
         bounds = fixed_bounds(config, calibration, panel, issuer, wide)
@@ -192,38 +186,27 @@ def judge_held_out(config: Config, prepared: Prepared, forecaster: Forecaster, e
     return Judged(verdict, calibration, test, bounds, gate)
 
 
-def best_simple(config: Config, panel: Panel, validation: HeldOut, *, end: Rows) -> str:
-    """The simple baseline with the lowest error on the validation windows."""
-    horizon, season = config.window.horizon, config.data.season or 1
-    chosen = validation.part(complete(validation, end=end, horizon=horizon), steps=horizon)
-    names = [name for name in config.evaluation.baselines if name in SIMPLE]
-    found = baseline_forecasts(names, panel, chosen.rows, chosen.series, horizon=horizon, season=season)
-    return best_baseline(chosen.actual, found)
-
-
-def baselines_at(
-    names: Sequence[str], panel: Panel, held: HeldOut, *, season: int, fit_end: Rows, events: Events
-) -> dict[str, Floats]:
-    """Every named baseline's forecast at the held-out cutoffs, [W, H] each, in the order of the names."""
-    horizon = held.forecast.shape[1]
-    simple = [name for name in names if name in SIMPLE]
-    found = baseline_forecasts(simple, panel, held.rows, held.series, horizon=horizon, season=season)
-    others = [name for name in names if name not in SIMPLE]
-    if others:
-        from lstm_forecast.forecasting.statistical import statistical_forecasts
-
-        fitted = statistical_forecasts(
-            others, panel, held.rows, held.series, horizon=horizon, season=season, fit_end=fit_end
-        )
-        found |= fitted.forecasts
-        for name, failed in fitted.failed.items():
-            if failed:
-                names_failed = some_names(panel, failed)
-                message = (
-                    f"{name} could not be fitted to {names_failed}: there the naive forecast stands for it"
-                )
-                events.warn(f"baseline.{name}", message)
-    return {name: found[name] for name in names}
+def _chosen(
+    config: Config, prepared: Prepared, forecaster: Forecaster, events: Events
+) -> tuple[str, Gate | None, Calibration | None]:
+    """The best simple baseline, the gate and the intervals; without validation rows the first alone."""
+    panel, splits = prepared.panel, prepared.splits
+    if config.split.validation == 0:
+        best, count = best_in_training(config, panel, splits)
+        if config.split.test != 0:
+            rule = best.replace("_", " ")
+            events.say([f"compared with: {rule}, the best simple one on the last {count:,} training rows"])
+        return best, None, None
+    first, end = splits.train_end, splits.validation_end
+    validation = _held_out(config, prepared, forecaster, first, end, far=FAR_CALIBRATED)
+    best = best_simple(config, panel, validation, end=end)
+    gate = gate_of(config, panel, forecaster, validation, best=best, end=end)
+    if gate is not None:
+        gate.say(events)
+    issuer = issuer_of(config, forecaster, gate.issued if gate else MODEL)
+    if issuer is not forecaster:
+        validation = _held_out(config, prepared, issuer, first, end, far=FAR_CALIBRATED)
+    return best, gate, calibrate(config, panel, issuer, validation)
 
 
 def calibrate(config: Config, panel: Panel, forecaster: Issuer, validation: HeldOut) -> Calibration | None:

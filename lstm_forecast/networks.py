@@ -77,6 +77,7 @@ def recipe_of(config: Config, training: Panel, *, seed: int, begun: bool = False
         segment=config.model.segment,
         steps_per_epoch=how.steps_per_epoch,
         schedule=Schedule(how.schedule, how.warmup_steps, how.epochs),
+        precision=how.precision,
         measure_scales={"smape": smape, "mase": 1.0},
     )
 
@@ -110,7 +111,12 @@ def build_model(config: Config, *, features: int) -> RegLSTM:
 def first_networks(
     config: Config, *, features: int, device: torch.device, begin: Sequence[RegLSTM] = ()
 ) -> list[RegLSTM]:
-    """One network per seed before its first epoch: with first weights of its own, or those of ``begin``."""
+    """One network per seed before its first epoch: with first weights of its own, or those of ``begin``.
+
+    Raises:
+        ResourceError: the device cannot train it in ``training.precision``.
+    """
+    from lstm_forecast.model.precision import require_precision
     from lstm_forecast.model.reglstm import initialise
     from lstm_forecast.training.seeds import stream
 
@@ -122,6 +128,7 @@ def first_networks(
         else:
             initialise(network, stream(seed, "weights", 0, 0))
         made.append(network.to(device))
+    require_precision(made[0], config.training.precision, lookback=config.window.lookback)
     return made
 
 
@@ -172,6 +179,16 @@ def simple_forecaster_of(config: Config, name: str, scaling: Scaling) -> SimpleF
 
     season, minimum = config.data.season or 1, config.forecast.minimum
     return SimpleForecaster(name, scaling, config.window.lookback, season, minimum)
+
+
+def workers_for(config: Config, device: torch.device) -> int:
+    """How many networks train at once: one per core where each keeps to one thread, else one."""
+    import os
+
+    import torch
+
+    apart = device.type == "cpu" and torch.get_num_threads() == 1
+    return min(config.training.ensemble, os.cpu_count() or 1) if apart else 1
 
 
 @contextmanager

@@ -144,7 +144,8 @@ def chosen_levels(opened: Opened, asked: Sequence[float] | None) -> tuple[float,
             "predict.levels",
             "the run has no intervals (forecast.intervals.method: none)",
             where="--levels",
-            hint="train again with forecast.intervals.method: conformal",
+            hint="train again with forecast.intervals.method: conformal"
+            + (" and split.validation: 0.1" if opened.config.split.validation == 0 else ""),
         )
     count = int(calibration.windows()[0])
     for level in asked:

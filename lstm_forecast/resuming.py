@@ -105,7 +105,10 @@ def say_taken_up(run: Run, checkpoints: Checkpoints, events: Events) -> None:
     if found.facts.threads != checkpoints.facts.threads:
         counts = f"{found.facts.threads} threads before, {checkpoints.facts.threads} now"
         events.warn("resume.threads", f"{counts}: the last bits of the weights may differ")
-    where = ", ".join(f"{_part_name(name)} epoch {state.epoch}" for name, state in found.parts.items())
+    where = ", ".join(
+        f"{_part_name(name)} epoch {state.epoch}"
+        for name, state in sorted(found.parts.items(), key=_part_order)
+    )
     events.say([f"going on with {run.handle} after {where}"])
 
 
@@ -154,6 +157,12 @@ def _asked_for(runs: list[Run], name: str, reference: str, facts: Facts) -> tupl
             hint="train again without --resume, or take the changes back",
         )
     return run, found
+
+
+def _part_order(part: tuple[str, object]) -> tuple[bool, int]:
+    """The networks that are tested by number, then those on all rows."""
+    kind, _, number = part[0].partition(".")
+    return kind != "network", int(number)
 
 
 def _part_name(part: str) -> str:

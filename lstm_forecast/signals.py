@@ -1,8 +1,8 @@
 """Signals that end a program (SIGINT, SIGTERM, SIGHUP) as exceptions that tear neither a batch nor a file.
 
 Outside of a deferred block the exception is raised at once, inside at its end or where the block asks.
-Signals belong to the process and reach its main thread, so the state is one for the whole module; in another
-thread nothing here does anything.
+Signals belong to the process and reach its main thread, so the state is one for the whole module. Another
+thread hears of them only where it heeds an event that the main thread sets.
 """
 
 from __future__ import annotations
@@ -15,6 +15,10 @@ from dataclasses import dataclass
 from types import FrameType
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+
+
+class Abandoned(BaseException):
+    """What this thread works at is wanted no longer: the program leaves, or another part has failed."""
 
 
 class Stopped(SystemExit):
@@ -31,6 +35,7 @@ class _State:
 
 
 _state = _State()
+_thread = threading.local()  # ``left``: the event that a worker thread heeds
 
 
 @contextmanager
@@ -78,7 +83,7 @@ def caught(tell: Callable[[str], None]) -> Iterator[None]:
 def deferred() -> Iterator[Callable[[], None]]:
     """A block that no signal tears; gives what raises, where the block calls it, a signal that came."""
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
+        yield _raise_if_left
         return
     _state.depth += 1
     try:
@@ -87,6 +92,22 @@ def deferred() -> Iterator[Callable[[], None]]:
         _state.depth -= 1
     if _state.depth == 0:
         _raise_pending()
+
+
+@contextmanager
+def heeding(left: threading.Event) -> Iterator[None]:
+    """In a worker thread: a deferred block raises :class:`Abandoned`, where it asks, once this is set."""
+    _thread.left = left
+    try:
+        yield
+    finally:
+        _thread.left = None
+
+
+def _raise_if_left() -> None:
+    left = getattr(_thread, "left", None)
+    if left is not None and left.is_set():
+        raise Abandoned
 
 
 def leave() -> None:

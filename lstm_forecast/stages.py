@@ -168,7 +168,9 @@ def windows_of(config: Config, panel: Panel, first: np.ndarray, end: np.ndarray)
 
 def _check_windows(prepared: Prepared, config: Config, table: Table) -> None:
     """Refuses splits that leave a part without a single window (dates can do that)."""
-    wanted = [("train", prepared.train), ("validation", prepared.validation)]
+    wanted = [("train", prepared.train)]
+    if config.split.validation != 0:
+        wanted.append(("validation", prepared.validation))
     if config.split.test != 0:
         wanted.append(("test", prepared.test))
     empty = [name for name, windows in wanted if not _any_observed(prepared.panel, windows, config)]

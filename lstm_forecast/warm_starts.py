@@ -206,7 +206,9 @@ def _later_splits(plan: Plan, seen: Seen) -> str:
         for s, end in zip(splits.validation_end, panel.offsets[1:], strict=True)
         if s < end
     ]
-    words, left = [f"--set split.validation={validation_day}"], union[union >= validation]
+    words, left = [], union
+    if plan.config.split.validation != 0:
+        words, left = [f"--set split.validation={validation_day}"], union[union >= validation]
     if begun:
         test, test_day = _day_from(max(chosen, min(begun)), zone)
         words.append(f"--set split.test={test_day}")

@@ -262,6 +262,9 @@ def first_days(rows: int) -> str:
         ((10, 10), (10, 10), []),  # the very same split
         ((20, 10), (10, 20), [("test", 140, "chosen by", 149)]),
         ((20, 10), (5, 10), []),
+        ((10, 10), (0, 30), [("test", 130, "chosen by", 149)]),
+        ((0, 10), (0, 20), [("test", 140, "chosen by", 149)]),
+        ((0, 10), (0, 10), []),
     ],
 )
 def test_a_run_that_saw_the_rows_to_be_judged_by_is_refused(
@@ -286,6 +289,7 @@ def test_a_run_that_saw_the_rows_to_be_judged_by_is_refused(
     if "--set" in error.hint:  # what is to be typed does work
         words = error.hint.split(": ", 1)[1].split()
         keys = dict(word.split("=") for word in words if word != "--set")
+        keys = {"split.validation": "0", **keys} if new[0] == 0 else keys
         assert train(csv, keys, start_from="a").start == first.run.handle
 
 

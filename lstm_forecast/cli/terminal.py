@@ -256,7 +256,12 @@ class _Watcher:
 
     def _epoch(self, event: Event) -> None:
         loss, best = event.fields["val_loss"], event.fields["best_epoch"]
-        text = f"validation loss {loss:.5g}  best epoch {best}"
+        if loss is None:  # no rows validate
+            text = f"training loss {event.fields['train_loss']:.5g}"
+        else:
+            text = f"validation loss {loss:.5g}  best epoch {best}"
+        if "network" in event.fields:  # those of an ensemble train side by side
+            text = f"network {event.fields['network']}  {text}"
         if is_terminal(sys.stderr):
             self._advance(event, text)
         elif time.monotonic() - self._last_line >= EVERY_S:

@@ -22,6 +22,7 @@ def conflicts(loaded: Loaded) -> list[Problem]:
         _transform_conflicts,
         _head_conflicts,
         _level_conflicts,
+        _validation_conflicts,
     )
     return list(chain.from_iterable(rule(loaded) for rule in rules))
 
@@ -160,6 +161,30 @@ def _level_conflicts(loaded: Loaded) -> Iterator[Problem]:
         f"write model.quantiles: {yaml_text(sorted([*quantiles, *added]))}, or forecast.intervals.{instead}"
     )
     yield _conflict(loaded, ("forecast.intervals.levels", "model.quantiles"), reason, remedy)
+
+
+def _validation_conflicts(loaded: Loaded) -> Iterator[Problem]:
+    """What has nothing to go by where no row validates."""
+    config, intervals = loaded.config, loaded.config.forecast.intervals
+    if config.split.validation != 0:
+        return
+    rows = [
+        ("training.patience", config.training.patience is not None, "null", "ends a training"),
+        ("training.schedule", config.training.schedule == "plateau", "cosine", "lowers the learning rate"),
+        ("evaluation.gate", config.evaluation.gate != "none", "none", "decides what forecasts"),
+    ]
+    method, levels = "forecast.intervals.method", "forecast.intervals.levels"
+    measures = "is the measure of every interval"
+    rows.append((method, intervals.method != "none", "none", measures))
+    for key, asked, instead, role in rows:
+        if asked:
+            reason = f"it is the error on validation rows that {role}"
+            remedy = f"write {key}: {instead}, or split.validation: 0.1"
+            yield from _if_set(loaded, ("split.validation", key), reason, remedy)
+    if intervals.method != "none" and not loaded.was_set(method):
+        reason = f"the error on validation rows {measures}"
+        remedy = f"remove {levels}, or write split.validation: 0.1"
+        yield from _if_set(loaded, ("split.validation", levels), reason, remedy)
 
 
 def _listed(numbers: Sequence[float]) -> str:

@@ -215,6 +215,11 @@ class TrainingConfig(BaseModel):
         1, description="Number of networks, each from a seed of its own, that are trained and averaged."
     )
     device: Device = Field("auto", description="Where the network runs; auto takes a GPU where there is one.")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="Numbers that the layers compute with in training; bfloat16 is half as wide and pays on "
+        "hardware that has it. Weights, losses and forecasts are float32 all the same.",
+    )
     checkpoint_every: Pause = Field(  # type: ignore[assignment]  # a duration is written with its unit
         "30s",
         description="Time from one checkpoint to the next, at least; 0s keeps one after every epoch.",

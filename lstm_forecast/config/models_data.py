@@ -143,8 +143,10 @@ class SplitConfig(BaseModel):
 
     model_config = RULES
 
-    validation: Count | Fraction | DateText = Field(
-        0.1, description="Rows for choosing the best epoch: a fraction, a count of rows, or their first date."
+    validation: CountOrNone | Fraction | DateText = Field(
+        0.1,
+        description="Rows for choosing the best epoch: a fraction, a count of rows, or their first date; "
+        "0 gives none: every epoch runs, and there are no intervals.",
     )
     test: CountOrNone | Fraction | DateText = Field(
         0.1,

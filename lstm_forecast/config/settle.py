@@ -13,6 +13,7 @@ from lstm_forecast.config.quantiles import paired_levels
 from lstm_forecast.config.writing import yaml_text
 from lstm_forecast.errors import ConfigError
 
+NO_VALIDATION = "split.validation: 0 leaves no rows that it could go by"
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -39,6 +40,7 @@ def settle(loaded: Loaded) -> tuple[Config, list[str]]:
     config, lines = loaded.config, []
     # Each sees what those before it chose.
     for choose in (
+        _patience,
         _supervision,
         _anchor,
         _normalize,
@@ -68,6 +70,12 @@ def with_values(config: Config, values: Mapping[str, object]) -> Config:
 def _with(model: _Model, path: list[str], value: object) -> _Model:
     name, *below = path
     return model.model_copy(update={name: _with(getattr(model, name), below, value) if below else value})
+
+
+def _patience(config: Config, _: Loaded) -> _Choice | None:
+    if config.split.validation != 0 or config.training.patience is None:
+        return None
+    return _Choice("training.patience", None, NO_VALIDATION)
 
 
 def _supervision(config: Config, _: Loaded) -> _Choice | None:
@@ -136,7 +144,11 @@ def _stride(config: Config, _: Loaded) -> _Choice | None:
 
 
 def _method(config: Config, loaded: Loaded) -> _Choice | None:
-    if config.model.head != "quantile" or loaded.was_set("forecast.intervals.method"):
+    if loaded.was_set("forecast.intervals.method"):
+        return None
+    if config.split.validation == 0:
+        return _Choice("forecast.intervals.method", "none", NO_VALIDATION)
+    if config.model.head != "quantile":
         return None
     return _Choice("forecast.intervals.method", "quantile", "model.head is quantile")
 

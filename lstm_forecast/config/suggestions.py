@@ -14,7 +14,6 @@ PLANNED_KEYS = (
     "data.calendar",
     "data.calendar_features",
     "data.holidays",
-    "training.precision",
     "training.threads",
     "training.compile",
     "tune.trials",
@@ -22,9 +21,7 @@ PLANNED_KEYS = (
     "tune.storage",
     "tune.space",
 )
-PLANNED_VALUES: dict[str, tuple[object, ...]] = {
-    "split.validation": (0,),
-}
+PLANNED_VALUES: dict[str, tuple[object, ...]] = {}
 
 # Names from other forecasting libraries, Keras and PyTorch, without underscores and capitals.
 _SYNONYMS: dict[str, tuple[str, ...]] = {

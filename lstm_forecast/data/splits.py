@@ -30,8 +30,8 @@ def split_panel(panel: Panel, *, validation: Share, test: Share, horizon: int, z
 
     Args:
         panel: the rows.
-        validation: fraction, count or first date (ISO).
-        test: the same; 0 for none.
+        validation: fraction, count or first date (ISO); 0 for none.
+        test: the same.
         horizon: steps ahead of the forecast, H.
         zone: the zone whose clock dates are by; empty: that of the times.
 
@@ -43,9 +43,11 @@ def split_panel(panel: Panel, *, validation: Share, test: Share, horizon: int, z
     stop, before = panel.offsets[1:], union
     if test:
         stop, before = _cut(panel, union, stop, test, size=size, horizon=horizon, key="test", zone=zone)
-    train_end, _ = _cut(
-        panel, before, stop, validation, size=size, horizon=horizon, key="validation", zone=zone
-    )
+    train_end = stop
+    if validation:
+        train_end, _ = _cut(
+            panel, before, stop, validation, size=size, horizon=horizon, key="validation", zone=zone
+        )
     if isinstance(validation, str) and isinstance(test, str) and validation >= test:
         raise DataInvalid(
             "split.order",
@@ -110,7 +112,7 @@ def _moment(date: str, zone: str) -> int:
 def check_lengths(
     panel: Panel, *, lookback: int, horizon: int, validation: Share, test: Share, where: str
 ) -> None:
-    """Refuses a panel in which no series is long enough to train and validate.
+    """Refuses a panel in which no series is long enough to train and, where asked, validate.
 
     Raises:
         DataInvalid: with the arithmetic, and the flags that would train.
@@ -125,7 +127,9 @@ def check_lengths(
         where=where,
         details=[
             f"lookback {lookback} + horizon {horizon} = {lookback + horizon} rows to train on,",
-            f"then validation {validation} and test {test}, each at least one horizon",
+            f"then validation {validation} and test {test}, each none or at least one horizon"
+            if 0 in (validation, test)
+            else f"then validation {validation} and test {test}, each at least one horizon",
         ],
         hint=_advice(longest, lookback=lookback, horizon=horizon, validation=validation, test=test),
     )

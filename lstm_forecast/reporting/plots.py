@@ -106,11 +106,11 @@ def plot_loss(
     train: Sequence[float | None],
     validation: Sequence[float | None],
     *,
-    best_epoch: int,
+    best_epoch: int | None,
     title: str,
     loss_label: str,
 ) -> Figure:
-    """Training and validation loss per epoch, both in one unit, with the best epoch marked.
+    """Training and validation loss per epoch, both in one unit, with the best epoch marked, if there is one.
 
     None and values that are not finite leave a hole. The axis is logarithmic where the largest loss is more
     than 50 times the smallest.
@@ -120,10 +120,13 @@ def plot_loss(
         times, losses = np.asarray(epochs, np.int64), [_numbers(train), _numbers(validation)]
         for look, values in zip((TRAINING, VALIDATION), losses, strict=True):
             line(panel, times, values, look)
-        panel.axvline(best_epoch, color=VERMILLION, linewidth=1.0, linestyle="--", zorder=2.0)
-        marked = [v for values in reversed(losses) for v in values[times == best_epoch] if math.isfinite(v)]
-        height, label = (marked[0] if marked else math.nan), f"best epoch: {best_epoch}"
-        panel.plot([best_epoch], [height], "o", color=VERMILLION, markersize=7, label=label, zorder=4.0)
+        if best_epoch is not None:
+            panel.axvline(best_epoch, color=VERMILLION, linewidth=1.0, linestyle="--", zorder=2.0)
+            marked = [
+                v for values in reversed(losses) for v in values[times == best_epoch] if math.isfinite(v)
+            ]
+            height, label = (marked[0] if marked else math.nan), f"best epoch: {best_epoch}"
+            panel.plot([best_epoch], [height], "o", color=VERMILLION, markersize=7, label=label, zorder=4.0)
         frame(panel, times)
         logarithmic_if_wide(panel, losses)
         say_if_missing(panel, losses, [], "no losses to draw")

@@ -7,6 +7,7 @@ and both hashes; ``LAST`` names the newest. No pickle.
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -93,6 +94,7 @@ class Checkpoints:
     _whole: list[int] = field(default_factory=list)  # the numbers of those that can be read, oldest first
     _saved_at: float = field(default_factory=time.monotonic)
     _changed: bool = False
+    _one_at_a_time: threading.RLock = field(default_factory=threading.RLock)  # networks offer from threads
 
     def __post_init__(self) -> None:
         if self.found is not None:
@@ -108,8 +110,11 @@ class Checkpoints:
         Raises:
             StorageError: it cannot be written; the ones before are untouched.
         """
-        if not self._changed:
-            return
+        with self._one_at_a_time:
+            if self._changed:
+                self._write()
+
+    def _write(self) -> None:
         began = time.monotonic()
         number = max([*self._whole, *_numbers(self.folder)], default=0) + 1
         tensors, document = _packed(self._parts, self.facts)
@@ -139,10 +144,12 @@ class Checkpoints:
             raise
 
     def _offer(self, name: str, state: Callable[[], State]) -> None:
-        self._parts[name] = state()
-        self._changed = True
-        if time.monotonic() - self._saved_at >= self.every_s:
-            self.save()
+        copied = state()
+        with self._one_at_a_time:
+            self._parts[name] = copied
+            self._changed = True
+            if time.monotonic() - self._saved_at >= self.every_s:
+                self._write()
 
     def _remove_older(self) -> None:
         for path in list(self.folder.iterdir()):

@@ -5,7 +5,7 @@ A state holds all that the next epoch depends on. Random streams belong to the e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,12 +18,12 @@ Tensors = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Epoch:
-    """One line of the history; ``train_loss`` is None for epoch 0, which trains nothing."""
+    """One line of the history; None for what epoch 0, which trains nothing, or no validation gives."""
 
     epoch: int
     train_loss: float | None
-    val_loss: float
-    val_score: float
+    val_loss: float | None
+    val_score: float | None
     lr: float
     grad_norm: float | None
     layer_norms: dict[str, float]
@@ -74,6 +74,9 @@ def nothing_kept(_part: str) -> Kept:
 class Course:
     """The epochs so far and the best weights, in memory; improvement is strict, and NaN is never one.
 
+    Without validation the newest epoch is the best: the last weights are those that stay, and no copy of any
+    is kept.
+
     Attributes:
         history: one line per epoch.
         waited: epochs without improvement.
@@ -104,7 +107,9 @@ class Course:
     def add(self, model: nn.Module, epoch: Epoch) -> None:
         """One more epoch, with the weights it left in the model."""
         self.history.append(epoch)
-        if epoch.val_score < self._score:
+        if epoch.val_score is None:
+            self.best_epoch = epoch.epoch
+        elif epoch.val_score < self._score:
             self.best_epoch, self._score, self.waited = epoch.epoch, epoch.val_score, 0
             self.best = weights_of(model)
         elif epoch.epoch > 0:
@@ -122,6 +127,11 @@ class Course:
             memory_of(optimizer),
             self.best,
         )
+
+
+def scores_of(history: Sequence[Epoch]) -> list[float]:
+    """What validation said after each trained epoch; nothing where no rows validate."""
+    return [epoch.val_score for epoch in history if epoch.epoch and epoch.val_score is not None]
 
 
 def weights_of(model: nn.Module) -> dict[str, Tensor]:

@@ -15,9 +15,10 @@ from torch import Tensor
 from lstm_forecast.data.tensors import PanelTensors, gather_batch
 from lstm_forecast.data.windows import Windows
 from lstm_forecast.errors import Diverged
+from lstm_forecast.model.precision import computing_in
 from lstm_forecast.model.reglstm import RegLSTM
 from lstm_forecast.signals import deferred
-from lstm_forecast.training.course import AFRESH, Course, Epoch, Kept, take_up
+from lstm_forecast.training.course import AFRESH, Course, Epoch, Kept, scores_of, take_up
 from lstm_forecast.training.draws import drawn_windows
 from lstm_forecast.training.gradients import GradientNorms
 from lstm_forecast.training.objective import Score, objective
@@ -42,7 +43,7 @@ def fit(
     windows: Windows,
     recipe: Recipe,
     *,
-    score: Callable[[], Score],
+    score: Callable[[], Score] | None,
     on_epoch: Callable[[Epoch, int], None],
     kept: Kept = AFRESH,
 ) -> Fitted:
@@ -53,7 +54,8 @@ def fit(
         tensors: the panel; only rows of the training windows are looked at here.
         windows: every training window.
         recipe: how to train.
-        score: validates the model as it stands.
+        score: validates the model as it stands; None where there are no validation rows, and then
+            ``recipe.patience`` is None.
         on_epoch: told of each finished epoch and of the best one so far.
         kept: a state to go on from, and who is offered the state after each epoch.
 
@@ -70,25 +72,25 @@ def fit(
         model.eval()  # a training that was at its end has no further epoch that would do it
         course, number = Course.of(kept.begin), kept.begin.epoch
         began -= course.elapsed_s
-    elif recipe.untouched_first:
+    elif recipe.untouched_first and score is not None:
         model.eval()
         course.add(model, _epoch_zero(score(), recipe, began))
         on_epoch(course.history[0], course.best_epoch)
     while (stopped := _stopped(recipe, number, course)) is None:
         number += 1
-        share = plateau_share(recipe.schedule, [past.val_score for past in course.history if past.epoch])
+        share = plateau_share(recipe.schedule, scores_of(course.history))
         trained = train_epoch(model, tensors, windows, recipe, optimizer, number, share=share)
         model.eval()
-        valid = score()
+        valid = None if score is None else score()
+        loss, chosen_by = (None, None) if valid is None else (valid.loss, valid.score)
         elapsed, lr = time.monotonic() - began, optimizer.param_groups[0]["lr"]
-        epoch = Epoch(
-            number, trained.loss, valid.loss, valid.score, lr, trained.norm, trained.layers, elapsed
-        )
+        epoch = Epoch(number, trained.loss, loss, chosen_by, lr, trained.norm, trained.layers, elapsed)
         course.add(model, epoch)
         kept.offer(partial(course.state, number, model, optimizer))
         on_epoch(epoch, course.best_epoch)
     history = course.history
-    _refuse_blind(history if recipe.patience is not None else history[-1:])
+    if score is not None:
+        _refuse_blind(history if recipe.patience is not None else history[-1:])
     if recipe.patience is None:
         return Fitted(history, number, stopped)
     model.load_state_dict(course.best)
@@ -206,8 +208,9 @@ def _loss(
         stream(recipe.seed, "dropout", epoch, step, layer, device=device) for layer in range(model.num_layers)
     ]
     draws = model.draw(len(start), recipe.lookback, generators=generators)
-    answer = model(batch.x, draws=draws) if recipe.every_step else model.final(batch.x, draws=draws)
-    return objective(recipe, answer, batch, tensors)
+    with computing_in(recipe.precision, device):
+        answer = model(batch.x, draws=draws) if recipe.every_step else model.final(batch.x, draws=draws)
+    return objective(recipe, answer.float(), batch, tensors)
 
 
 def _summary(record: Tensor, sizes: list[int], names: list[str], recipe: Recipe, epoch: int) -> _Trained:
@@ -241,7 +244,7 @@ def _refuse_step(values: np.ndarray, step: int, recipe: Recipe, epoch: int) -> N
 
 
 def _refuse_blind(history: list[Epoch]) -> None:
-    if not any(np.isfinite(epoch.val_score) for epoch in history):
+    if not any(epoch.val_score is not None and np.isfinite(epoch.val_score) for epoch in history):
         last = history[-1]
         raise Diverged(
             "train.diverged",

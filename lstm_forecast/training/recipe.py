@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 
 from lstm_forecast.model.losses import LossName, MeasureName
+from lstm_forecast.model.precision import Precision
 from lstm_forecast.model.reglstm import RegLSTM
 
 Optimizer = Literal["adam", "adamw", "sgd"]
@@ -78,6 +79,7 @@ class Recipe:
         steps_per_epoch: batches of windows drawn with every series as likely as the other; None: each window
             of the stride once.
         schedule: the course of the learning rate.
+        precision: of the layers' numbers; losses and weights are float32 whatever it is.
         measure_scales: what the loss measures in original units are divided by.
     """
 
@@ -100,6 +102,7 @@ class Recipe:
     segment: int = 1
     steps_per_epoch: int | None = None
     schedule: Schedule = STEADY
+    precision: Precision = "float32"
     measure_scales: Mapping[MeasureName, float] = field(default_factory=dict)
 
 

@@ -41,7 +41,7 @@ INTERVALS = "LSTM_FORECAST_FORECAST__INTERVALS"
 LR = "expected number above 0 and at most 1000000"
 LATER = {
     "data": ("future_covariates future_path static_covariates calendar calendar_features holidays"),
-    "training": "precision threads compile",
+    "training": "threads compile",
     "tune": "trials timeout storage space",
 }
 
@@ -79,7 +79,6 @@ def test_a_key_of_a_later_version_says_so_from_everywhere(key: str, tmp_path: Pa
     [
         ("data.transform", "auto"),
         ("window.lookback", "auto"),
-        ("split.validation", "0"),
         ("model.anchor", "auto"),
     ],
 )

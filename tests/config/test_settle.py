@@ -137,6 +137,24 @@ SAID = [  # keys that were set; what becomes of others; what is said about them
         {"model.head": "point", "forecast.intervals.method": "conformal"},
         [],
     ),
+    (
+        ["split.validation=0"],
+        {"training.patience": None, "forecast.intervals.method": "none", "evaluation.gate": "none"},
+        [
+            "training.patience: null, because split.validation: 0 leaves no rows that it could go by",
+            "forecast.intervals.method: none, because split.validation: 0 leaves no rows that it could go by",
+        ],
+    ),
+    (
+        ["split.validation=0", "training.patience=null", "model.head=quantile"],
+        {"forecast.intervals.method": "none", "model.head": "quantile"},
+        ["forecast.intervals.method: none, because split.validation: 0 leaves no rows that it could go by"],
+    ),
+    (
+        ["split.validation=0", "training.patience=null", "forecast.intervals.method=none"],
+        {"split.validation": 0},
+        [],
+    ),
     (["training.ensemble=5", "evaluation.refit_every=3", "training.loss=mae"], {"training.loss": "mae"}, []),
     (["model.head=point", "training.loss=huber"], {"forecast.intervals.method": "conformal"}, []),
 ]
@@ -254,6 +272,34 @@ CONFLICTS = [  # keys that were set; the message's beginning; the hint
         ["model.hidden_size=[5, 6, 7]", "model.num_layers=2"],
         "model.hidden_size: [5, 6, 7] and model.num_layers: 2 do not go together: the list has 3 widths",
         "write model.num_layers: 3, or remove it",
+    ),
+    (
+        ["split.validation=0", "training.patience=5"],
+        (
+            "split.validation: 0 and training.patience: 5 do not go together: "
+            "it is the error on validation rows that ends a training"
+        ),
+        "write training.patience: null, or split.validation: 0.1",
+    ),
+    (
+        ["split.validation=0", "training.schedule=plateau"],
+        "split.validation: 0 and training.schedule: plateau do not go together",
+        "write training.schedule: cosine, or split.validation: 0.1",
+    ),
+    (
+        ["split.validation=0", "evaluation.gate=baseline"],
+        "split.validation: 0 and evaluation.gate: baseline do not go together",
+        "write evaluation.gate: none, or split.validation: 0.1",
+    ),
+    (
+        ["split.validation=0", "forecast.intervals.method=conformal"],
+        "split.validation: 0 and forecast.intervals.method: conformal do not go together",
+        "write forecast.intervals.method: none, or split.validation: 0.1",
+    ),
+    (
+        ["split.validation=0", "forecast.intervals.levels=[90]"],
+        "split.validation: 0 and forecast.intervals.levels: [90] do not go together",
+        "remove forecast.intervals.levels, or write split.validation: 0.1",
     ),
     (
         ["split.validation=0.5", "split.test=0.45"],

@@ -21,6 +21,7 @@ STAGES_IN_ORDER = (
     "fitting",
     "courses",
     "gating",
+    "rivals",
     "judging",
     "room",
     "falling_back",

@@ -32,6 +32,10 @@ def counts(panel: Panel, splits: Splits) -> list[tuple[int, int, int]]:
     [
         (100, 0.1, 0.1, 1, (80, 10, 10)),
         (100, 0.1, 0, 1, (90, 10, 0)),
+        (100, 0, 0.1, 1, (90, 0, 10)),
+        (30, 0, 4, 2, (26, 0, 4)),
+        (30, 0, "2024-01-20", 1, (19, 0, 11)),
+        (30, 0, 0, 2, (30, 0, 0)),
         (100, 0.25, 0.15, 1, (60, 25, 15)),
         (103, 0.1, 0.1, 1, (83, 10, 10)),
         (20, 0.1, 0.1, 5, (10, 5, 5)),
@@ -145,7 +149,8 @@ def has_windows(rows: int, *, lookback: int, horizon: int, validation: Share, te
     panel = panel_of(flat(rows))
     splits = split_panel(panel, validation=validation, test=test, horizon=horizon)
     starts, ends = panel.offsets[:-1], panel.offsets[1:]
-    bounds = [(starts + lookback, splits.train_end), (splits.train_end, splits.validation_end)]
+    bounds = [(starts + lookback, splits.train_end)]
+    bounds += [(splits.train_end, splits.validation_end)] if validation else []
     bounds += [(splits.validation_end, ends)] if test else []
     return all(
         len(windows_in(first, end, offsets=panel.offsets, lookback=lookback, horizon=horizon)) > 0
@@ -157,7 +162,7 @@ def has_windows(rows: int, *, lookback: int, horizon: int, validation: Share, te
 @given(
     lookback=st.integers(1, 12),
     horizon=st.integers(1, 5),
-    validation=shares,
+    validation=st.one_of(shares, st.just(0)),
     test=st.one_of(shares, st.just(0)),
 )
 def test_the_rows_needed_are_those_found_by_trying_every_length(

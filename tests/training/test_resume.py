@@ -42,6 +42,8 @@ CASES: dict[str, tuple[dict[str, str], int]] = {
     "cosine": ({"training.schedule": "cosine", "training.warmup_steps": "20"}, MID_4),
     "plateau": ({"training.schedule": "plateau", "training.lr": "0.3", "training.optimizer": "sgd"}, MID_4),
     "drawn windows": ({"training.steps_per_epoch": str(STEPS), "model.segment": "2"}, MID_4),
+    "no validation": ({"split.validation": "0"}, MID_4),
+    "bfloat16": ({"training.precision": "bfloat16", "model.cell": "lstm_peephole"}, MID_4),
     "first of an ensemble": ({"training.ensemble": "2"}, MID_4),
     "second of an ensemble": ({"training.ensemble": "2"}, EPOCHS * STEPS + MID_4),
     "open gate": ({"evaluation.gate": "baseline", "training.refit": "full", "training.lr": "0.02"}, MID_4),
@@ -110,7 +112,9 @@ def test_row_26_killed_in_mid_epoch_and_resumed_gives_the_same_bits(case: str, c
     found = newest_checkpoint(run.path / "checkpoints")
     assert found is not None
     done = sum(state.epoch for state in found.parts.values())
-    assert 0 < done == step // STEPS or "final fit" in case  # the final fit has other epochs, and more rows
+    if "final fit" not in case:  # that one has other epochs, and more rows
+        begun = 1 if "ensemble" in case else 0  # two networks train side by side, each within an epoch
+        assert 0 < step // STEPS - begun <= done <= step // STEPS
     resumed = cli(*words(csv, "killed", changes), "--resume")
     assert resumed.code == 0
     assert f"going on with {run.handle} after network 1 epoch " in resumed.err
