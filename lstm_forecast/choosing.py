@@ -31,13 +31,16 @@ SEASONS = (2, 3, 4, 5, 7, 10, 14, 20, 30)  # that a lookback may have
 LONGEST = 1_000  # rows of a lookback that are tried
 ROOM = 0.6  # of a series' training rows at most go into one window, so that there are windows to learn from
 AS_GOOD = 1.01  # of the lowest error: the shortest lookback within it is taken
-GAIN = 0.98  # of the error without logarithms: less is no reason to take them
+GAIN = 0.99  # of the error without logarithms: less is no reason to take them
 NEAR_ZERO = 0.01  # of the median: rows below it are too near to 0 for a logarithm
 LEAST_ROWS, SHORTEST, USUAL = 64, 8, 60  # training rows of a chosen lookback; where nothing repeats
 LONGEST_SEGMENT = 24
 EPOCHS, DRAWS, DRAWS_PER_ROW = 20, 16_000, 3.5  # of the seasonal recipe; windows drawn in the whole training
 MOST_STEP_ROWS = 2_000_000  # training rows times epochs, of a network that reads step by step
-SMALL = 2_000  # training rows up to which a narrower network and a lower learning rate did better
+SMALL, LARGE = (
+    2_000,
+    100_000,
+)  # training rows: up to the first a narrower network, and lower rates, did better
 BATCHES = ((1_000, 16), (5_000, 32), (20_000, 64))  # windows up to so many: batch size; else LARGE_BATCH
 LARGE_BATCH = 256
 
@@ -267,11 +270,20 @@ def _by_seasons(config: Config, facts: _Facts, lookback: int) -> dict[str, _Choi
         "model.linear_skip": _Choice(True, "much of a strong season is linear"),
         "model.normalize": _Choice("last", why),
         "model.supervision": _Choice("last", f"normalize: last {why}"),
-        "model.hidden_size": _Choice(64 if narrow else 128, f"there are {facts.rows:,} training rows"),
-        "training.epochs": _Choice(
-            _epochs(config, facts, lookback), f"there are {facts.rows:,} training rows"
-        ),
+        "model.hidden_size": _Choice(64 if narrow else 128, _there_are(facts)),
+        "training.epochs": _Choice(_epochs(config, facts, lookback), _there_are(facts)),
     }
+
+
+def _there_are(facts: _Facts) -> str:
+    return f"there are {facts.rows:,} training rows"
+
+
+def _rate(facts: _Facts) -> float:
+    """Learning rate of the seasonal recipe."""
+    if facts.rows <= SMALL:
+        return 0.001
+    return 0.002 if facts.rows <= LARGE else 0.004
 
 
 def _windows(config: Config, facts: _Facts, lookback: int) -> int:
@@ -300,9 +312,7 @@ def _seasonal_training(config: Config, facts: _Facts, lookback: int) -> dict[str
     return {
         **{key: _Choice(value, "") for key, value in SEASONAL_RECIPE.items()},
         "training.loss": _Choice("mae", f"of the recipe for a strong season: {told}"),
-        "training.lr": _Choice(
-            0.001 if facts.rows <= SMALL else 0.002, f"there are {facts.rows:,} training rows"
-        ),
+        "training.lr": _Choice(_rate(facts), _there_are(facts)),
         "training.batch_size": _Choice(batch, f"there are {windows:,} training windows"),
         "training.steps_per_epoch": _Choice(steps, f"that is {EPOCHS * steps:,} steps in all"),
         "training.epochs": _Choice(EPOCHS, "the learning rate falls along a cosine to the last one"),
