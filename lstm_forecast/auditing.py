@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lstm_forecast import networks, stages
 from lstm_forecast.config import Loaded, dump_config, parse_config
+from lstm_forecast.covariates import past_columns
 from lstm_forecast.data.files import is_there, sha256_of_input
 from lstm_forecast.data.scaling import Scaling
 from lstm_forecast.errors import DataInvalid, DataMissing, Diverged
@@ -271,10 +272,12 @@ def _faults(usual: _Usual, rows: Mask, *, words: str, names: tuple[str, ...]) ->
 def _covariates(plan: Plan) -> Check:
     """Whether no past covariate knows the target's next value."""
     panel = plan.prepared.panel
-    leaking = leaking_covariates(panel.take(rows_before(panel, plan.prepared.splits.train_end)))
+    past = past_columns(plan.config)
+    training = panel.take(rows_before(panel, plan.prepared.splits.train_end)).first_columns(past)
+    leaking = leaking_covariates(training)
     if leaking:
         return Check("covariates", False, ", ".join(column.finding for column in leaking))
-    count = len(panel.columns) - 1
+    count = past - 1
     return Check("covariates", True, f"none of {count} knows tomorrow" if count else "no past covariates")
 
 
@@ -317,11 +320,16 @@ def _outcome(plan: Plan, *, judged: bool) -> Outcome:
 
 
 def _forecast_at(plan: Plan, forecaster: Forecaster, border: Rows) -> NDArray[np.float64]:
-    """What is forecast with the rows before flat row ``border[s]`` of each series: [W, H]."""
+    """What is forecast with the rows before flat row ``border[s]`` alone: [W, H].
+
+    Columns known ahead are as in the last of them: what comes after is what is changed.
+    """
     panel = plan.prepared.panel
     end = np.where(forecaster.scaling.trained, border + 1, border)
     rows, series = cutoffs(panel, border, end, least=forecaster.lookback)
-    return forecaster.at(panel, rows, series, horizon=plan.config.window.horizon).point
+    steps, count = plan.config.window.horizon, forecaster.scaling.ahead
+    ahead = np.repeat(panel.values[rows, None, len(panel.columns) - count :], steps, axis=1)
+    return forecaster.at(panel, rows, series, horizon=steps, ahead=ahead).point
 
 
 def _chosen(plan: Plan, forecaster: Forecaster) -> Outcome:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lstm_forecast import choices, networks, stages
 from lstm_forecast.ages import require_fresh_input
 from lstm_forecast.config import Config, Loaded, settle
+from lstm_forecast.covariates import past_columns
 from lstm_forecast.data.calendars import Frequency
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.reader import Table
@@ -141,7 +142,8 @@ def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
         events.warn("data.too_short", f"no network can be trained: {what}")
     if levels:
         events.warn("intervals.level", levels)
-    for leaking in leaking_covariates(prepared.panel.until(prepared.splits.train_end)):
+    training = prepared.panel.until(prepared.splits.train_end)
+    for leaking in leaking_covariates(training.first_columns(past_columns(config))):
         events.warn("data.leak", leaking.question)
     return Plan(config, table, frequency, prepared, shortfall, account=account)
 
@@ -190,7 +192,7 @@ def learn(
     known = prepared.panel.until(end)
     shift = prepared.panel.offsets[:-1] - known.offsets[:-1]
     train, validation = (_moved(w, shift) for w in (prepared.train, prepared.validation))
-    first = networks.first_networks(config, features=len(known.columns), device=device, begin=begin)
+    first = networks.first_networks(config, known, device=device, begin=begin)
     seeds = networks.member_seeds(config)
     recipes = [networks.recipe_of(config, training, seed=seed, begun=bool(begin)) for seed in seeds]
     members = list(zip(first, recipes, strict=True))
@@ -223,7 +225,7 @@ def learn_again(
     windows = stages.windows_of(config, panel, first, panel.offsets[1:])
     device = next(learned.forecaster.networks[0].parameters()).device
     tensors = _tensors(config, panel, scaling, device)
-    again = networks.first_networks(config, features=len(panel.columns), device=device, begin=begin)
+    again = networks.first_networks(config, panel, device=device, begin=begin)
     courses = zip(again, learned.seeds, learned.courses, strict=True)
     for number, (network, seed, course) in enumerate(courses):
         recipe = replace(networks.recipe_of(config, panel, seed=seed), epochs=course.best_epoch)

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lstm_forecast import stages
+from lstm_forecast.covariates import ahead_columns, holidays_of, with_calendar
 from lstm_forecast.data.files import is_many, is_there, series_names, without_suffix
 from lstm_forecast.data.panel import Panel, fill_missing
 from lstm_forecast.data.reader import Table
 from lstm_forecast.data.splits import Splits
+from lstm_forecast.data.statics import encoded
+from lstm_forecast.data.table import RowsAhead
 from lstm_forecast.data.transform import check_transform
 from lstm_forecast.errors import DataInvalid
 from lstm_forecast.events import Events
@@ -31,11 +35,13 @@ class Rows(NamedTuple):
         panel: the series in the run's order; those not in the file are empty.
         path: where they came from: a file, or ``context``.
         sha256: hash of that file.
+        ahead: future covariates of rows after the last targets there, by the run's series; None: none.
     """
 
     panel: Panel
     path: str
     sha256: str
+    ahead: RowsAhead | None = None
 
 
 def latest_panel(opened: Opened, data: str | None, events: Events) -> Rows:
@@ -48,7 +54,8 @@ def latest_panel(opened: Opened, data: str | None, events: Events) -> Rows:
     if data is None and not is_there(recorded):
         missing = "standard input" if recorded == "-" else recorded
         events.say([f"input: the run's own rows ({missing} is not there to be read again)"])
-        return Rows(opened.context, CONTEXT, sha256_of(opened.files["context.safetensors"]))
+        digest = sha256_of(opened.files["context.safetensors"])
+        return Rows(opened.context, CONTEXT, digest, opened.ahead)
     found = read_for_run(opened, data if data is not None else recorded, events)
     _check_length(opened, found.panel, found.path)
     if data is None:
@@ -67,6 +74,8 @@ def read_for_run(opened: Opened, path: str, events: Events) -> Rows:
         events.warn(notice.id, notice.message)
     table = _named_by_file(table, opened)
     _check_columns(opened, table.columns, table.source.path)
+    places = _places(opened, table)
+    _check_statics(opened, table, places)
     try:
         panel, notes = stages.clean_panel(opened.config, table, opened.preprocess.frequency)
         panel = _in_run_order(panel, opened, table)
@@ -74,12 +83,14 @@ def read_for_run(opened: Opened, path: str, events: Events) -> Rows:
         ends = borders_in(opened, panel).train_end
         panel, filled = fill_missing(panel, opened.config.data.missing, train_end=ends)
         check_transform(panel, opened.config.data.transform, where=table.source.path)
+        panel = _with_covariates(opened, panel, where=table.source.path)
     except DataInvalid as error:  # the keys are those of the run: they cannot be changed here
         if error.id != "predict.unknown_series":
             error.hint = f"mend the file, or train again with another key: {error.hint}"
         raise
     events.say([f"input: {table.source.path}", *notes, *filled])
-    return Rows(panel, table.source.path, table.source.sha256)
+    ahead = None if table.ahead is None else replace(table.ahead, series=places[table.ahead.series])
+    return Rows(panel, table.source.path, table.source.sha256, ahead)
 
 
 def borders_in(opened: Opened, panel: Panel) -> Splits:
@@ -99,6 +110,52 @@ def borders_in(opened: Opened, panel: Panel) -> Splits:
             rows.append(mine.start + found)
         ends.append(np.array(rows, dtype=np.int64))
     return Splits(*ends)
+
+
+def _with_covariates(opened: Opened, panel: Panel, *, where: str) -> Panel:
+    """The panel with the calendar's columns as in training, and with what the run knows of its series."""
+    preprocess = opened.preprocess
+    days = holidays_of(opened.config, panel.times, known=preprocess.holidays)
+    dated = preprocess.time_format.kind != "row"
+    panel = with_calendar(opened.config, panel, days, dated=dated, where=where)
+    return replace(panel, statics=preprocess.scaling.statics)
+
+
+def _places(opened: Opened, table: Table) -> NDArray[np.int64]:
+    """The run's number of each series of a table, -1 for one that it does not know: [S]."""
+    ids = opened.preprocess.series_ids
+    if len(ids) == len(table.series_ids) == 1:
+        return np.zeros(1, dtype=np.int64)
+    position = {name: place for place, name in enumerate(ids)}
+    return np.array([position.get(name, -1) for name in table.series_ids], dtype=np.int64)
+
+
+def _check_statics(opened: Opened, table: Table, places: NDArray[np.int64]) -> None:
+    """Refuses a series that is not what it was in training.
+
+    Raises:
+        DataInvalid: naming the series and the column.
+    """
+    known = opened.preprocess.scaling.statics
+    if known is None:
+        return
+    where, mine = table.source.path, np.flatnonzero(places >= 0)
+    cells = [table.static[s] for s in mine]
+    try:
+        now = encoded(known.columns, cells, decimal=table.source.decimal)
+    except ValueError as error:
+        hint = "correct the file, or train again on it"
+        raise DataInvalid("predict.static", str(error), where=where, hint=hint) from error
+    differing = np.argwhere(now != known.codes[places[mine]])
+    if len(differing):
+        row, k = differing[0].tolist()
+        name, column = table.series_ids[mine[row]], known.columns[k].name
+        raise DataInvalid(
+            "predict.static",
+            f"static column {column!r}: series {name!r} has {cells[row][k][:60]!r}, another than in training",
+            where=table.file_of(int(mine[row])),
+            hint="correct the file, or train again on it",
+        )
 
 
 def _check_length(opened: Opened, panel: Panel, where: str) -> None:
@@ -128,7 +185,8 @@ def _warn_of_gone(opened: Opened, found: Rows, events: Events) -> None:
 
 
 def _check_columns(opened: Opened, columns: tuple[str, ...], where: str) -> None:
-    expected = opened.preprocess.columns
+    whole = opened.preprocess.columns
+    expected = whole[: len(whole) - ahead_columns(opened.config).calendar]
     if columns != expected:
         raise DataInvalid(
             "data.column",

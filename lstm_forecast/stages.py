@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lstm_forecast import covariates
 from lstm_forecast.config import Config
 from lstm_forecast.data.calendars import Frequency, infer_frequency, parse_frequency
+from lstm_forecast.data.holidays import NO_DAYS, Days
 from lstm_forecast.data.many import read_input as read_files
 from lstm_forecast.data.panel import (
     Panel,
@@ -29,23 +31,41 @@ from lstm_forecast.evaluation.held_out import cutoffs
 
 @dataclass(frozen=True)
 class Prepared:
-    """A panel ready for training, cut into splits and windows."""
+    """A panel ready for training, cut into splits and windows; and the holidays its calendar knows."""
 
     panel: Panel
     splits: Splits
     train: Windows
     validation: Windows
     test: Windows
+    holidays: Days = NO_DAYS
 
 
 def read_input(config: Config, path: str) -> Table:
-    """Reads a file, a folder or a pattern by the configuration's ``data`` section, up to ``data.until``."""
+    """Reads a file, a folder or a pattern by the configuration's ``data`` section, up to ``data.until``.
+
+    Rows after the last targets that have the future covariates stand beside the table.
+    """
+    table = read_files(path, _options(config))
+    table = table if config.data.until is None else cut_table(table, config.data.until)
+    return covariates.split_ahead(config, table)
+
+
+def read_future(config: Config, path: str) -> Table:
+    """Reads a file of future covariates alone: times, ids and those columns, written as the input is."""
+    alone = {"target": None, "past_covariates": (), "static_covariates": (), "without_target": True}
+    return read_files(path, replace(_options(config), **alone))  # type: ignore[arg-type]
+
+
+def _options(config: Config) -> ReadOptions:
     data = config.data
-    options = ReadOptions(
+    return ReadOptions(
         time=data.time,
         target=data.target,
         series_id=data.series_id,
         past_covariates=data.past_covariates,
+        future_covariates=data.future_covariates,
+        static_covariates=data.static_covariates,
         encoding=data.encoding,
         separator=data.separator,
         decimal=data.decimal,
@@ -60,8 +80,6 @@ def read_input(config: Config, path: str) -> Table:
         strict=data.strict,
         max_bytes=data.max_bytes,
     )
-    table = read_files(path, options)
-    return table if data.until is None else cut_table(table, data.until)
 
 
 def frequency_of(config: Config, table: Table) -> Frequency:
@@ -101,7 +119,10 @@ def prepare(config: Config, table: Table, frequency: Frequency) -> tuple[Prepare
     splits = split_panel(panel, validation=validation, test=test, horizon=horizon)
     panel, filled = fill_missing(panel, config.data.missing, train_end=splits.train_end)
     check_transform(panel, config.data.transform, where=table.source.path)
-    prepared = windowed(config, panel, splits)
+    panel, days = _told_by_calendar(config, panel, table)
+    prepared = replace(windowed(config, panel, splits), holidays=days)
+    trained = np.isin(np.arange(len(panel)), prepared.train.series)
+    prepared = replace(prepared, panel=covariates.with_statics(config, panel, table, trained))
     _check_windows(prepared, config, table)
     return prepared, notes + filled + [_arithmetic(prepared, config)] + _left_out(prepared)
 
@@ -111,8 +132,17 @@ def prepare_short(config: Config, table: Table, frequency: Frequency) -> tuple[P
     panel, notes = clean_panel(config, table, frequency)
     ends = panel.offsets[1:]
     panel, filled = fill_missing(panel, config.data.missing, train_end=panel.offsets[:-1])
+    panel, days = _told_by_calendar(config, panel, table)
+    panel = covariates.with_statics(config, panel, table, np.ones(len(panel), dtype=bool))
     none = Windows(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
-    return Prepared(panel, Splits(ends.copy(), ends.copy()), none, none, none), notes + filled
+    return Prepared(panel, Splits(ends.copy(), ends.copy()), none, none, none, days), notes + filled
+
+
+def _told_by_calendar(config: Config, panel: Panel, table: Table) -> tuple[Panel, Days]:
+    """The panel with the calendar's columns, and the holidays they know."""
+    days, dated = covariates.holidays_of(config, panel.times), table.time_format.kind != "row"
+    where = table.source.path
+    return covariates.with_calendar(config, panel, days, dated=dated, where=where), days
 
 
 def short_cutoffs(panel: Panel) -> tuple[np.ndarray, np.ndarray]:

@@ -38,6 +38,7 @@ def settle(loaded: Loaded) -> tuple[Config, list[str]]:
     config, lines = loaded.config, []
     # Each sees what those before it chose.
     for choose in (
+        _calendar,
         _supervision,
         _anchor,
         _normalize,
@@ -60,6 +61,15 @@ def settle(loaded: Loaded) -> tuple[Config, list[str]]:
 def _with(model: _Model, path: list[str], value: object) -> _Model:
     name, *below = path
     return model.model_copy(update={name: _with(getattr(model, name), below, value) if below else value})
+
+
+def _calendar(config: Config, _: Loaded) -> _Choice | None:
+    data, key = config.data, "data.calendar_features"
+    if data.calendar_features != "auto":
+        return None
+    if data.holidays is None:
+        return _Choice(key, "none", "")
+    return _Choice(key, ("holiday",), f"data.holidays is {data.holidays}")
 
 
 def _supervision(config: Config, _: Loaded) -> _Choice | None:

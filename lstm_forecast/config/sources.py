@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from lstm_forecast.config.hints import section_hint
+from lstm_forecast.config.kinds import is_country
 from lstm_forecast.config.models import KEYS, SECTIONS
 from lstm_forecast.config.suggestions import planned_name, suggest
 from lstm_forecast.config.validation import Given
@@ -25,7 +26,7 @@ from lstm_forecast.errors import ConfigError, Problem, nearest
 
 _PREFIX = "LSTM_FORECAST_"
 _NOT_KEYS = {"LSTM_FORECAST_RUNS_DIR"}
-_PATH_KEYS = ("data.path", "run.dir")
+_PATH_KEYS = ("data.path", "data.future_path", "data.holidays", "run.dir")
 _MOST_UNKNOWN = 25
 
 
@@ -217,7 +218,7 @@ def _absolute(key: str, value: object, folder: Path) -> object:
     """The value, made an absolute path where the key is one; ``-`` and ``scheme://`` stay as they are."""
     if key not in _PATH_KEYS or not isinstance(value, str) or not value:
         return value
-    if value == "-" or "://" in value:
+    if value == "-" or "://" in value or (key == "data.holidays" and is_country(value)):
         return value
     return os.path.abspath(folder / value)  # noqa: PTH100 - resolve() would follow links, and the name is shown
 

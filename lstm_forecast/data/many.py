@@ -188,6 +188,7 @@ def _joined(parts: _Parts, facts: Source, options: ReadOptions) -> Table:
         id_column=_id_column(tables),
         paths=tuple(path for path, part in zip(paths, ids, strict=True) for _ in part),
         candidates=first.candidates,
+        static=tuple(cells for table in tables for cells in table.static),
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_forecast.data.calendars import Frequency, expected_times
+from lstm_forecast.data.statics import Statics
 from lstm_forecast.errors import DataInvalid
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class Panel:
         times: int64 [N], see :mod:`calendars`.
         offsets: int64 [S + 1].
         series_ids: S names.
-        columns: C names of the user, the target first.
+        columns: C names: target, past covariates, future covariates, calendar features.
+        statics: what the series are; None where nothing is said of that.
     """
 
     values: NDArray[np.float64]
@@ -41,6 +43,7 @@ class Panel:
     offsets: NDArray[np.int64]
     series_ids: tuple[str, ...]
     columns: tuple[str, ...]
+    statics: Statics | None = None
 
     def __len__(self) -> int:
         """Number of series."""
@@ -64,6 +67,24 @@ class Panel:
             observed=self.observed[keep],
             times=self.times[keep],
             offsets=counts[self.offsets],
+        )
+
+    def first_columns(self, count: int) -> Panel:
+        """The panel of the first so many columns."""
+        return replace(
+            self,
+            values=self.values[:, :count],
+            observed=self.observed[:, :count],
+            columns=self.columns[:count],
+        )
+
+    def with_columns(self, names: tuple[str, ...], values: NDArray[np.float64]) -> Panel:
+        """The panel with further columns [N, P] at its end, none of them empty."""
+        return replace(
+            self,
+            values=np.concatenate([self.values, values], axis=1),
+            observed=np.concatenate([self.observed, np.ones(values.shape, dtype=bool)], axis=1),
+            columns=(*self.columns, *names),
         )
 
     def until(self, end: NDArray[np.int64]) -> Panel:

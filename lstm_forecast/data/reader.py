@@ -11,6 +11,7 @@ from lstm_forecast.data.columns import Named, Roles, find_roles
 from lstm_forecast.data.findings import Notice
 from lstm_forecast.data.header import Header, find_header
 from lstm_forecast.data.rows import Body, collect, require_few
+from lstm_forecast.data.statics import static_cells
 from lstm_forecast.data.table import ReadOptions, Source, Table
 from lstm_forecast.data.values import GAPS
 from lstm_forecast.errors import DataInvalid, UsageError
@@ -89,7 +90,7 @@ def _finish(story: account.Story, options: ReadOptions) -> Reading:
         series_ids=ids,
         times=table.times,
         values=table.values,
-        columns=("value" if is_wide else header.names[roles.target[0]], *options.past_covariates),
+        columns=(*_target_name(story, is_wide=is_wide), *options.past_covariates, *options.future_covariates),
         time_name=(header.names[roles.time[0]] or "time") if roles.time else "row",
         series_name="series" if members.column is None else header.names[members.column],
         time_format=cells.time_format,
@@ -102,20 +103,33 @@ def _finish(story: account.Story, options: ReadOptions) -> Reading:
         time_column=header.names[roles.time[0]] or None if len(roles.time) == 1 else None,
         id_column=None if members.column is None else header.names[members.column],
         candidates=_candidates(story),
+        static=static_cells(story, ids),
     )
     return Reading(found, counts, story)
+
+
+def _target_name(story: account.Story, *, is_wide: bool) -> tuple[str, ...]:
+    """What the target's column is called; nothing where there is no target."""
+    return ("value",) if is_wide else tuple(story.header.names[column] for column in story.roles.target)
 
 
 def _candidates(story: account.Story) -> tuple[str, ...]:
     """The columns of numbers that could be the target, in the order of the file."""
     roles, names = story.roles, story.header.names
-    aside = (*roles.past_covariates, story.members.column)
+    aside = (*roles.covariates, *roles.static, story.members.column)
     return tuple(names[c] for c in sorted({*roles.numeric, *roles.target}) if c not in aside)
 
 
 def _named(options: ReadOptions) -> Named:
     return Named(
-        options.time, options.target, options.series_id, options.past_covariates, options.date_format
+        options.time,
+        options.target,
+        options.series_id,
+        options.past_covariates,
+        options.date_format,
+        options.future_covariates,
+        options.static_covariates,
+        options.without_target,
     )
 
 
@@ -163,11 +177,11 @@ def _require_rows(body: Body, name: str) -> None:
 def _find_members(
     body: Body, cells: Converted, header: Header, roles: Roles, name: str
 ) -> assemble.Membership:
-    alone = header.names[roles.target[0]]
+    alone = header.names[roles.values[0]]
     if roles.series_id is None:
         guesses = (
             [(column, body.column(column)) for column in roles.series_guesses]
-            if len(roles.target) == 1
+            if len(roles.target) < 2
             else []
         )
         return assemble.choose_series(guesses, cells.times, rows=len(body.lines), alone=alone)

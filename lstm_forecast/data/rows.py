@@ -91,11 +91,11 @@ def collect(
             open quote.
     """
     guesses = roles.series_guesses if roles.series_id is None else (roles.series_id,)
-    used = tuple(dict.fromkeys((*roles.time, *guesses, *roles.values)))
+    used = tuple(dict.fromkeys((*roles.time, *guesses, *roles.values, *roles.static)))
     body = Body(picked=used)
     pick = itemgetter(*used) if len(used) > 1 else itemgetter(slice(used[0], used[0] + 1))
     watched = roles.values[0]
-    traded = tuple(dict.fromkeys((*roles.values, *roles.numeric)))
+    traded = tuple(c for c in dict.fromkeys((*roles.values, *roles.numeric)) if c not in roles.given)
     names, width = list(header.names), len(header.names)
     tail: deque[Row] = deque(maxlen=_TAIL)
     odd: dict[int, list[str]] = {}

@@ -15,6 +15,7 @@ from torch import Tensor
 from lstm_forecast.data.tensors import PanelTensors, gather_batch
 from lstm_forecast.data.windows import Windows
 from lstm_forecast.errors import Diverged
+from lstm_forecast.model.beside import Beside
 from lstm_forecast.model.reglstm import RegLSTM
 from lstm_forecast.signals import deferred
 from lstm_forecast.training.course import AFRESH, Course, Epoch, Kept, take_up
@@ -206,7 +207,8 @@ def _loss(
         stream(recipe.seed, "dropout", epoch, step, layer, device=device) for layer in range(model.num_layers)
     ]
     draws = model.draw(len(start), recipe.lookback, generators=generators)
-    answer = model(batch.x, draws=draws) if recipe.every_step else model.final(batch.x, draws=draws)
+    answer_of, beside = model if recipe.every_step else model.final, Beside(batch.ahead, batch.static)
+    answer = answer_of(batch.x, beside=beside, draws=draws)
     return objective(recipe, answer, batch, tensors)
 
 

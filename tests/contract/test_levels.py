@@ -12,6 +12,7 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "lstm_forecast"
 # The verbs and the stages they are made of share one level; within it, imports go one way only.
 STAGES_IN_ORDER = (
+    "covariates",
     "stages",
     "choices",
     "networks",
@@ -28,6 +29,7 @@ STAGES_IN_ORDER = (
     "naming",
     "backtests",
     "latest",
+    "coming",
     "warm_starts",
     "champions",
     "spreadsheets",
