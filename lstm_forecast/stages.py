@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -38,7 +38,7 @@ class Prepared:
     train: Windows
     validation: Windows
     test: Windows
-    holidays: Days = NO_DAYS
+    holidays: Days = field(default_factory=lambda: NO_DAYS)
 
 
 def read_input(config: Config, path: str) -> Table:

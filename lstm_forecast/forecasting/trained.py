@@ -6,7 +6,7 @@ A run directory is untrusted: names, shapes, types and finiteness are checked be
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -63,7 +63,7 @@ class Preprocess:
     season: int
     scaling: Scaling
     held_out_scaling: Scaling | None
-    holidays: NDArray[np.int64] = NO_DAYS
+    holidays: NDArray[np.int64] = field(default_factory=lambda: NO_DAYS)
 
     def to_bytes(self) -> bytes:
         """``preprocess.json``."""
