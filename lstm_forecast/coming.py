@@ -52,7 +52,8 @@ def known_ahead(
         events: told where the holidays end.
 
     Returns:
-        None where no column is known ahead, or a baseline forecasts, which looks at none.
+        None where no column is known ahead, where a baseline forecasts, which looks at none, and where past
+        covariates end the forecast before this horizon.
 
     Raises:
         DataInvalid: a step without its future covariates; the message says what to give.
@@ -60,9 +61,13 @@ def known_ahead(
     count = ahead_columns(opened.config)
     if not count.count or opened.issued != MODEL:
         return None
+    furthest = opened.forecaster.furthest(len(panel.columns))
+    if furthest is not None and horizon > furthest:
+        return None
     times = future_times(opened, panel, horizon=horizon)
     values = np.full((len(panel), horizon, count.count), np.nan)
-    needed = [s for s in series if panel.lengths[s] >= opened.config.window.lookback]
+    long = (panel.lengths >= opened.config.window.lookback) & opened.preprocess.scaling.trained
+    needed = [s for s in series if long[s]]
     if count.given:
         for _, found in reversed(given):
             _put(values[:, :, : count.given], times, found)

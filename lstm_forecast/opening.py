@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from lstm_forecast.config import Config, parse_config
+from lstm_forecast.covariates import ahead_columns, past_columns
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.splits import Splits
 from lstm_forecast.data.table import RowsAhead
@@ -185,10 +186,22 @@ def opened(run: Run) -> Opened:
     where = {name: str(run.path / name) for name in files}
     config = _config(files["config.yaml"], where["config.yaml"])
     preprocess = Preprocess.from_bytes(files["preprocess.json"], where=where["preprocess.json"])
+    _check_covariates(config, preprocess, where["preprocess.json"])
     context, splits, scores = unpack_context(
         files["context.safetensors"], preprocess, where=where["context.safetensors"]
     )
     return Opened(run, config, preprocess, context, splits, scores, files)
+
+
+def _check_covariates(config: Config, preprocess: Preprocess, where: str) -> None:
+    """Refuses units that are of other covariates than the configuration names."""
+    scaling, count = preprocess.scaling, ahead_columns(config).count
+    names = tuple(column.name for column in scaling.statics.columns) if scaling.statics else ()
+    known = past_columns(config) + count
+    fits = scaling.ahead == count and len(preprocess.columns) == known
+    if not (fits and names == config.data.static_covariates):
+        message = "its covariates are others than those of config.yaml"
+        raise ArtifactRejected("artifact.preprocess", message, where=where)
 
 
 def _config(data: bytes, where: str) -> Config:

@@ -174,7 +174,7 @@ def test_all_that_differs_is_listed(tmp_path: Path) -> None:
         f"data.transform: log here, none in {handle}",
         f"model.dropout: 0.5 here, 0.2 in {handle}",
         f"model.hidden_size: 4 here, 3 in {handle}",
-        f"past covariates: value here, none in {handle}",
+        f"covariates: value here, none in {handle}",
         f"scaling.method: standard here, minmax in {handle}",
         f"target: volume here, value in {handle}",
         f"training.ensemble: 2 here, 1 in {handle}",

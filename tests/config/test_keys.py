@@ -40,10 +40,7 @@ CONTRACT = {
 INTERVALS = "LSTM_FORECAST_FORECAST__INTERVALS"
 LR = "expected number above 0 and at most 1000000"
 LATER = {
-    "data": (
-        "future_covariates future_path static_covariates timezone resample bad_series "
-        "calendar calendar_features holidays"
-    ),
+    "data": "timezone resample bad_series calendar",
     "training": "precision threads compile",
     "tune": "trials timeout storage space",
 }
