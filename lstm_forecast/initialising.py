@@ -28,6 +28,7 @@ DECIDED = (  # by the file or for it; written out also where the value is that o
 EVERYDAY = (  # shown as comments: what users change first
     "data.series_id",
     "data.past_covariates",
+    "data.future_covariates",
     "data.missing",
     "data.gaps",
     "data.until",
