@@ -280,7 +280,12 @@ CalendarFeatures = (
         Says("list of dayofweek, month, hour, holiday, each once"),
     ]
 )
-Holidays = Annotated[PathText, Says("country code such as DE or US-NY, or path of a file of dates")]
+Holidays = Annotated[
+    str,
+    Field(min_length=1, max_length=4096),
+    AfterValidator(_check_path),
+    Says("country code such as DE or US-NY, or path of a file of dates"),
+]
 Device = Annotated[str, AfterValidator(_check_device), Says("auto | cpu | cuda | cuda:N | mps")]
 ScaleRange = Annotated[
     tuple[Annotated[float, Field(ge=-1e6, le=1e6)], Annotated[float, Field(ge=-1e6, le=1e6)]],
