@@ -92,7 +92,7 @@ def _warn_of_end(opened: Opened, days: Days, last: int, events: Events) -> None:
         )
 
 
-def read_ahead(opened: Opened, panel: Panel, path: str) -> RowsAhead:
+def read_ahead(opened: Opened, panel: Panel, path: str, events: Events) -> RowsAhead:
     """The future covariates of a file, by the run's series; one series without an id is for all of them.
 
     Raises:
@@ -107,6 +107,9 @@ def read_ahead(opened: Opened, panel: Panel, path: str) -> RowsAhead:
             hint="leave --future out, or train with data.future_covariates",
         )
     table = stages.read_future(opened.config, path)
+    for notice in table.notices:
+        events.warn(notice.id, f"{path}: {notice.message}")
+    events.say([f"future covariates: {table.source.path}"])
     ids, times = opened.preprocess.series_ids, table.times
     if len(table.series_ids) == 1 and (table.id_column is None or len(ids) == 1) and not is_many(path):
         copies = np.repeat(np.arange(len(ids)), len(times))
@@ -175,7 +178,13 @@ def _require(
 
 
 def found_ahead(
-    opened: Opened, panel: Panel, in_input: RowsAhead | None, *, source: str, future: str | None
+    opened: Opened,
+    panel: Panel,
+    in_input: RowsAhead | None,
+    *,
+    source: str,
+    future: str | None,
+    events: Events,
 ) -> list[tuple[str, RowsAhead]]:
     """Where future covariates are found: ``--future``, ``data.future_path``, the input, in this order.
 
@@ -185,12 +194,14 @@ def found_ahead(
         in_input: rows after the last targets of the input; None: there are none.
         source: what the input is called.
         future: the file of ``--future``.
+        events: told of what was read.
     """
     none = np.empty(0, dtype=np.int64)
     nothing = RowsAhead(none, none, np.empty((0, len(opened.config.data.future_covariates))))
-    found = [(future, read_ahead(opened, panel, future))] if future is not None else []
+    found = [(future, read_ahead(opened, panel, future, events))] if future is not None else []
     path = opened.config.data.future_path
     if path is not None and opened.issued == MODEL:
         there = is_there(path)
-        found.append((path, read_ahead(opened, panel, path)) if there else (f"{path} (not there)", nothing))
+        known = read_ahead(opened, panel, path, events) if there else nothing
+        found.append((path if there else f"{path} (not there)", known))
     return [*found, (f"{source} after the last target", in_input or nothing)]

@@ -130,7 +130,7 @@ def predict(
         )
     wanted = chosen_levels(chosen, levels)
     asked = chosen_series(chosen, panel, series)
-    given = found_ahead(chosen, panel, in_input, source=source, future=future)
+    given = found_ahead(chosen, panel, in_input, source=source, future=future, events=events)
     ahead = known_ahead(chosen, panel, given, horizon=steps, series=asked, events=events)
     with network_threads(chosen.config):
         rows = dated_rows(

@@ -220,6 +220,35 @@ def test_a_file_for_a_wide_run_is_for_all_its_series(tmp_path: Path) -> None:
     assert len(values(predict(tmp_path, "w", future=coming(tmp_path / "f.csv", [1, 0])))) == 4
 
 
+def test_files_give_them_to_the_series_that_they_name(tmp_path: Path) -> None:
+    """Or one file to all."""
+    for folder, first, rows in (("sold", 0, ROWS), ("plans", ROWS, 2)):
+        (tmp_path / folder).mkdir()
+        for seed, shop in enumerate(SHOPS):
+            promo = promotions(first + rows, seed=seed)[first:]
+            sales = 50 * promo + momentum(rows, seed=seed)
+            columns = {"date": days(first + rows)[first:], "sales": sales, "promo": promo}
+            write_csv(
+                tmp_path / folder / f"{shop}.csv",
+                columns if folder == "sold" else {**columns, "sales": promo},
+            )
+    trained(tmp_path / "sold", {**KEYS, "run.name": "many"})
+    both = predict(tmp_path, "many", future=tmp_path / "plans")
+    for shop in SHOPS:
+        alone = predict(tmp_path, "many", future=tmp_path / "plans" / f"{shop}.csv")
+        mine = [[(r.time, r.forecast) for r in f.rows if r.series == shop] for f in (both, alone)]
+        assert mine[0] == mine[1]
+    assert {row.series for row in both.rows} == set(SHOPS)
+
+
+def test_what_was_odd_in_the_file_is_told(folder: Path, tmp_path: Path) -> None:
+    file = coming(tmp_path / "f.csv", [1, 0])
+    file.write_text(file.read_text().rstrip("\n"))
+    events = Events()
+    predict(folder, future=file, events=events)
+    assert [text.partition(":")[0] for id, text in events.warnings if id == "data.tail_cut"] == [str(file)]
+
+
 def test_rows_without_times_follow_the_last_one(tmp_path: Path) -> None:
     promo = promotions(ROWS)
     file = write_csv(tmp_path / "n.csv", {"sales": 50 * promo + momentum(ROWS), "promo": promo})
