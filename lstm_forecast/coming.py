@@ -76,7 +76,7 @@ def known_ahead(
         days = holidays_of(opened.config, times[needed], known=opened.preprocess.holidays)
         calendar = calendar_values(times[needed], calendar_of(opened.config), days)
         values[needed, :, count.given :] = calendar
-        if HOLIDAY in calendar_of(opened.config):
+        if HOLIDAY in calendar_of(opened.config) and len(days):
             _warn_of_end(opened, days, int(times[needed].max()), events)
     return values
 
@@ -140,10 +140,11 @@ def _by_series(table: Table, ids: Sequence[str]) -> RowsAhead:
 
 def _put(values: Floats, times: NDArray[np.int64], found: RowsAhead) -> None:
     """Writes what was found for these times [S, horizon] into the values [S, horizon, P]."""
-    for s in np.unique(found.series).tolist():
-        mine = found.series == s
-        order = np.argsort(found.times[mine], kind="stable")
-        known, rows = found.times[mine][order], found.values[mine][order]
+    order = np.lexsort((found.times, found.series))
+    borders = np.searchsorted(found.series[order], np.arange(len(values) + 1))
+    for s in np.flatnonzero(np.diff(borders)).tolist():
+        mine = order[borders[s] : borders[s + 1]]
+        known, rows = found.times[mine], found.values[mine]
         place = np.minimum(np.searchsorted(known, times[s]), len(known) - 1)
         new = np.where((known[place] == times[s])[:, None], rows[place], np.nan)
         values[s] = np.where(np.isnan(new), values[s], new)
