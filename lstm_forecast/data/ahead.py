@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lstm_forecast.data.findings import plural
 from lstm_forecast.data.panel import Panel
-from lstm_forecast.data.table import RowsAhead, Table
+from lstm_forecast.data.table import RowsAhead, Table, after_last_target
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -24,11 +24,7 @@ def with_rows_ahead(table: Table, future: int) -> Table:
     """
     if not future:
         return table
-    places = np.arange(len(table.times))
-    last = np.full(len(table.series_ids), -1)
-    known = ~np.isnan(table.values[:, 0])
-    np.maximum.at(last, table.series[known], places[known])
-    after = (places > last[table.series]) & (last[table.series] >= 0)
+    after = after_last_target(table)
     if not after.any():
         return table
     rows = RowsAhead(table.series[after], table.times[after], table.values[after, -future:])

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lstm_forecast.data.calendars import Frequency, expected_times
 from lstm_forecast.data.statics import Statics
+from lstm_forecast.data.table import after_last_target
 from lstm_forecast.errors import DataInvalid
 
 if TYPE_CHECKING:
@@ -147,12 +148,16 @@ def check_missing(table: Table) -> None:
     column = table.columns[int(np.flatnonzero(empty[rows[0]])[0])]
     apart = (np.diff(rows) != 1) | (np.diff(table.series[rows]) != 0)
     longest = max(len(run) for run in np.split(rows, np.flatnonzero(apart) + 1))
+    hint = "set data.missing: ffill, interpolate or drop (--set data.missing=ffill)"
+    if after_last_target(table)[rows].all():
+        hint = "no target comes after them: remove these rows, or name what is known ahead in them:"
+        hint += " data.future_covariates"
     raise DataInvalid(
         "data.missing",
         f"{int(empty.sum()):,} empty cells, first in column {column!r}; expected a number in every row",
         where=table.place(int(rows[0])),
         details=[f"first lines: {lines}", f"longest run: {longest:,} rows"],
-        hint="set data.missing: ffill, interpolate or drop (--set data.missing=ffill)",
+        hint=hint,
     )
 
 

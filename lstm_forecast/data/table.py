@@ -111,6 +111,14 @@ class Table:
         return f"{self.file_of(int(self.series[row]))}:{self.lines[row]}"
 
 
+def after_last_target(table: Table) -> NDArray[np.bool_]:
+    """Which rows come after the last target of their series, of series with a target: bool [N]."""
+    places, known = np.arange(len(table.times)), ~np.isnan(table.values[:, 0])
+    last = np.full(len(table.series_ids), -1)
+    np.maximum.at(last, table.series[known], places[known])
+    return np.asarray((places > last[table.series]) & (last[table.series] >= 0))
+
+
 def cut_table(table: Table, until: int | str) -> Table:
     """The table without the rows after a date, or after so many rows of each series; its account says so.
 
