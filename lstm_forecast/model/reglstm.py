@@ -124,15 +124,18 @@ class RegLSTM(nn.Module):
         self.learned_state = nn.ParameterList(
             torch.zeros(self.state_parts, self.directions, 1, size) for size in learned
         )
-        numbers = output_size * max(num_quantiles, 1)
-        read = widths[-1] * (2 if readout == "both" else 1)
+        self._add_heads(widths[-1] * (2 if readout == "both" else 1), head_layers)
+
+    def _add_heads(self, read: int, head_layers: Sequence[int]) -> None:
+        """What a state of this width is read by: the head, the linear skip, the head of steps known ahead."""
+        numbers = self.output_size * max(self.num_quantiles, 1)
         self.head = dense_head(read, head_layers, numbers)
-        if zero_head:
+        if self.zero_head:
             zero_last(self.head)
-        self.skip = nn.Linear(skip_steps, numbers) if skip_steps else None
+        self.skip = nn.Linear(self.skip_steps, numbers) if self.skip_steps else None
         if self.skip is not None:
             zero(self.skip)
-        self.steps = StepHead(read, ahead_size, max(num_quantiles, 1)) if ahead_size else None
+        self.steps = StepHead(read, self.ahead_size, max(self.num_quantiles, 1)) if self.ahead_size else None
         if self.steps is not None:
             zero(self.steps.out)
 
