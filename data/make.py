@@ -15,6 +15,7 @@ import csv
 import gzip
 import io
 import math
+import random
 import subprocess
 import sys
 import tarfile
@@ -55,6 +56,24 @@ SUSPENDED_DAYS = (
     "2007-01-02",
     "2012-10-29",
     "2012-10-30",
+)
+
+PROMOTIONS_START, SALES_END, PLANNED_END = date(2023, 1, 1), date(2025, 1, 1), date(2025, 1, 29)
+SHOPS = {  # kind, and sales of a usual day
+    "centre": ("mall", 400),
+    "harbour": ("street", 180),
+    "outlet": ("mall", 600),
+    "station": ("street", 250),
+}
+WEEK = {  # Monday to Sunday
+    "mall": (0.8, 0.8, 0.9, 1.0, 1.2, 1.6, 0.7),
+    "street": (1.1, 1.1, 1.1, 1.1, 1.2, 0.8, 0.6),
+}
+PROMOTED = {"mall": 1.4, "street": 1.9}
+CLOSED_DAYS = tuple(
+    f"{year}-{day}"
+    for year in (2023, 2024, 2025)
+    for day in ("01-01", "01-06", "05-01", "08-15", "10-03", "11-01", "12-25", "12-26")
 )
 
 DEMAND_START = datetime(2000, 6, 5)  # noqa: DTZ001 - local clock time, the source names no zone
@@ -297,6 +316,30 @@ def make_employment_new(packages: Packages) -> bytes:
     return employment(packages, (NEW_SECTOR,))
 
 
+def make_promotions(_: Packages) -> bytes:
+    """Generated, no real shop: sales of four shops, and the promotions planned for four more weeks."""
+    draw, rows = random.Random(20230101), []  # noqa: S311 - an example, no secret
+    closed = set(CLOSED_DAYS)
+    for shop, (kind, level) in SHOPS.items():
+        day, ends, pause = PROMOTIONS_START, PROMOTIONS_START, PROMOTIONS_START
+        while day < PLANNED_END:
+            if day >= pause and draw.random() < 0.09:
+                ends, pause = day + timedelta(days=4), day + timedelta(days=9)
+            promo, noise = day < ends, draw.uniform(0.93, 1.07)
+            factor = WEEK[kind][day.weekday()] * (PROMOTED[kind] if promo else 1.0)
+            year = 1 + 0.15 * math.sin(2 * math.pi * day.timetuple().tm_yday / 365)
+            sold = level * factor * year * noise * (0.05 if day.isoformat() in closed else 1.0)
+            cells = [str(round(sold)) if day < SALES_END else "", str(int(promo))]
+            rows.append([day.isoformat(), shop, kind, *cells])
+            day += timedelta(days=1)
+    return to_csv(("date", "shop", "kind", "sales", "promo"), rows)
+
+
+def make_closed(_: Packages) -> bytes:
+    """The days on which the shops of ``promotions.csv`` are closed."""
+    return "".join(f"{day}\n" for day in CLOSED_DAYS).encode()
+
+
 MAKERS: dict[str, Callable[[Packages], bytes]] = {
     "stock.csv": make_stock,
     "stock_zh.csv": make_stock_zh,
@@ -306,6 +349,8 @@ MAKERS: dict[str, Callable[[Packages], bytes]] = {
     "weather.csv": make_weather,
     "employment.csv": make_employment,
     "employment_new.csv": make_employment_new,
+    "promotions.csv": make_promotions,
+    "closed.txt": make_closed,
 }
 
 

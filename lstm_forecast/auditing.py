@@ -1,7 +1,7 @@
 """The leak audit: whether anything after the training rows can have reached what was learned from them.
 
-A training is repeated in short form on the user's own data, then on the same data with its later rows changed
-out of all reason. What may not depend on those rows has to come out the same, bit by bit.
+A training is repeated in short form on the user's own data, then on the same with its later rows changed out of
+all reason. What may not depend on those rows has to come out the same, bit by bit.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_forecast import networks, stages
-from lstm_forecast.config import Loaded, dump_config, parse_config
+from lstm_forecast.config import Loaded, dump_config, parse_config, with_values
+from lstm_forecast.covariates import past_columns
 from lstm_forecast.data.files import is_there, sha256_of_input
 from lstm_forecast.data.scaling import Scaling
 from lstm_forecast.errors import DataInvalid, DataMissing, Diverged
@@ -173,7 +174,7 @@ def _training_file(opened: Opened, data: str | None, sha256: str) -> str:
 
 
 def _short_form(opened: Opened) -> Loaded:
-    """The run's configuration for two epochs of one network, with the season to be found anew.
+    """The run's configuration for two epochs of one network; season and chosen keys are found anew.
 
     All epochs run, on the CPU and without a clock: nothing but the rows can make a difference.
     """
@@ -188,7 +189,8 @@ def _short_form(opened: Opened) -> Loaded:
         "training": config.training.model_copy(update=short),
         "evaluation": config.evaluation.model_copy(update={"baselines": baselines}),
     }
-    return replace(loaded, config=config.model_copy(update=changed))
+    again = dict.fromkeys((key for key in opened.chosen_keys if key != "training.epochs"), "auto")
+    return replace(loaded, config=with_values(config.model_copy(update=changed), again))
 
 
 def _scaler_rows(opened: Opened, plan: Plan) -> Check:
@@ -263,22 +265,21 @@ def _validation_units(usual: _Usual) -> Check:
 
 def _faults(usual: _Usual, rows: Mask, *, words: str, names: tuple[str, ...]) -> list[str]:
     """What comes out another way after each change of these rows of the table, in words."""
-    faults = []
-    for change in CHANGES:
-        differing = _differing(usual, _changed(usual, rows, change, judged=names != EARLY), names)
-        if differing:
-            faults.append(f"{words} {change} changed {', '.join(differing)}")
-    return faults
+    judged = names != EARLY
+    found = ((c, _differing(usual, _changed(usual, rows, c, judged=judged), names)) for c in CHANGES)
+    return [f"{words} {change} changed {', '.join(differing)}" for change, differing in found if differing]
 
 
 def _covariates(plan: Plan) -> Check:
     """Whether no past covariate knows the target's next value."""
     panel = plan.prepared.panel
-    leaking = leaking_covariates(panel.take(rows_before(panel, plan.prepared.splits.train_end)))
+    past = past_columns(plan.config)
+    training = panel.take(rows_before(panel, plan.prepared.splits.train_end))
+    leaking = leaking_covariates(training.first_columns(past))
     if leaking:
         return Check("covariates", False, ", ".join(column.finding for column in leaking))
-    count = len(panel.columns) - 1
-    return Check("covariates", True, f"none of {count} knows tomorrow" if count else "no past covariates")
+    none = f"none of {past - 1} knows tomorrow" if past > 1 else "no past covariates"
+    return Check("covariates", True, none)
 
 
 def _changed(usual: _Usual, rows: Mask, change: Change, *, judged: bool) -> Outcome:
@@ -321,11 +322,13 @@ def _outcome(plan: Plan, *, judged: bool) -> Outcome:
 
 
 def _forecast_at(plan: Plan, forecaster: Forecaster, border: Rows) -> NDArray[np.float64]:
-    """What is forecast with the rows before flat row ``border[s]`` of each series: [W, H]."""
+    """What is forecast with the rows before flat row ``border[s]``, known columns as in the last: [W, H]."""
     panel = plan.prepared.panel
     end = np.where(forecaster.scaling.trained, border + 1, border)
     rows, series = cutoffs(panel, border, end, least=forecaster.lookback)
-    return forecaster.at(panel, rows, series, horizon=plan.config.window.horizon).point
+    steps, count = plan.config.window.horizon, forecaster.scaling.ahead
+    ahead = np.repeat(panel.values[rows, None, len(panel.columns) - count :], steps, axis=1)
+    return forecaster.at(panel, rows, series, horizon=steps, ahead=ahead).point
 
 
 def _chosen(plan: Plan, forecaster: Forecaster) -> Outcome:

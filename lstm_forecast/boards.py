@@ -54,6 +54,8 @@ def finish_boards(boards: Sequence[BoardWriter], plan: Plan, trained: Trained) -
         return
     import torch
 
+    from lstm_forecast.forecasting.forecast import beside_of
+
     forecaster, panel = trained.learned.forecaster, plan.prepared.panel
     settings = _settings(plan.config)
     metrics = trained.judged.verdict.metrics.get("model", {})
@@ -62,7 +64,10 @@ def finish_boards(boards: Sequence[BoardWriter], plan: Plan, trained: Trained) -
         window = plan.prepared.train.start[:1]
         rows = window[:, None] + np.arange(forecaster.lookback)
         inputs = network_inputs(panel.values[rows], forecaster.scaling, plan.prepared.train.series[:1])
-        board.graph(network, torch.from_numpy(inputs).to(next(network.parameters())))
+        like, first = next(network.parameters()), plan.prepared.train.series[:1]
+        ahead = np.zeros((1, forecaster.horizon, forecaster.scaling.ahead))
+        beside = beside_of(forecaster.scaling, first, ahead, like.device)
+        board.graph(network, torch.from_numpy(inputs).to(like), beside)
         board.finish(settings, {**finite, "best_epoch": course.best_epoch})
 
 

@@ -94,8 +94,8 @@ class _Choice:
 
 def with_choices(
     loaded: Loaded, panel: Panel, table: Table, frequency: Frequency
-) -> tuple[Loaded, list[str]]:
-    """The configuration with what the data decide, and a line for each decision.
+) -> tuple[Loaded, tuple[str, ...], list[str]]:
+    """The configuration with what the data decide, the keys of it that take `auto`, and a line for each decision.
 
     Decided is what says ``auto`` and, where a file is all that was given, what nobody has set. A value that
     was set stays, and the others are chosen to go with it.
@@ -115,7 +115,7 @@ def with_choices(
         "model.supervision",
     }  # auto there needs no data, beside a segment that was set
     if not {key for key in free & set(CHOSEN) if values[key] == "auto" or bare} - by_rule:
-        return loaded, []
+        return loaded, (), []
     facts = _facts(loaded.config, panel, table, frequency)
     chosen = dict(_choices(loaded.config, facts, free, panel))
     lines = [f"{key}: {yaml_text(one.value)}, because {one.why}" for key, one in chosen.items() if one.why]
@@ -124,7 +124,8 @@ def with_choices(
         **loaded.origins,
         **dict.fromkeys(chosen, "default"),
     }  # chosen, so it gives way to what was set
-    return replace(loaded, config=config, origins=origins), lines
+    keys = tuple(key for key in CHOSEN if key in chosen)
+    return replace(loaded, config=config, origins=origins), keys, lines
 
 
 def _facts(config: Config, panel: Panel, table: Table, frequency: Frequency) -> _Facts:

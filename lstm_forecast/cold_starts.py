@@ -17,6 +17,7 @@ from lstm_forecast import networks
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.scaling import FLAGS, NUMBERS, Scaling
 from lstm_forecast.data.splits import Splits
+from lstm_forecast.data.statics import Statics
 from lstm_forecast.errors import nearest
 from lstm_forecast.events import Events
 from lstm_forecast.gating import MODEL
@@ -46,11 +47,12 @@ def with_cold_starts(opened: Opened, panel: Panel) -> Opened:
     ids = panel.series_ids
     own = networks.fit_units(opened.config, panel.pick(cold, tuple(ids[s] for s in cold)))
     held_out, last = preprocess.held_out_scaling, opened.context.offsets[-1:]
+    what = panel.statics
     named = replace(
         preprocess,
         series_ids=ids,
-        scaling=_with_units(opened, preprocess.scaling, own, cold),
-        held_out_scaling=None if held_out is None else _with_units(opened, held_out, own, cold),
+        scaling=_with_units(opened, preprocess.scaling, own, cold, what),
+        held_out_scaling=None if held_out is None else _with_units(opened, held_out, own, cold, what),
     )
     offsets = np.concatenate([opened.context.offsets, np.repeat(last, new)])
     ends = (np.concatenate([end, np.repeat(last, new)]) for end in vars(opened.splits).values())
@@ -100,8 +102,10 @@ def _listed(names: Sequence[str], count: int) -> str:
     return ", ".join(names) + (", …" if count > len(names) else "")
 
 
-def _with_units(opened: Opened, scaling: Scaling, own: Scaling, cold: Sequence[int]) -> Scaling:
-    """The scaling with these series in their own units, or in those that all share.
+def _with_units(
+    opened: Opened, scaling: Scaling, own: Scaling, cold: Sequence[int], statics: Statics | None
+) -> Scaling:
+    """The scaling with these series in their own units, or in those that all share, and what all series are.
 
     What the networks were trained on is the range of all series that they were trained on.
     """
@@ -114,7 +118,7 @@ def _with_units(opened: Opened, scaling: Scaling, own: Scaling, cold: Sequence[i
     if scaling.trained.any():
         arrays["input_low"][list(cold)] = scaling.input_low[scaling.trained].min(axis=0)
         arrays["input_high"][list(cold)] = scaling.input_high[scaling.trained].max(axis=0)
-    return replace(scaling, **arrays)
+    return replace(scaling, statics=statics, **arrays)
 
 
 def _extended(array: NDArray[np.float64], more: int) -> NDArray[np.float64]:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from lstm_forecast import predicting
 from lstm_forecast.backtests import Drawable, drawable, held_out_test
 from lstm_forecast.cold_starts import with_cold_starts
+from lstm_forecast.coming import future_times, known_ahead
 from lstm_forecast.dated import Interval
-from lstm_forecast.errors import ArtifactRejected, ForecastError, UsageError
+from lstm_forecast.errors import ArtifactRejected, DataInvalid, ForecastError, UsageError
 from lstm_forecast.events import Events
 from lstm_forecast.gating import MODEL
 from lstm_forecast.opening import Opened
@@ -71,7 +72,7 @@ def picture(
         return render(_held_out(opened, kind, series), form)
     chosen = _chosen(opened, series)
     draw = plot_forecast if kind == "forecast" else plot_test
-    parts = _series_plots(opened, chosen, future=kind == "forecast")
+    parts = _series_plots(opened, chosen, future=kind == "forecast", events=events)
     if kind == "test" and not any(len(part.test_times) for part in parts):
         raise _nothing_held_out(kind)
     titles = {"forecast": "forecast", "test": "actual and predicted on the test rows"}
@@ -165,6 +166,7 @@ def _gates(opened: Opened, series: str | None) -> Figure:
     import torch
 
     from lstm_forecast.data.scaling import network_inputs
+    from lstm_forecast.forecasting.forecast import beside_of
     from lstm_forecast.model.gates import gate_activations
 
     context, forecaster = opened.context, opened.forecaster
@@ -183,7 +185,10 @@ def _gates(opened: Opened, series: str | None) -> Figure:
     end = int(context.offsets[long[0] + 1])
     rows = slice(end - forecaster.lookback, end)
     inputs = network_inputs(context.values[rows][None], forecaster.scaling, np.array(long[:1]))
-    layers = gate_activations(forecaster.networks[0], torch.from_numpy(inputs).to(torch.float32))
+    series_of, ahead = np.array(long[:1]), np.zeros((1, forecaster.horizon, forecaster.scaling.ahead))
+    beside = beside_of(forecaster.scaling, series_of, ahead, torch.device("cpu"))  # no gate sees the future
+    x = torch.from_numpy(inputs).to(torch.float32)
+    layers = gate_activations(forecaster.networks[0], x, beside)
     segment = opened.config.model.segment
     seen = np.arange(
         end - forecaster.lookback + segment - 1, end, segment
@@ -210,13 +215,31 @@ def _nothing_held_out(kind: str) -> UsageError:
     )
 
 
-def _series_plots(opened: Opened, chosen: Sequence[int], *, future: bool) -> list[SeriesPlot]:
+def _own_ahead(
+    opened: Opened, chosen: Sequence[int], horizon: int, events: Events
+) -> tuple[Array | None, bool]:
+    """The columns known ahead as the run has them itself, and whether it has them."""
+    given = [] if opened.ahead is None else [("the run", opened.ahead)]
+    try:
+        known = known_ahead(opened, opened.context, given, horizon=horizon, series=chosen, events=events)
+    except DataInvalid as error:
+        if error.id != "predict.future_covariates":
+            raise
+        events.say(["the picture ends with the rows: the run has no future covariates of the steps to come"])
+        return None, False
+    return known, True
+
+
+def _series_plots(opened: Opened, chosen: Sequence[int], *, future: bool, events: Events) -> list[SeriesPlot]:
     context = opened.context
     cold = with_cold_starts(opened, context)
     horizon = opened.config.forecast.horizon or opened.config.window.horizon
     (test, _), levels = held_out_test(opened), predicting.chosen_levels(opened, None)
-    ahead = predicting.forecast_panel(cold, context, horizon=horizon, levels=levels)
-    times = predicting.future_times(opened, context, horizon=horizon)
+    known = None
+    if future:
+        known, future = _own_ahead(cold, chosen, horizon, events)
+    ahead = predicting.forecast_panel(cold, context, horizon=horizon, levels=levels, known=known)
+    times = future_times(opened, context, horizon=horizon)
     behind = predicting.interval_list(opened, levels, horizon, series=chosen)
     plots = []
     for s in chosen:

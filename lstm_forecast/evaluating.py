@@ -97,7 +97,8 @@ def evaluate_run(opened: Opened, plan: Backtest, *, data: str | None, events: Ev
             where=opened.run.name,
             hint="train again with more rows",
         )
-    panel, path, _ = read_for_run(opened, data if data is not None else original_path(opened), events)
+    found = read_for_run(opened, data if data is not None else original_path(opened), events)
+    panel, path = found.panel, found.path
     borders = borders_in(opened, panel)
     rows, series = _origins(opened, panel, borders, plan, where=path, events=events)
     parts, refits = [], 0

@@ -45,12 +45,14 @@ def fall_back(plan: Plan, events: Events) -> Trained:
 
 def _untrained(plan: Plan) -> list[RegLSTM]:
     """As many networks as were asked for: a run's file of weights is as its configuration says."""
-    from lstm_forecast.model.reglstm import initialise
+    from lstm_forecast.model.first_weights import initialise
     from lstm_forecast.training.seeds import stream
 
     members = []
     for seed in networks.member_seeds(plan.config):
-        network = networks.build_model(plan.config, features=len(plan.prepared.panel.columns))
+        panel = plan.prepared.panel
+        sizes = networks.static_sizes(panel.statics)
+        network = networks.build_model(plan.config, features=len(panel.columns), static_sizes=sizes)
         initialise(network, stream(seed, "weights", 0, 0))
         members.append(network.eval())
     return members

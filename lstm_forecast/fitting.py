@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lstm_forecast import choices, choosing, networks, stages
 from lstm_forecast.ages import require_fresh_input
 from lstm_forecast.config import Config, Loaded, settle
+from lstm_forecast.covariates import past_columns
 from lstm_forecast.data.calendars import Frequency
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.reader import Table
@@ -63,6 +64,7 @@ class Plan:
         prepared: panel, splits and windows.
         shortfall: why no network can be trained; None where one can.
         start: the run whose weights the networks begin with; None for first weights of their own.
+        chosen: keys that the data decided, and that `auto` would have them decide again.
         account: what was found and decided, and why, one thing per line.
     """
 
@@ -72,6 +74,7 @@ class Plan:
     prepared: Prepared
     shortfall: Shortfall | None = None
     start: Start | None = None
+    chosen: tuple[str, ...] = ()
     account: tuple[str, ...] = ()
 
 
@@ -115,7 +118,7 @@ def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
     loaded, chosen = choices.with_bare_choices(loaded, frequency)
     with naming_skip(loaded.config, table):
         panel, cleaned = stages.clean_panel(loaded.config, table, frequency)
-    loaded, decided = choosing.with_choices(loaded, panel, table, frequency)
+    loaded, chosen_keys, decided = choosing.with_choices(loaded, panel, table, frequency)
     config, settled = settle(loaded)
     config = choices.with_found_columns(config, table)
     choices.require_kept(config, table.source.path)
@@ -146,9 +149,10 @@ def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
         events.warn("data.too_short", f"no network can be trained: {what}")
     if levels:
         events.warn("intervals.level", levels)
-    for leaking in leaking_covariates(prepared.panel.until(prepared.splits.train_end)):
+    training = prepared.panel.until(prepared.splits.train_end)
+    for leaking in leaking_covariates(training.first_columns(past_columns(config))):
         events.warn("data.leak", leaking.question)
-    return Plan(config, table, frequency, prepared, shortfall, account=account)
+    return Plan(config, table, frequency, prepared, shortfall, chosen=chosen_keys, account=account)
 
 
 def _prepared(
@@ -164,7 +168,7 @@ def _prepared(
     except DataInvalid as error:
         if error.id != "data.too_short" or loaded.was_set("window.lookback"):
             raise
-        prepared, notes = stages.prepare_short(config, panel)
+        prepared, notes = stages.prepare_short(config, panel, table)
         if prepared.panel.lengths.max(initial=0) < 2:  # nothing to forecast from, nor to test a forecast on
             raise
         return prepared, notes, Shortfall(error.message, " ".join(error.details), error.hint)
@@ -195,7 +199,7 @@ def learn(
     known = prepared.panel.until(end)
     shift = prepared.panel.offsets[:-1] - known.offsets[:-1]
     train, validation = (_moved(w, shift) for w in (prepared.train, prepared.validation))
-    first = networks.first_networks(config, features=len(known.columns), device=device, begin=begin)
+    first = networks.first_networks(config, known, device=device, begin=begin)
     seeds = networks.member_seeds(config)
     recipes = [networks.recipe_of(config, training, seed=seed, begun=bool(begin)) for seed in seeds]
     members = list(zip(first, recipes, strict=True))
@@ -229,7 +233,7 @@ def learn_again(
     windows = stages.windows_of(config, panel, first, panel.offsets[1:])
     device = next(learned.forecaster.networks[0].parameters()).device
     tensors = _tensors(config, panel, scaling, device)
-    again = networks.first_networks(config, features=len(panel.columns), device=device, begin=begin)
+    again = networks.first_networks(config, panel, device=device, begin=begin)
     courses = zip(again, learned.seeds, learned.courses, strict=True)
     trainings = [
         partial(

@@ -57,6 +57,7 @@ EVERYDAY = (  # shown as comments: what users change first
 )
 # Of a file too short for a network these stay open: they depend on the number of rows, and more may come.
 BY_ROWS = ("data.season", "window.stride", "forecast.intervals.levels", "forecast.intervals.method")
+FOLLOWING = ("data.calendar_features",)  # auto says the same: it follows from data.holidays
 WIDTH = 110
 _MOST_OTHERS = 6  # columns of numbers that are named beside the target
 _COLUMN = 28  # where the comment at the end of a line begins
@@ -165,7 +166,7 @@ def _entries(
             continue
         text, default = yaml_text(values[key]), rows[key].default
         is_open = plan.shortfall is not None and key in BY_ROWS and not loaded.was_set(key)
-        decided = key in DECIDED or loaded.was_set(key) or text != default
+        decided = key in DECIDED or loaded.was_set(key) or (text != default and key not in FOLLOWING)
         spelled = decided and not is_open
         if not (spelled or key in EVERYDAY or key in reasons):
             continue

@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lstm_forecast import stages
+from lstm_forecast.covariates import ahead_columns, holidays_of, with_calendar
 from lstm_forecast.data.files import is_many, is_there, series_names, without_suffix
 from lstm_forecast.data.panel import Panel, fill_missing
 from lstm_forecast.data.reader import Table
 from lstm_forecast.data.splits import Splits
+from lstm_forecast.data.statics import Statics, encoded
+from lstm_forecast.data.table import RowsAhead
 from lstm_forecast.data.transform import check_transform
 from lstm_forecast.errors import DataInvalid
 from lstm_forecast.events import Events
@@ -34,11 +38,13 @@ class Rows(NamedTuple):
             never saw, in the order of the file.
         path: where they came from: a file, or ``context``.
         sha256: hash of that file.
+        ahead: future covariates of rows after the last targets there, by the run's series; None: none.
     """
 
     panel: Panel
     path: str
     sha256: str
+    ahead: RowsAhead | None = None
 
 
 def latest_panel(opened: Opened, data: str | None, events: Events) -> Rows:
@@ -51,7 +57,8 @@ def latest_panel(opened: Opened, data: str | None, events: Events) -> Rows:
     if data is None and not is_there(recorded):
         missing = "standard input" if recorded == "-" else recorded
         events.say([f"input: the run's own rows ({missing} is not there to be read again)"])
-        return Rows(opened.context, CONTEXT, sha256_of(opened.files["context.safetensors"]))
+        digest = sha256_of(opened.files["context.safetensors"])
+        return Rows(opened.context, CONTEXT, digest, opened.ahead)
     found = read_for_run(opened, data if data is not None else recorded, events, strangers="keep")
     _check_length(opened, found.panel, found.path)
     if data is None:
@@ -81,6 +88,8 @@ def read_for_run(
         events.warn(notice.id, notice.message)
     table = _named_by_file(table, opened)
     _check_columns(opened, table.columns, table.source.path)
+    places = _places(opened, table)
+    statics = _statics(opened, table, places)
     with _keys_of_the_run():
         panel, notes = stages.clean_panel(opened.config, table, opened.preprocess.frequency)
         panel = _in_run_order(panel, opened, table, strangers)
@@ -88,8 +97,10 @@ def read_for_run(
         ends = borders_in(opened, panel).train_end
         panel, filled = fill_missing(panel, opened.config.data.missing, train_end=ends)
         check_transform(panel, opened.config.data.transform, where=table.source.path)
+        panel = _with_covariates(opened, panel, statics, where=table.source.path)
     events.say([f"input: {table.source.path}", *notes, *filled])
-    return Rows(panel, table.source.path, table.source.sha256)
+    ahead = None if table.ahead is None else replace(table.ahead, series=places[table.ahead.series])
+    return Rows(panel, table.source.path, table.source.sha256, ahead)
 
 
 @contextmanager
@@ -122,6 +133,58 @@ def borders_in(opened: Opened, panel: Panel) -> Splits:
     return Splits(*ends)
 
 
+def _with_covariates(opened: Opened, panel: Panel, statics: Statics | None, *, where: str) -> Panel:
+    """The panel with the calendar's columns as in training, and with what its series are."""
+    preprocess = opened.preprocess
+    days = holidays_of(opened.config, panel.times, known=preprocess.holidays)
+    dated = preprocess.time_format.kind != "row"
+    panel = with_calendar(opened.config, panel, days, dated=dated, where=where)
+    return replace(panel, statics=statics)
+
+
+def _places(opened: Opened, table: Table) -> NDArray[np.int64]:
+    """The number of each series of a table in the run, [S]; those it does not know come after."""
+    ids = opened.preprocess.series_ids
+    if len(ids) == len(table.series_ids) == 1:
+        return np.zeros(1, dtype=np.int64)
+    known = frozenset(ids)
+    names = (*ids, *(name for name in table.series_ids if name not in known))
+    position = {name: place for place, name in enumerate(names)}
+    return np.array([position[name] for name in table.series_ids], dtype=np.int64)
+
+
+def _statics(opened: Opened, table: Table, places: NDArray[np.int64]) -> Statics | None:
+    """What the run's series are, and after them those of the table that it does not know.
+
+    Raises:
+        DataInvalid: a series is not what it was in training, or what it is cannot be read.
+    """
+    known = opened.preprocess.scaling.statics
+    if known is None:
+        return None
+    count = len(known.codes)
+    order = np.argsort(places, kind="stable")
+    mine, new = order[places[order] < count], order[places[order] >= count]
+    cells = [table.static[s] for s in mine]
+    try:
+        now = encoded(known.columns, cells, decimal=table.source.decimal)
+        own = encoded(known.columns, [table.static[s] for s in new], decimal=table.source.decimal)
+    except ValueError as error:
+        hint, where = "correct the file, or train again on it", table.source.path
+        raise DataInvalid("predict.static", str(error), where=where, hint=hint) from error
+    differing = np.argwhere(now != known.codes[places[mine]])
+    if len(differing):
+        row, k = differing[0].tolist()
+        name, column = table.series_ids[mine[row]], known.columns[k].name
+        raise DataInvalid(
+            "predict.static",
+            f"static column {column!r}: series {name!r} has {cells[row][k][:60]!r}, another than in training",
+            where=table.file_of(int(mine[row])),
+            hint="correct the file, or train again on it",
+        )
+    return Statics(known.columns, np.concatenate([known.codes, own]))
+
+
 def _check_length(opened: Opened, panel: Panel, where: str) -> None:
     """Refuses rows in which no series fills one window; of a new series no more may be there yet.
 
@@ -149,7 +212,8 @@ def _warn_of_gone(opened: Opened, found: Rows, events: Events) -> None:
 
 
 def _check_columns(opened: Opened, columns: tuple[str, ...], where: str) -> None:
-    expected = opened.preprocess.columns
+    whole = opened.preprocess.columns
+    expected = whole[: len(whole) - ahead_columns(opened.config).calendar]
     if columns != expected:
         raise DataInvalid(
             "data.column",

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lstm_forecast.config import Config
+from lstm_forecast.covariates import ahead_columns
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.scaling import Scaling, fit_scaling, season_smape
+from lstm_forecast.data.statics import Statics
 
 if TYPE_CHECKING:
     import torch
@@ -82,8 +84,14 @@ def recipe_of(config: Config, training: Panel, *, seed: int, begun: bool = False
     )
 
 
-def build_model(config: Config, *, features: int) -> RegLSTM:
-    """The network a configuration describes, with torch's own first weights."""
+def build_model(config: Config, *, features: int, static_sizes: Sequence[int] = ()) -> RegLSTM:
+    """The network a configuration describes, with torch's own first weights.
+
+    Args:
+        config: settled.
+        features: value columns.
+        static_sizes: of each static column its number of categories, 0 for numbers.
+    """
     from lstm_forecast.model.reglstm import RegLSTM
 
     model = config.model
@@ -105,24 +113,32 @@ def build_model(config: Config, *, features: int) -> RegLSTM:
         zero_head=model.anchor != "none",
         segment=model.segment,
         skip_steps=config.window.lookback if model.linear_skip else 0,
+        ahead_size=ahead_columns(config).count,
+        static_sizes=static_sizes,
     )
 
 
+def static_sizes(statics: Statics | None) -> tuple[int, ...]:
+    """Of each static column its number of categories; none where nothing is said of the series."""
+    return statics.sizes if statics is not None else ()
+
+
 def first_networks(
-    config: Config, *, features: int, device: torch.device, begin: Sequence[RegLSTM] = ()
+    config: Config, panel: Panel, *, device: torch.device, begin: Sequence[RegLSTM] = ()
 ) -> list[RegLSTM]:
     """One network per seed before its first epoch: with first weights of its own, or those of ``begin``.
 
     Raises:
         ResourceError: the device cannot train it in ``training.precision``.
     """
+    from lstm_forecast.model.first_weights import initialise
     from lstm_forecast.model.precision import require_precision
-    from lstm_forecast.model.reglstm import initialise
     from lstm_forecast.training.seeds import stream
 
     made = []
     for number, seed in enumerate(member_seeds(config)):
-        network = build_model(config, features=features)
+        sizes = static_sizes(panel.statics)
+        network = build_model(config, features=len(panel.columns), static_sizes=sizes)
         if begin:
             network.load_state_dict(begin[number].state_dict())
         else:
@@ -155,6 +171,7 @@ def fit_units(config: Config, training: Panel) -> Scaling:
         normalize="none" if config.model.normalize == "auto" else config.model.normalize,
         transform=config.data.transform,
         season=config.data.season or 1,
+        ahead=ahead_columns(config),
     )
 
 

@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from lstm_forecast.choosing import CHOSEN
 from lstm_forecast.config import Config, parse_config
+from lstm_forecast.covariates import ahead_columns, past_columns
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.splits import Splits
+from lstm_forecast.data.table import RowsAhead
 from lstm_forecast.errors import ArtifactRejected, ConfigError
 from lstm_forecast.forecasting.baselines import SIMPLE
 from lstm_forecast.forecasting.calibration import Calibration
-from lstm_forecast.forecasting.trained import Preprocess, unpack_context, unpack_weights
+from lstm_forecast.forecasting.packed_ahead import unpack_ahead
+from lstm_forecast.forecasting.trained import Preprocess, furthest_time, unpack_context, unpack_weights
 from lstm_forecast.gating import MODEL, Gate, read_gate
-from lstm_forecast.networks import build_model, forecaster_of, simple_forecaster_of
+from lstm_forecast.networks import build_model, forecaster_of, simple_forecaster_of, static_sizes
 from lstm_forecast.runs.run import Run, find_run
 from lstm_forecast.runs.storage import parse_json
 from lstm_forecast.runs.verifying import open_run
@@ -69,6 +73,12 @@ class Opened:
         """Hash of the input it was trained on, as ``run.json`` has it; empty where it has none."""
         data = self.about.get("data")
         return str(data.get("sha256")) if isinstance(data, dict) else ""
+
+    @property
+    def chosen_keys(self) -> tuple[str, ...]:
+        """The keys of its configuration that the data decided."""
+        listed = self.about.get("chosen")
+        return tuple(key for key in CHOSEN if key in listed) if isinstance(listed, list) else ()
 
     @property
     def trained(self) -> bool:
@@ -125,6 +135,21 @@ class Opened:
         return forecaster_of(self.config, self._networks[1], held_out)
 
     @cached_property
+    def ahead(self) -> RowsAhead | None:
+        """Future covariates of rows after the last targets of the input, as it was in training."""
+        name = "context.safetensors"
+        columns = len(self.config.data.future_covariates)
+        if not columns:
+            return None
+        return unpack_ahead(
+            self.files[name],
+            series_count=len(self.preprocess.series_ids),
+            columns=columns,
+            furthest=furthest_time(self.preprocess.frequency),
+            where=str(self.run.path / name),
+        )
+
+    @cached_property
     def calibration(self) -> Calibration | None:
         """The measure of the intervals; None where the run has none."""
         where = str(self.run.path / "metrics.json")
@@ -147,9 +172,10 @@ class Opened:
     @cached_property
     def _networks(self) -> tuple[tuple[RegLSTM, ...], tuple[RegLSTM, ...]]:
         features, count = len(self.preprocess.columns), self.config.training.ensemble
+        sizes = static_sizes(self.preprocess.scaling.statics)
         return unpack_weights(
             self.files["model.safetensors"],
-            lambda: build_model(self.config, features=features),
+            lambda: build_model(self.config, features=features, static_sizes=sizes),
             count=count,
             held_out=count if self.preprocess.held_out_scaling is not None else 0,
             where=str(self.run.path / "model.safetensors"),
@@ -171,10 +197,22 @@ def opened(run: Run) -> Opened:
     where = {name: str(run.path / name) for name in files}
     config = _config(files["config.yaml"], where["config.yaml"])
     preprocess = Preprocess.from_bytes(files["preprocess.json"], where=where["preprocess.json"])
+    _check_covariates(config, preprocess, where["preprocess.json"])
     context, splits, scores = unpack_context(
         files["context.safetensors"], preprocess, where=where["context.safetensors"]
     )
     return Opened(run, config, preprocess, context, splits, scores, files)
+
+
+def _check_covariates(config: Config, preprocess: Preprocess, where: str) -> None:
+    """Refuses units that are of other covariates than the configuration names."""
+    scaling, count = preprocess.scaling, ahead_columns(config).count
+    names = tuple(column.name for column in scaling.statics.columns) if scaling.statics else ()
+    known = past_columns(config) + count
+    fits = scaling.ahead == count and len(preprocess.columns) == known
+    if not (fits and names == config.data.static_covariates):
+        message = "its covariates are others than those of config.yaml"
+        raise ArtifactRejected("artifact.preprocess", message, where=where)
 
 
 def _config(data: bytes, where: str) -> Config:

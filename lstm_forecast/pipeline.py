@@ -15,6 +15,7 @@ from lstm_forecast.ages import ANY_AGE, MostAge, require_fresh_input, require_fr
 from lstm_forecast.boards import require_extras
 from lstm_forecast.choices import with_name
 from lstm_forecast.cold_starts import with_cold_starts
+from lstm_forecast.coming import found_ahead, known_ahead
 from lstm_forecast.config import Loaded
 from lstm_forecast.dated import Forecast
 from lstm_forecast.documents import tidy_csv
@@ -25,7 +26,7 @@ from lstm_forecast.fitting import Plan, plan_training
 from lstm_forecast.latest import CONTEXT, latest_panel
 from lstm_forecast.naming import open_reference, run_name, runs_folder
 from lstm_forecast.networks import network_threads
-from lstm_forecast.predicting import chosen_levels, dated_rows, interval_list
+from lstm_forecast.predicting import chosen_levels, chosen_series, dated_rows, interval_list
 from lstm_forecast.resuming import begin_run, locked_name
 from lstm_forecast.room import require_room
 from lstm_forecast.runs.run import Run, claim_name
@@ -90,6 +91,7 @@ def predict(
     series: str | None = None,
     levels: Sequence[float] | None = None,
     most_age: MostAge = ANY_AGE,
+    future: str | None = None,
     events: Events | None = None,
 ) -> Forecast:
     """The next dated steps after the newest rows there are, in original units.
@@ -102,6 +104,8 @@ def predict(
         series: only this series.
         levels: of the intervals, in percent; None: those the run was trained with.
         most_age: of the newest row and of the run.
+        future: CSV with the future covariates of the steps; None: ``data.future_path``, else the rows of the
+            input after its last target.
         events: told of everything that happens.
 
     Raises:
@@ -114,7 +118,7 @@ def predict(
     steps = usual if horizon is None else horizon
     if not 1 <= steps <= MOST_STEPS:
         raise UsageError("predict.horizon", f"got {steps}, expected 1 to {MOST_STEPS:,}", where="--horizon")
-    panel, source, sha256 = latest_panel(chosen, data, events)
+    panel, source, sha256, in_input = latest_panel(chosen, data, events)
     chosen = with_cold_starts(chosen, panel)
     write = chosen.preprocess.time_format.format
     newest, trained = panel.times.max(), chosen.context.times.max()
@@ -127,8 +131,13 @@ def predict(
             "predict.no_new_rows", f"nothing newer than {known}, the last row the run was trained with"
         )
     wanted = chosen_levels(chosen, levels)
+    asked = chosen_series(chosen, panel, series)
+    given = found_ahead(chosen, panel, in_input, source=source, future=future, events=events)
+    ahead = known_ahead(chosen, panel, given, horizon=steps, series=asked, events=events)
     with network_threads(chosen.config):
-        rows = dated_rows(chosen, panel, horizon=steps, series=series, levels=wanted, events=events)
+        rows = dated_rows(
+            chosen, panel, horizon=steps, chosen=asked, levels=wanted, known=ahead, events=events
+        )
     names = chosen.preprocess.series_name, chosen.preprocess.time_name
     origin = chosen.run.path.parent.parent, chosen.preprocess.columns[0], as_of, source, sha256
     shown = sorted({chosen.preprocess.series_ids.index(row.series) for row in rows})

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_forecast.cold_starts import warn_of_cold
-from lstm_forecast.data.calendars import next_times
+from lstm_forecast.coming import future_times
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.dated import ForecastRow, Interval, Origin
 from lstm_forecast.errors import DataInvalid, UsageError, nearest
@@ -40,11 +40,14 @@ class Ahead:
     sources: list[str]
 
 
-def forecast_panel(opened: Opened, panel: Panel, *, horizon: int, levels: Sequence[float]) -> Ahead:
+def forecast_panel(
+    opened: Opened, panel: Panel, *, horizon: int, levels: Sequence[float], known: Floats | None = None
+) -> Ahead:
     """The next ``horizon`` values of every series with rows, and their intervals.
 
     A series with fewer rows than the network's lookback, or without units, gets the forecast of the baseline
     that did best on validation, without intervals. A run that issues a baseline does so for every series.
+    ``known`` are the columns known ahead at those steps, [S, horizon, P]; None where there are none.
     """
     last = np.maximum(panel.offsets[1:] - 1, 0)
     present = np.flatnonzero(panel.lengths)
@@ -53,12 +56,13 @@ def forecast_panel(opened: Opened, panel: Panel, *, horizon: int, levels: Sequen
     values, sources = np.zeros((len(panel), horizon)), [opened.issued] * len(panel)
     bounds = {level: _unknown(len(panel), horizon) for level in levels}
     if len(able):
-        outlook = opened.issuer.at(panel, last[able], able, horizon=horizon)
+        ahead = None if known is None else known[able]
+        outlook = opened.issuer.at(panel, last[able], able, horizon=horizon, ahead=ahead)
         values[able] = outlook.point
-        known = _with_unit(opened, able)
+        measured = _with_unit(opened, able)
         for level, pair in _bounds(opened, panel, last[able], able, outlook, levels).items():
             for whole, part in zip(bounds[level], pair, strict=True):
-                whole[able[known]] = part[known]
+                whole[able[measured]] = part[measured]
     if opened.issued == MODEL:
         name, simple = _simple(opened, panel, last[short], short, horizon=horizon)
         values[short] = simple
@@ -191,34 +195,25 @@ def _too_few(level: float, count: int) -> DataInvalid:
     )
 
 
-def future_times(opened: Opened, panel: Panel, *, horizon: int) -> NDArray[np.int64]:
-    """The next ``horizon`` times of every series, in its rhythm: [S, horizon]; an empty series has zeros."""
-    times = np.zeros((len(panel), horizon), dtype=np.int64)
-    for series in np.flatnonzero(panel.lengths):
-        last = int(panel.times[panel.offsets[series + 1] - 1])
-        times[series] = next_times(opened.preprocess.frequency, last, horizon)
-    return times
-
-
 def dated_rows(
     opened: Opened,
     panel: Panel,
     *,
     horizon: int,
-    series: str | None,
+    chosen: Sequence[int],
     levels: Sequence[float],
+    known: Floats | None,
     events: Events,
 ) -> tuple[ForecastRow, ...]:
-    """Forecasts every series of the panel, or the one asked for, and dates the steps."""
-    chosen = chosen_series(opened, panel, series)
-    ahead = forecast_panel(opened, panel, horizon=horizon, levels=levels)
+    """Forecasts these series of the panel and dates the steps; ``known`` as for :func:`forecast_panel`."""
+    ahead = forecast_panel(opened, panel, horizon=horizon, levels=levels, known=known)
     times = future_times(opened, panel, horizon=horizon)
     ids = opened.preprocess.series_ids
     issued = [s for s in chosen if ahead.sources[s] == opened.issued]
     warn_of_cold(opened, chosen, issued, events)
     if opened.issued == MODEL:
         _warn_short(opened, [ids[s] for s in chosen if ahead.sources[s] != MODEL], ahead.sources, events)
-        _warn_out_of_range(opened, panel, np.array(issued, dtype=np.int64), events)
+        _warn_out_of_range(opened, panel, np.array(issued, dtype=np.int64), known, events)
     else:
         events.say([opened.gate.sentence if opened.gate else str(opened.metrics.get("sentence"))])
     issued = _warn_without_unit(opened, issued, events)
@@ -292,17 +287,20 @@ def _warn_uncalibrated(opened: Opened, ahead: Ahead, series: list[int], events: 
         remedy = "more rows would give them"
     elif min(step for _, step in empty) <= reached:
         remedy = "a larger split.validation gives them more rows"
-    elif len(opened.preprocess.columns) > 1 and opened.issued == MODEL:
+    elif opened.issuer.furthest(len(opened.preprocess.columns)) is not None:
         remedy = f"train with window.horizon: {steps} for bounds there"
     else:
         remedy = f"train with forecast.horizon: {steps}, and validation rows enough, for bounds there"
     events.warn("intervals.uncalibrated", f"no bounds of {named}: those steps were not calibrated; {remedy}")
 
 
-def _warn_out_of_range(opened: Opened, panel: Panel, series: Rows, events: Events) -> None:
+def _warn_out_of_range(
+    opened: Opened, panel: Panel, series: Rows, known: Floats | None, events: Events
+) -> None:
     """Says how much of what the network receives is unlike anything it was trained on."""
     forecaster = opened.forecaster
-    outside, whole = forecaster.outside(panel, panel.offsets[1:][series] - 1, series)
+    ahead = None if known is None else known[series]
+    outside, whole = forecaster.outside(panel, panel.offsets[1:][series] - 1, series, ahead=ahead)
     if not outside:
         return
     if len(series) == 1:

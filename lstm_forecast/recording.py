@@ -114,6 +114,7 @@ def run_files(
         plan.config.data.season or 1,
         final,
         tested if trained.refitted else None,
+        prepared.holidays,
     )
     held_out = trained.learned.forecaster.networks if trained.refitted else ()
     calibration = trained.judged.calibration
@@ -124,7 +125,9 @@ def run_files(
     return {
         "model.safetensors": pack_weights(trained.final.networks, held_out),
         "preprocess.json": preprocess.to_bytes(),
-        "context.safetensors": pack_context(prepared.panel, prepared.splits, scores, at_least=at_least),
+        "context.safetensors": pack_context(
+            prepared.panel, prepared.splits, scores, at_least=at_least, ahead=table.ahead
+        ),
         "metrics.json": json_bytes({**metrics_document(plan, trained), "champion": champion}),
         "history.csv": history_csv(trained.learned.courses),
         "config.yaml": dump_config(plan.config).encode(),
@@ -239,6 +242,7 @@ def _run_document(
         "created": began.astimezone(UTC).isoformat(timespec="seconds"),
         "elapsed_s": round(elapsed_s, 3),
         **({"from": plan.start.run, "from_seen": plan.start.seen} if plan.start else {"from": None}),
+        "chosen": list(plan.chosen),
         "seed": plan.config.training.seed,
         "device": trained.device,
         "threads": trained.threads,

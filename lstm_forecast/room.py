@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from lstm_forecast.config import Config
+from lstm_forecast.covariates import ahead_columns
 from lstm_forecast.events import Events
 from lstm_forecast.fitting import Plan
 from lstm_forecast.judging import calibrated_steps
-from lstm_forecast.networks import quantile_levels
+from lstm_forecast.networks import quantile_levels, static_sizes
 from lstm_forecast.runs.places import Need, open_to_others, require_place
 
 CHECKPOINTS = 3  # two are kept while the third is written
@@ -23,13 +25,15 @@ PICTURES = 500_000  # assumption: three pictures; measured: under 350,000
 MOST_LINES = 1_000  # epochs whose lines are counted: patience seldom lets a training get further
 MOST_PREDICTIONS = 1_000_000  # rows of test.csv; above, it holds only origins every H steps
 _GATES = {"lstm": 4, "lstm_peephole": 4, "gru": 3, "rnn": 1}
+_MOST_EMBEDDED, _MOST_STEP = 16, 32  # widths of an embedding, and of the head of steps known ahead
 _STATES = {"lstm": 2, "lstm_peephole": 2, "gru": 1, "rnn": 1}
 
 
 def room_needed(plan: Plan) -> Need:
     """Bytes that the run takes at most, nearly: three checkpoints and its files; and its largest file."""
     config, panel = plan.config, plan.prepared.panel
-    weights = WEIGHT * weight_count(config, features=len(panel.columns))
+    sizes = static_sizes(panel.statics)
+    weights = WEIGHT * weight_count(config, features=len(panel.columns), sizes=sizes)
     trainings = config.training.ensemble * (2 if config.training.refit == "full" else 1)
     epochs = min(config.training.epochs, MOST_LINES)
     layers = len(_widths(config))
@@ -66,11 +70,14 @@ def warn_of_others(runs_dir: Path, name: str, events: Events) -> None:
             events.warn("storage.writable_by_others", f"{found}; chmod o-w {shlex.quote(str(folder))}")
 
 
-def weight_count(config: Config, *, features: int) -> int:
+def weight_count(config: Config, *, features: int, sizes: Sequence[int] = ()) -> int:
     """How many numbers one network of a settled configuration learns."""
     model = config.model
     directions = 2 if model.bidirectional else 1
-    inputs, count, widths = features * model.segment, 0, _widths(config)
+    widths = _widths(config)
+    embedded = [min(_MOST_EMBEDDED, (size + 1) // 2) for size in sizes]  # 0: a number
+    inputs = features * model.segment + sum(width or 1 for width in embedded)
+    count = sum(size * width for size, width in zip(sizes, embedded, strict=True))
     for width in widths:
         of_gates = _GATES[model.cell] * width
         one = of_gates * (inputs + width) + (2 * of_gates if model.bias else 0)
@@ -81,6 +88,9 @@ def weight_count(config: Config, *, features: int) -> int:
     inputs = directions * widths[-1] * (2 if model.readout == "both" else 1)
     numbers = config.window.horizon * max(1, len(quantile_levels(config)))
     count += (config.window.lookback + 1) * numbers if model.linear_skip else 0
+    if ahead := ahead_columns(config).count:
+        width, each = min(inputs, _MOST_STEP), max(1, len(quantile_levels(config)))
+        count += width * (inputs + 1 + ahead) + each * (width + 1)
     for width in (*model.head_layers, numbers):
         count += (inputs + 1) * width
         inputs = width

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from lstm_forecast import covariates
 from lstm_forecast.config import Config
 from lstm_forecast.data.calendars import Frequency, infer_frequency
+from lstm_forecast.data.holidays import NO_DAYS, Days
 from lstm_forecast.data.many import read_input as read_files
 from lstm_forecast.data.offsets import parse_frequency
 from lstm_forecast.data.panel import (
@@ -31,26 +33,51 @@ from lstm_forecast.evaluation.held_out import cutoffs
 
 @dataclass(frozen=True)
 class Prepared:
-    """A panel ready for training, cut into splits and windows."""
+    """A panel ready for training, cut into splits and windows; and the holidays its calendar knows."""
 
     panel: Panel
     splits: Splits
     train: Windows
     validation: Windows
     test: Windows
+    holidays: Days = field(default_factory=lambda: NO_DAYS)
 
 
 def read_input(config: Config, path: str) -> Table:
     """Reads a file, a folder or a pattern by the configuration's ``data`` section.
 
-    Up to ``data.until``, then gathered into the periods of ``data.resample``.
+    Up to ``data.until``, then gathered into the periods of ``data.resample``. Rows after the last targets
+    that have the future covariates stand beside the table.
     """
+    table = read_files(path, _options(config))
+    if config.data.until is not None:
+        table = cut_table(table, config.data.until)
+    return covariates.split_ahead(config, _gathered(config, table))
+
+
+def read_future(config: Config, path: str) -> Table:
+    """Reads a file of future covariates alone: times, ids and those columns, written as the input is."""
+    alone = {"target": None, "past_covariates": (), "static_covariates": (), "without_target": True}
+    return _gathered(config, read_files(path, replace(_options(config), **alone)))  # type: ignore[arg-type]
+
+
+def _gathered(config: Config, table: Table) -> Table:
+    """The table in the periods of ``data.resample``, where that is set."""
+    periods = config.data.resample
+    if periods.to is None or periods.how is None:
+        return table
+    return resample(table, to=periods.to, how=periods.how, strict=config.data.strict)
+
+
+def _options(config: Config) -> ReadOptions:
     data = config.data
-    options = ReadOptions(
+    return ReadOptions(
         time=data.time,
         target=data.target,
         series_id=data.series_id,
         past_covariates=data.past_covariates,
+        future_covariates=data.future_covariates,
+        static_covariates=data.static_covariates,
         encoding=data.encoding,
         separator=data.separator,
         decimal=data.decimal,
@@ -67,12 +94,6 @@ def read_input(config: Config, path: str) -> Table:
         strict=data.strict,
         max_bytes=data.max_bytes,
     )
-    table = read_files(path, options)
-    if data.until is not None:
-        table = cut_table(table, data.until)
-    if data.resample.to is None or data.resample.how is None:
-        return table
-    return resample(table, to=data.resample.to, how=data.resample.how, strict=data.strict)
 
 
 def frequency_of(config: Config, table: Table) -> Frequency:
@@ -111,7 +132,10 @@ def prepare(config: Config, panel: Panel, table: Table) -> tuple[Prepared, list[
     splits = splits_of(config, panel, table)
     panel, filled = fill_missing(panel, config.data.missing, train_end=splits.train_end)
     check_transform(panel, config.data.transform, where=table.source.path)
-    prepared = windowed(config, panel, splits)
+    panel, days = _told_by_calendar(config, panel, table)
+    prepared = replace(windowed(config, panel, splits), holidays=days)
+    trained = np.isin(np.arange(len(panel)), prepared.train.series)
+    prepared = replace(prepared, panel=covariates.with_statics(config, panel, table, trained))
     _check_windows(prepared, config, table)
     return prepared, [*filled, _arithmetic(prepared, config), *_left_out(prepared)]
 
@@ -126,12 +150,21 @@ def splits_of(config: Config, panel: Panel, table: Table) -> Splits:
     return split_panel(panel, validation=validation, test=test, horizon=horizon, zone=table.zone)
 
 
-def prepare_short(config: Config, panel: Panel) -> tuple[Prepared, list[str]]:
+def prepare_short(config: Config, panel: Panel, table: Table) -> tuple[Prepared, list[str]]:
     """A panel too short for a network: every row is a training row, and there are no windows."""
     ends = panel.offsets[1:]
     panel, filled = fill_missing(panel, config.data.missing, train_end=panel.offsets[:-1])
+    panel, days = _told_by_calendar(config, panel, table)
+    panel = covariates.with_statics(config, panel, table, np.ones(len(panel), dtype=bool))
     none = Windows(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
-    return Prepared(panel, Splits(ends.copy(), ends.copy()), none, none, none), filled
+    return Prepared(panel, Splits(ends.copy(), ends.copy()), none, none, none, days), filled
+
+
+def _told_by_calendar(config: Config, panel: Panel, table: Table) -> tuple[Panel, Days]:
+    """The panel with the calendar's columns, and the holidays they know."""
+    days, dated = covariates.holidays_of(config, panel.times), table.time_format.kind != "row"
+    where = table.source.path
+    return covariates.with_calendar(config, panel, days, dated=dated, where=where), days
 
 
 def short_cutoffs(panel: Panel) -> tuple[np.ndarray, np.ndarray]:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lstm_forecast.config import config_values, yaml_text
+from lstm_forecast.config import Config, config_values, yaml_text
+from lstm_forecast.covariates import ahead_columns
 from lstm_forecast.data.dates import TimeFormat
 from lstm_forecast.data.panel import Panel
+from lstm_forecast.data.statics import Statics
 from lstm_forecast.data.zones import calendar_times, readings
 from lstm_forecast.errors import ArtifactRejected, UsageError
 from lstm_forecast.events import Events
@@ -140,7 +142,10 @@ def _refuse_other(source: Opened, plan: Plan) -> None:
     pairs = {key: (yaml_text(here[key]), yaml_text(there[key])) for key in keys}
     mine, other = plan.prepared.panel.columns, source.preprocess.columns
     pairs["target"] = (mine[0], other[0])
-    pairs["past covariates"] = (", ".join(mine[1:]) or "none", ", ".join(other[1:]) or "none")
+    pairs["covariates"] = (", ".join(mine[1:]) or "none", ", ".join(other[1:]) or "none")
+    pairs["known ahead"] = (_known_ahead(plan.config), _known_ahead(source.config))
+    statics = plan.prepared.panel.statics, source.preprocess.scaling.statics
+    pairs["static covariates"] = (_categories(statics[0]), _categories(statics[1]))
     pairs["times"] = (_kind_of(plan.table.time_format), _kind_of(source.preprocess.time_format))
     differing = {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
     if differing:
@@ -153,6 +158,18 @@ def _refuse_other(source: Opened, plan: Plan) -> None:
             ],
             hint="make them the same, or train without --from",
         )
+
+
+def _known_ahead(config: Config) -> str:
+    ahead = ahead_columns(config)
+    return f"{ahead.given} columns and {ahead.calendar} of the calendar"
+
+
+def _categories(statics: Statics | None) -> str:
+    """The static columns with their categories: an embedding's rows belong to them."""
+    if statics is None:
+        return "none"
+    return ", ".join(f"{c.name} ({' '.join(c.vocabulary) or 'numbers'})" for c in statics.columns)
 
 
 def _kind_of(form: TimeFormat) -> str:

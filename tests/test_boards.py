@@ -26,6 +26,7 @@ PACKAGES = [
     ("tensorboardX", "training.tensorboard", "true", "lstm-forecast[tensorboard]"),
     ("statsmodels", "evaluation.baselines", "[naive, ets]", "lstm-forecast[baselines]"),
     ("statsmodels", "evaluation.baselines", "[theta, mean]", "lstm-forecast[baselines]"),
+    ("holidays", "data.holidays", "DE", "lstm-forecast[holidays]"),
 ]
 
 

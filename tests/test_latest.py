@@ -41,7 +41,7 @@ def test_the_file_is_read_as_it_is_now_and_without_it_the_runs_own_rows(tmp_path
     file = write_shops(tmp_path / "shops.csv", "ab")
     chosen = opened(trained(file, {"data.series_id": "id"}).run)
     write_shops(file, "ab", rows=125)
-    panel, source, _ = latest_panel(chosen, None, Events())
+    panel, source, *_ = latest_panel(chosen, None, Events())
     assert (source, len(panel.times)) == (str(file), 250)
     file.unlink()
     said: list[str] = []
@@ -57,7 +57,7 @@ def test_series_stand_in_the_order_of_the_run_and_absent_ones_are_empty(
     shops: Opened, tmp_path: Path
 ) -> None:
     file = write_shops(tmp_path / "new.csv", "ca", rows=130)
-    panel, source, _ = read_for_run(shops, str(file), Events())
+    panel, source, *_ = read_for_run(shops, str(file), Events())
     assert source == str(file)
     assert panel.series_ids == ("a", "b", "c")
     assert panel.lengths.tolist() == [130, 0, 130]
@@ -70,7 +70,7 @@ def test_one_series_may_be_called_otherwise(tiny: Tiny, tmp_path: Path) -> None:
     lines = tiny.csv.read_text().splitlines()
     file.write_text("\n".join(["date,id,value", *(line.replace(",", ",x,") for line in lines[1:])]) + "\n")
     chosen = opened(tiny.run)
-    panel, _, _ = read_for_run(chosen, str(file), Events())
+    panel, *_ = read_for_run(chosen, str(file), Events())
     assert panel.series_ids == chosen.preprocess.series_ids == ("value",)
 
 
@@ -102,7 +102,7 @@ def test_empty_cells_are_filled_forward_also_where_training_interpolated(tmp_pat
     values[60] = np.nan
     file = write_csv(tmp_path / "a.csv", {"date": days(120), "v": values})
     chosen = opened(trained(file, {"data.missing": "interpolate", "split.test": "0.4"}).run)
-    panel, _, _ = read_for_run(chosen, str(file), Events())
+    panel, *_ = read_for_run(chosen, str(file), Events())
     assert panel.values[60, 0] == values[59]
     assert not panel.observed[60, 0]
 

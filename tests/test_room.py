@@ -29,6 +29,7 @@ MODELS: list[dict[str, str]] = [
     {"model.num_layers": "3", "model.bias": "false"},
     {"model.hidden_size": "[5, 2, 7]", "model.num_layers": "3", "model.layer_norm": "true"},
     {"model.cell": "gru", "model.initial_state": "learned"},
+    {"data.calendar_features": "[month, hour]", "model.head": "quantile", "model.hidden_size": "40"},
     {"model.cell": "rnn", "model.head_layers": "[4, 6]"},
     {"model.cell": "lstm_peephole", "model.readout": "both", "model.supervision": "last"},
     {
@@ -58,9 +59,10 @@ def job(csv: Path, changes: Mapping[str, str] = {}) -> Loaded:
 )
 def test_the_weights_counted_are_those_torch_makes(changes: dict[str, str], tiny: Tiny) -> None:
     config = pipeline.plan(job(tiny.csv, changes)).config
-    for features in (1, 4):
-        network = build_model(config, features=features)
-        assert weight_count(config, features=features) == sum(p.numel() for p in network.parameters())
+    for features, sizes in ((1, ()), (4, ()), (4, (0, 1, 7, 90))):
+        network = build_model(config, features=features, static_sizes=sizes)
+        counted = weight_count(config, features=features, sizes=sizes)
+        assert counted == sum(p.numel() for p in network.parameters())
 
 
 @pytest.mark.parametrize(

@@ -171,16 +171,33 @@ def test_all_that_differs_is_listed(tmp_path: Path) -> None:
     handle = first.run.handle
     assert (error.id, error.where) == ("from.differs", "--from")
     assert sorted(error.details) == [
+        f"covariates: value here, none in {handle}",
         f"data.transform: log here, none in {handle}",
         f"model.dropout: 0.5 here, 0.2 in {handle}",
         f"model.hidden_size: 4 here, 3 in {handle}",
-        f"past covariates: value here, none in {handle}",
         f"scaling.method: standard here, minmax in {handle}",
         f"target: volume here, value in {handle}",
         f"training.ensemble: 2 here, 1 in {handle}",
         f"window.horizon: 3 here, 2 in {handle}",
     ]
     assert train(csv, {**chosen, "window.lookback": "9"}, start_from="old").start == handle
+
+
+def test_the_same_columns_in_other_roles_are_other_networks(tmp_path: Path) -> None:
+    kind = ["x"] * 160
+    csv = write_csv(
+        tmp_path / "a.csv",
+        {"date": days(160), "value": momentum(160), "volume": momentum(160, seed=1), "kind": kind},
+    )
+    chosen = {"data.target": "value", "run.name": "old", "data.past_covariates": "[volume]"}
+    first = train(csv, chosen)
+    other = {"data.target": "value", "data.future_covariates": "[volume]", "data.static_covariates": "[kind]"}
+    error = refusal(csv, other, first.run.path)
+    handle = first.run.handle
+    assert sorted(error.details) == [
+        f"known ahead: 1 columns and 0 of the calendar here, 0 columns and 0 of the calendar in {handle}",
+        f"static covariates: kind (x) here, none in {handle}",
+    ]
 
 
 def test_rows_with_numbers_cannot_be_told_from_rows_with_dates(tmp_path: Path) -> None:

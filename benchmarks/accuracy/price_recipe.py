@@ -25,7 +25,7 @@ from torch import nn
 
 from lstm_forecast import fitting, judging, load_config
 from lstm_forecast.events import Events
-from lstm_forecast.model import reglstm
+from lstm_forecast.model import first_weights, reglstm
 
 ROOT = Path(__file__).parents[2]
 Series = tuple[str, list[str], list[float]]
@@ -94,11 +94,11 @@ def main() -> None:
     parser.add_argument("--init", choices=["torch", "keras"], default="torch")
     parser.add_argument("--set", dest="sets", action="append", default=[])
     options = parser.parse_args()
-    rule = keras_rule if options.init == "keras" else reglstm.initialise
+    rule = keras_rule if options.init == "keras" else first_weights.initialise
     jobs: list[tuple[Series, float | None]] = [(series, None) for series in prices()]
     jobs += walks(jobs[-1][0][1])
     on_prices = []
-    with tempfile.TemporaryDirectory() as folder, mock.patch.object(reglstm, "initialise", rule):
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(first_weights, "initialise", rule):
         for series, best in jobs:
             found = [ratio(series, Path(folder), seed, options.sets) for seed in options.seeds]
             on_prices += [value for value, _ in found] if best is None else []

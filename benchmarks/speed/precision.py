@@ -20,8 +20,9 @@ import torch
 
 from lstm_forecast.errors import ResourceError
 from lstm_forecast.model.cells import CellName
+from lstm_forecast.model.first_weights import initialise
 from lstm_forecast.model.precision import Precision, computing_in, require_precision
-from lstm_forecast.model.reglstm import RegLSTM, initialise
+from lstm_forecast.model.reglstm import RegLSTM
 
 BATCH, LOOKBACK = 64, 60
 

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 Data = Annotated[
     str | None, typer.Option("--data", metavar="CSV", help="Rows to continue (default: the trained file).")
 ]
+Future = Annotated[
+    str | None,
+    typer.Option(
+        "--future", metavar="CSV", help="Future covariates of the steps to come (default: data.future_path)."
+    ),
+]
 Horizon = Annotated[int | None, typer.Option("--horizon", help="Steps ahead (default: as trained).")]
 Output = Annotated[
     str | None, typer.Option("--output", metavar="FILE", help="A .csv or .json file; - for CSV on stdout.")
@@ -49,6 +55,7 @@ class _Form:
 def predict(
     run: options.RunArgument,
     data: Data = None,
+    future: Future = None,
     horizon: Horizon = None,
     series: options.Series = None,
     levels: options.Levels = None,
@@ -74,6 +81,7 @@ def predict(
       lstm-forecast predict stock
       lstm-forecast predict stock --data new.csv --horizon 10 --output forecast.csv
       lstm-forecast predict stock --levels 50,90
+      lstm-forecast predict promotions --future next-weeks.csv
       lstm-forecast predict stock --max-input-age 3d --max-model-age 7d --output forecast.csv
       lstm-forecast predict stock --output forecast.csv --overwrite --record
       lstm-forecast predict stock --excel --output forecast.csv
@@ -98,6 +106,7 @@ def predict(
             series=series,
             levels=wanted,
             most_age=MostAge(input_s, model_s),
+            future=future,
             events=events,
         )
         events.say([f"as of {forecast.as_of}, run {forecast.run}"])

@@ -19,6 +19,7 @@ def conflicts(loaded: Loaded) -> list[Problem]:
         _segment_conflicts,
         _data_conflicts,
         _resample_conflicts,
+        _covariate_conflicts,
         _transform_conflicts,
         _head_conflicts,
         _level_conflicts,
@@ -100,6 +101,27 @@ def _resample_conflicts(loaded: Loaded) -> Iterator[Problem]:
         reason = "each needs the other"
         remedy = "write data.resample: {to: D, how: sum} (or mean, last), or remove both"
         yield _conflict(loaded, ("data.resample.to", "data.resample.how"), reason, remedy)
+
+
+def _covariate_conflicts(loaded: Loaded) -> Iterator[Problem]:
+    data = loaded.config.data
+    if isinstance(data.target, tuple) and data.static_covariates:
+        reason = "in a wide file one column cannot tell the series apart"
+        remedy = "remove data.static_covariates, or give a long file with data.series_id"
+        yield _conflict(loaded, ("data.target", "data.static_covariates"), reason, remedy)
+    if data.future_path is not None and not data.future_covariates:
+        reason = "nothing is read from that file"
+        remedy = "name its columns in data.future_covariates, or remove data.future_path"
+        yield _conflict(loaded, ("data.future_path", "data.future_covariates"), reason, remedy)
+    told = isinstance(data.calendar_features, tuple) and "holiday" in data.calendar_features
+    if told and data.holidays is None:
+        reason = "nobody says which days are holidays"
+        remedy = "set data.holidays to a country code or a file of dates"
+        yield _conflict(loaded, ("data.calendar_features", "data.holidays"), reason, remedy)
+    if data.holidays is not None and data.calendar_features != "auto" and not told:
+        reason = "the holidays would not be used"
+        remedy = "add holiday to data.calendar_features, or remove data.holidays"
+        yield _conflict(loaded, ("data.calendar_features", "data.holidays"), reason, remedy)
 
 
 def _transform_conflicts(loaded: Loaded) -> Iterator[Problem]:

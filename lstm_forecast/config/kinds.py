@@ -30,6 +30,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9]{2}:[0-9]{2}(?::[0-9]
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(?::[0-9]{1,3})?")
 _FREQUENCY = re.compile(r"[0-9]{0,6}[A-Za-z]{1,10}(?:-[A-Za-z]{1,10})?")
 # A file name may hold 255 bytes, and the lock file adds its suffix to the run's name.
+_COUNTRY = re.compile(r"[A-Z]{2}(?:-[A-Z0-9]{1,3})?")
 _MAX_NAME_BYTES = 200
 
 
@@ -146,6 +147,11 @@ def _check_device(value: str) -> str:
     if not _DEVICE.fullmatch(value):
         raise PydanticCustomError("choice", "unknown device")
     return value
+
+
+def is_country(holidays: str) -> bool:
+    """Whether a value of ``data.holidays`` is a country's code, with or without a part of it; else a path."""
+    return _COUNTRY.fullmatch(holidays) is not None
 
 
 def _check_increasing(value: tuple[float, float]) -> tuple[float, float]:
@@ -291,6 +297,22 @@ TimeZone = Annotated[
     Field(min_length=1, max_length=100),
     AfterValidator(_check_timezone),
     Says("IANA time zone such as Europe/Berlin"),
+]
+CalendarFeature = Literal["dayofweek", "month", "hour", "holiday"]
+CalendarFeatures = (
+    Literal["auto", "none"]
+    | Annotated[
+        tuple[CalendarFeature, ...],
+        Field(min_length=1, max_length=4),
+        AfterValidator(_check_distinct),
+        Says("list of dayofweek, month, hour, holiday, each once"),
+    ]
+)
+Holidays = Annotated[
+    str,
+    Field(min_length=1, max_length=4096),
+    AfterValidator(_check_path),
+    Says("country code such as DE or US-NY, or path of a file of dates"),
 ]
 Device = Annotated[str, AfterValidator(_check_device), Says("auto | cpu | cuda | cuda:N | mps")]
 ScaleRange = Annotated[

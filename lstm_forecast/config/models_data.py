@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lstm_forecast.config.kinds import (
     Age,
+    CalendarFeatures,
     ColumnName,
     ColumnNames,
     Count,
@@ -15,6 +16,7 @@ from lstm_forecast.config.kinds import (
     Encoding,
     Fraction,
     Frequency,
+    Holidays,
     Mark,
     OrAuto,
     PathText,
@@ -66,6 +68,22 @@ class DataConfig(BaseModel):
     )
     past_covariates: ColumnNames = Field(
         (), description="Further input columns whose values are known only up to now."
+    )
+    future_covariates: ColumnNames = Field(
+        (),
+        description="Further input columns whose values are known ahead, such as promotions; predict needs "
+        "them for every step of its horizon.",
+    )
+    future_path: PathText | None = Field(
+        None,
+        description="CSV file with the future covariates of the steps to come, relative to this "
+        "configuration file; null takes the rows after the last target of data.path; "
+        "--future FILE goes before both.",
+    )
+    static_covariates: ColumnNames = Field(
+        (),
+        description="Columns that say what a series is, one value each: text becomes an embedding, numbers "
+        "are scaled.",
     )
     encoding: Encoding | None = Field(
         None, description="Text encoding of the file; null tries utf-8, then gb18030."
@@ -130,6 +148,16 @@ class DataConfig(BaseModel):
     )
     frequency: Frequency | None = Field(
         None, description="Distance between the rows as a pandas offset; null infers it from the times."
+    )
+    calendar_features: CalendarFeatures = Field(
+        "auto",
+        description="What the network is told of every date, past and future: a list of dayofweek, month, "
+        "hour, holiday; auto is holiday where data.holidays is set, else none.",
+    )
+    holidays: Holidays | None = Field(
+        None,
+        description="Country code such as DE or US-NY (needs the extra holidays), or a file of dates, one a "
+        "line, relative to this configuration file.",
     )
     transform: OrAuto[Literal["none", "log", "log1p", "diff"]] = Field(
         "none",

@@ -41,6 +41,7 @@ def settle(loaded: Loaded) -> tuple[Config, list[str]]:
     # Each sees what those before it chose.
     for choose in (
         _patience,
+        _calendar,
         _supervision,
         _anchor,
         _normalize,
@@ -76,6 +77,15 @@ def _patience(config: Config, _: Loaded) -> _Choice | None:
     if config.split.validation != 0 or config.training.patience is None:
         return None
     return _Choice("training.patience", None, NO_VALIDATION)
+
+
+def _calendar(config: Config, _: Loaded) -> _Choice | None:
+    data, key = config.data, "data.calendar_features"
+    if data.calendar_features != "auto":
+        return None
+    if data.holidays is None:
+        return _Choice(key, "none", "")
+    return _Choice(key, ("holiday",), f"data.holidays is {data.holidays}")
 
 
 def _supervision(config: Config, _: Loaded) -> _Choice | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from lstm_forecast.config.hints import section_hint
+from lstm_forecast.config.kinds import is_country
 from lstm_forecast.config.models import KEYS, SECTIONS
 from lstm_forecast.config.suggestions import planned_name, suggest
 from lstm_forecast.config.validation import Given
@@ -25,7 +26,7 @@ from lstm_forecast.errors import ConfigError, Problem, nearest
 
 _PREFIX = "LSTM_FORECAST_"
 _NOT_KEYS = {"LSTM_FORECAST_RUNS_DIR"}
-_PATH_KEYS = ("data.path", "run.dir")
+_PATH_KEYS = ("data.path", "data.future_path", "data.holidays", "run.dir")
 _OFF_BY_NULL = ("data.resample",)
 _MOST_UNKNOWN = 25
 
@@ -67,7 +68,7 @@ def from_text(data: bytes, where: str, folder: Path) -> Source:
             source.problems.append(Problem("config.duplicate", message, place, "keep one of them"))
         elif key in KEYS:
             origin = f"{PurePath(where).name}:{pair.line}"
-            source.given[key] = Given(_absolute(key, plain(pair.value), folder), place, origin, pair.value)
+            source.given[key] = Given(absolute(key, plain(pair.value), folder), place, origin, pair.value)
         elif len(unknown) < _MOST_UNKNOWN:
             unknown.append(_unknown(key, place))
         seen.setdefault(key, pair)
@@ -193,7 +194,7 @@ def _add_text(source: Source, key: str, text: str, where: str, origin: str) -> N
         ]
         source.unreadable += (key,)
         return
-    source.given[key] = Given(_absolute(key, plain(node), Path.cwd()), where, origin, node)
+    source.given[key] = Given(absolute(key, plain(node), Path.cwd()), where, origin, node)
 
 
 def from_values(values: Mapping[str, tuple[str, object]]) -> Source:
@@ -203,7 +204,7 @@ def from_values(values: Mapping[str, tuple[str, object]]) -> Source:
         if key not in KEYS:
             source.problems.append(_unknown(key, origin))
             continue
-        source.given[key] = Given(_absolute(key, _as_read(value), Path.cwd()), origin, origin)
+        source.given[key] = Given(absolute(key, _as_read(value), Path.cwd()), origin, origin)
     return source
 
 
@@ -214,11 +215,11 @@ def _as_read(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _absolute(key: str, value: object, folder: Path) -> object:
-    """The value, made an absolute path where the key is one; ``-`` and ``scheme://`` stay as they are."""
+def absolute(key: str, value: object, folder: Path) -> object:
+    """The value, made an absolute path where the key is one; ``-``, ``scheme://`` and countries stay."""
     if key not in _PATH_KEYS or not isinstance(value, str) or not value:
         return value
-    if value == "-" or "://" in value:
+    if value == "-" or "://" in value or (key == "data.holidays" and is_country(value)):
         return value
     return os.path.abspath(folder / value)  # noqa: PTH100 - resolve() would follow links, and the name is shown
 

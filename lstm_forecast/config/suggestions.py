@@ -8,12 +8,7 @@ from lstm_forecast.errors import nearest
 
 PLANNED_SECTIONS = ("tune",)
 PLANNED_KEYS = (
-    "data.future_covariates",
-    "data.future_path",
-    "data.static_covariates",
     "data.calendar",
-    "data.calendar_features",
-    "data.holidays",
     "training.threads",
     "training.compile",
     "tune.trials",
@@ -64,6 +59,11 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
         "seriescolumn",
     ),
     "data.past_covariates": ("covariates", "features", "exogenous", "exog", "histexoglist", "regressors"),
+    "data.future_covariates": ("knowncovariates", "futrexoglist", "futureexog", "futureregressors", "known"),
+    "data.future_path": ("futurefile", "futurecsv", "future", "xfuture", "futrdf"),
+    "data.static_covariates": ("staticfeatures", "statexoglist", "static", "staticcategoricals", "groups"),
+    "data.calendar_features": ("timefeatures", "datefeatures", "calendarcovariates", "addencoders"),
+    "data.holidays": ("holiday", "countryholidays", "holidaysfile", "countryholidaysname"),
     "data.separator": ("sep", "delimiter", "delim"),
     "data.decimal": ("decimalsign", "decimalpoint", "dec"),
     "data.header_row": ("header", "headerline"),

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lstm_forecast.data.account import Story
 from lstm_forecast.data.assemble import Long, arrange, repeats
 from lstm_forecast.data.cells import convert
 from lstm_forecast.data.findings import LeftOut, Notice, plural
-from lstm_forecast.data.table import ReadOptions, Table
+from lstm_forecast.data.table import ReadOptions, RowsAhead, Table
 from lstm_forecast.errors import DataInvalid
 
 _EXPLAINED = 3  # series whose fault stands in the warning; all are in the rejects
@@ -85,6 +86,8 @@ def part_of(table: Table, series: int) -> Table:
         values=table.values[rows],
         lines=table.lines[rows],
         paths=table.paths[series : series + 1],
+        static=table.static[series : series + 1],
+        ahead=None,
     )
 
 
@@ -104,9 +107,18 @@ def without_series(table: Table, faults: Mapping[int, DataInvalid]) -> Table:
         series=np.repeat(np.arange(keep.sum()), rows[keep]).astype(np.int64),
         series_ids=tuple(np.array(table.series_ids, dtype=object)[keep].tolist()),
         paths=tuple(path for path, ok in zip(table.paths, keep, strict=False) if ok),
+        static=tuple(cells for cells, ok in zip(table.static, keep, strict=False) if ok),
+        ahead=None if table.ahead is None else _ahead_of(table.ahead, keep),
         **parts,
     )
     return _told(kept, (*table.left_out, *left))
+
+
+def _ahead_of(ahead: RowsAhead, keep: NDArray[np.bool_]) -> RowsAhead:
+    """The rows ahead of the series that are kept, under their new numbers."""
+    mine = keep[ahead.series]
+    numbers = np.cumsum(keep) - 1
+    return RowsAhead(numbers[ahead.series[mine]], ahead.times[mine], ahead.values[mine])
 
 
 def _line(error: DataInvalid) -> int:

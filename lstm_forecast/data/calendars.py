@@ -287,6 +287,11 @@ def weekday_of(times: Times) -> NDArray[np.int64]:
     return _weekday(times)
 
 
+def month_of(times: Times) -> NDArray[np.int64]:
+    """Month of each time, January is 0: shape [N]."""
+    return _month_parts(times)[0] % 12
+
+
 def _weekday(times: Times) -> NDArray[np.int64]:
     return (times // DAY + 3) % 7  # 1 January 1970 was a Thursday
 

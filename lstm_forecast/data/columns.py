@@ -23,6 +23,9 @@ class Named:
     series_id: str | None
     past_covariates: tuple[str, ...]
     date_format: str | None = None
+    future_covariates: tuple[str, ...] = ()
+    static_covariates: tuple[str, ...] = ()
+    without_target: bool = False
 
 
 @dataclass(frozen=True)
@@ -31,17 +34,19 @@ class Roles:
 
     time: tuple[int, ...]  # two where a date and a clock stand apart; none: row numbers
     target: tuple[int, ...]
-    past_covariates: tuple[int, ...]
+    covariates: tuple[int, ...]  # past, then future ones
     series_id: int | None  # named
     series_guesses: tuple[int, ...]  # might tell series apart; the rows decide
     numeric: tuple[int, ...]  # columns of numbers and no-trade marks, ids and parts of dates apart
     text: tuple[int, ...]  # columns of repeated text
     said: tuple[str, ...]
+    given: tuple[int, ...] = ()  # future and static covariates: a day without trade has them all the same
+    static: tuple[int, ...] = ()
 
     @property
     def values(self) -> tuple[int, ...]:
         """The columns that become numbers: targets, then covariates."""
-        return self.target + self.past_covariates
+        return self.target + self.covariates
 
 
 def find_roles(header: Header, named: Named, *, name: str) -> Roles:
@@ -52,23 +57,32 @@ def find_roles(header: Header, named: Named, *, name: str) -> Roles:
             can be chosen, ``data.time`` for a date column whose cells are no dates.
     """
     columns = _Columns(header, name, named.date_format)
-    covariates = tuple(columns.find(c, "data.past_covariates") for c in named.past_covariates)
+    past = tuple(columns.find(c, "data.past_covariates") for c in named.past_covariates)
+    future = tuple(columns.find(c, "data.future_covariates") for c in named.future_covariates)
+    static = tuple(columns.find(c, "data.static_covariates") for c in named.static_covariates)
+    covariates = (*past, *future, *static)
     series_id = columns.find(named.series_id, "data.series_id") if named.series_id is not None else None
     time, time_said = _find_time(columns, named.time)
     guesses = () if series_id is not None else columns.ranked(SERIES)
     guesses = tuple(c for c in guesses if c not in (*time, *covariates) and columns.could_be_ids(c))
     aside = (*time, series_id, *columns.ranked(SERIES), *columns.ranked(TIME_CERTAIN + TIME_POSSIBLE))
     numeric = tuple(c for c in range(columns.width) if c not in aside and columns.is_numeric(c))
-    target, target_said = _find_target(columns, named.target, numeric, taken=covariates)
+    target, target_said = (
+        ((), ()) if named.without_target else _find_target(columns, named.target, numeric, taken=covariates)
+    )
     named_columns = [*time, *([series_id] if series_id is not None else []), *target, *covariates]
     _require_distinct(named_columns, columns)
     guesses = tuple(c for c in guesses if c not in target)
     time_said, target_said = (
         time_said or columns.named(time, "time"),
-        target_said or columns.named(target, "target"),
+        target_said or (columns.named(target, "target") if target else ()),
     )
     text = tuple(c for c in range(columns.width) if c not in named_columns and columns.repeats(c))
-    return Roles(time, target, covariates, series_id, guesses, numeric, text, (*time_said, *target_said))
+    said = (*time_said, *target_said)
+    values = (*past, *future)
+    return Roles(
+        time, target, values, series_id, guesses, numeric, text, said, given=(*future, *static), static=static
+    )
 
 
 class _Columns:
@@ -249,5 +263,5 @@ def _require_distinct(used: list[int], columns: _Columns) -> None:
                 "data.column",
                 f"column {columns.names[column]!r} has two roles",
                 where=columns.where,
-                hint="name it once among data.time, data.series_id, data.target, data.past_covariates",
+                hint="name it once among data.time, data.series_id, data.target and the covariates",
             )

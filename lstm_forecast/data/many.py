@@ -240,6 +240,7 @@ def _joined(parts: _Parts, facts: Source, options: ReadOptions, failed: Sequence
         candidates=first.candidates,
         zone=first.zone,
         left_out=(*failed, *left_out),
+        static=tuple(cells for table in tables for cells in table.static),
     )
 
 

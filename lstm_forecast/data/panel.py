@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_forecast.data.calendars import Frequency, expected_times
+from lstm_forecast.data.statics import Statics
+from lstm_forecast.data.table import after_last_target
 from lstm_forecast.errors import DataInvalid
 
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ class Panel:
         times: int64 [N], see :mod:`calendars`.
         offsets: int64 [S + 1].
         series_ids: S names.
-        columns: C names of the user, the target first.
+        columns: C names: target, past covariates, future covariates, calendar features.
+        statics: what the series are; None where nothing is said of that.
     """
 
     values: NDArray[np.float64]
@@ -42,6 +45,7 @@ class Panel:
     offsets: NDArray[np.int64]
     series_ids: tuple[str, ...]
     columns: tuple[str, ...]
+    statics: Statics | None = None
 
     def __len__(self) -> int:
         """Number of series."""
@@ -68,7 +72,10 @@ class Panel:
         )
 
     def pick(self, series: Sequence[int | None], names: tuple[str, ...]) -> Panel:
-        """The panel of these series in this order, under these names; None is a series without rows."""
+        """The panel of these series in this order, under these names; None is a series without rows.
+
+        What the series are is not taken along.
+        """
         none = np.empty(0, dtype=np.int64)
         parts = [none if s is None else np.arange(*self.offsets[s : s + 2]) for s in series]
         rows = np.concatenate([none, *parts])
@@ -79,6 +86,25 @@ class Panel:
             times=self.times[rows],
             offsets=np.cumsum([0, *map(len, parts)], dtype=np.int64),
             series_ids=names,
+            statics=None,
+        )
+
+    def first_columns(self, count: int) -> Panel:
+        """The panel of the first so many columns."""
+        return replace(
+            self,
+            values=self.values[:, :count],
+            observed=self.observed[:, :count],
+            columns=self.columns[:count],
+        )
+
+    def with_columns(self, names: tuple[str, ...], values: NDArray[np.float64]) -> Panel:
+        """The panel with further columns [N, P] at its end, none of them empty."""
+        return replace(
+            self,
+            values=np.concatenate([self.values, values], axis=1),
+            observed=np.concatenate([self.observed, np.ones(values.shape, dtype=bool)], axis=1),
+            columns=(*self.columns, *names),
         )
 
     def until(self, end: NDArray[np.int64]) -> Panel:
@@ -141,12 +167,16 @@ def check_missing(table: Table) -> None:
     column = table.columns[int(np.flatnonzero(empty[rows[0]])[0])]
     apart = (np.diff(rows) != 1) | (np.diff(table.series[rows]) != 0)
     longest = max(len(run) for run in np.split(rows, np.flatnonzero(apart) + 1))
+    hint = "set data.missing: ffill, interpolate or drop (--set data.missing=ffill)"
+    if after_last_target(table)[rows].all():
+        hint = "no target comes after them: remove these rows, or name what is known ahead in them:"
+        hint += " data.future_covariates"
     raise DataInvalid(
         "data.missing",
         f"{int(empty.sum()):,} empty cells, first in column {column!r}; expected a number in every row",
         where=table.place(int(rows[0])),
         details=[f"first lines: {lines}", f"longest run: {longest:,} rows"],
-        hint="set data.missing: ffill, interpolate or drop (--set data.missing=ffill)",
+        hint=hint,
     )
 
 

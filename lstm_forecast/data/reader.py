@@ -16,6 +16,7 @@ from lstm_forecast.data.header import Header, find_header
 from lstm_forecast.data.local_times import Rows, moments_by_order
 from lstm_forecast.data.plain_rows import collect_plain
 from lstm_forecast.data.rows import Body, collect, require_few
+from lstm_forecast.data.statics import static_cells
 from lstm_forecast.data.table import ReadOptions, Source, Table
 from lstm_forecast.data.values import GAPS
 from lstm_forecast.data.zones import is_timezone, readings
@@ -78,6 +79,7 @@ def _finish(story: account.Story, options: ReadOptions) -> Reading:
     is_wide = isinstance(options.target, tuple)
     long = _to_long(story, is_wide=is_wide)
     ids = tuple(header.names[column] for column in roles.target) if is_wide else members.ids
+    static = dict(zip(ids, static_cells(story, ids), strict=False))
     long, ids, left_out = broken.without_unreadable(story, long, ids, options)
     order = assemble.order_of(long)
     table, merged = assemble.merge_duplicates(
@@ -99,7 +101,7 @@ def _finish(story: account.Story, options: ReadOptions) -> Reading:
         series_ids=ids,
         times=table.times,
         values=table.values,
-        columns=("value" if is_wide else header.names[roles.target[0]], *options.past_covariates),
+        columns=(*_target_name(story, is_wide=is_wide), *options.past_covariates, *options.future_covariates),
         time_name=(header.names[roles.time[0]] or "time") if roles.time else "row",
         series_name="series" if members.column is None else header.names[members.column],
         time_format=cells.time_format,
@@ -114,20 +116,33 @@ def _finish(story: account.Story, options: ReadOptions) -> Reading:
         candidates=_candidates(story),
         zone=cells.zone,
         left_out=left_out,
+        static=tuple(static[id] for id in ids) if static else (),
     )
     return Reading(found, counts, story)
+
+
+def _target_name(story: account.Story, *, is_wide: bool) -> tuple[str, ...]:
+    """What the target's column is called; nothing where there is no target."""
+    return ("value",) if is_wide else tuple(story.header.names[column] for column in story.roles.target)
 
 
 def _candidates(story: account.Story) -> tuple[str, ...]:
     """The columns of numbers that could be the target, in the order of the file."""
     roles, names = story.roles, story.header.names
-    aside = (*roles.past_covariates, story.members.column)
+    aside = (*roles.covariates, *roles.static, story.members.column)
     return tuple(names[c] for c in sorted({*roles.numeric, *roles.target}) if c not in aside)
 
 
 def _named(options: ReadOptions) -> Named:
     return Named(
-        options.time, options.target, options.series_id, options.past_covariates, options.date_format
+        options.time,
+        options.target,
+        options.series_id,
+        options.past_covariates,
+        options.date_format,
+        options.future_covariates,
+        options.static_covariates,
+        options.without_target,
     )
 
 
@@ -178,11 +193,11 @@ def _require_rows(body: Body, name: str) -> None:
 def _find_members(
     body: Body, cells: Converted, header: Header, roles: Roles, name: str
 ) -> assemble.Membership:
-    alone = header.names[roles.target[0]]
+    alone = header.names[roles.values[0]]
     if roles.series_id is None:
         guesses = (
             [(column, body.column(column)) for column in roles.series_guesses]
-            if len(roles.target) == 1
+            if len(roles.target) < 2
             else []
         )
         return assemble.choose_series(guesses, _times_apart(cells), rows=len(body.lines), alone=alone)

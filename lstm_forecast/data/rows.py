@@ -103,7 +103,7 @@ def collect(
     body = Body(picked=used)
     pick = itemgetter(*used) if len(used) > 1 else itemgetter(slice(used[0], used[0] + 1))
     watched = roles.values[0]
-    traded = tuple(dict.fromkeys((*roles.values, *roles.numeric)))
+    traded = tuple(c for c in dict.fromkeys((*roles.values, *roles.numeric)) if c not in roles.given)
     names, width = list(header.names), len(header.names)
     tail: deque[Row] = deque(maxlen=TAIL)
     odd: dict[int, list[str]] = {}
@@ -130,7 +130,7 @@ def collect(
 def used_columns(roles: Roles) -> tuple[int, ...]:
     """The columns whose cells are read."""
     guesses = roles.series_guesses if roles.series_id is None else (roles.series_id,)
-    return tuple(dict.fromkeys((*roles.time, *guesses, *roles.values)))
+    return tuple(dict.fromkeys((*roles.time, *guesses, *roles.values, *roles.static)))
 
 
 def _is_suspended(cells: Sequence[str], gaps: frozenset[str]) -> bool:

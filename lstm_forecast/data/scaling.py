@@ -1,8 +1,5 @@
 """What the network sees, and the units its answer is given in. Fitted on training rows only.
 
-scikit-learn's scalers are fitted in float64 on values counted from the first one and divided by their
-magnitude, because their tests for a constant column look at the level: a series around 1e-18 would pass
-unscaled, and so would 100,000 rows that move by 0.01 around 1e9.
 The result is plain numbers: ``scaled = (value - offset) / unit``, of the transformed value where the target
 has a transform.
 """
@@ -15,17 +12,34 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_forecast.data.column_units import Method, fit_column, fit_step_unit, season_scales
 from lstm_forecast.data.panel import Panel
+from lstm_forecast.data.statics import Statics
 from lstm_forecast.data.transform import Transform, transformed, transformed_panel
 
 Floats = NDArray[np.float64]
-Method = Literal["minmax", "standard", "robust", "none"]
 Per = Literal["series", "global"]
 Normalize = Literal["none", "diff", "last", "mean_std"]
 Anchor = Literal["none", "last", "seasonal"]
 WINDOWED: tuple[Normalize, ...] = ("last", "mean_std")  # what is taken out of each window by itself
 # Of the standard deviation of the training differences: a window's own scale is never taken to be less.
 _LEAST_SCALE = 0.1
+
+
+@dataclass(frozen=True)
+class AheadColumns:
+    """How many of the last columns are known ahead: future covariates, then what is told by the calendar.
+
+    None of them is differenced or taken out window by window; those of the calendar are not even scaled.
+    """
+
+    given: int = 0
+    calendar: int = 0
+
+    @property
+    def count(self) -> int:
+        """P, both."""
+        return self.given + self.calendar
 
 
 @dataclass(frozen=True)
@@ -52,6 +66,8 @@ class Scaling:
         negative: whether a training value of the target is below 0, bool [S].
         still: whether the target never changes in the training rows, bool [S]; there is no unit to forecast
             it in, so its forecast is its last value.
+        ahead: P, number of last columns that are known ahead; they are scaled and nothing else.
+        statics: what the series are; None where nothing is said of that.
     """
 
     normalize: Normalize
@@ -66,6 +82,8 @@ class Scaling:
     trained: NDArray[np.bool_]
     negative: NDArray[np.bool_]
     still: NDArray[np.bool_]
+    ahead: int = 0
+    statics: Statics | None = None
 
     @property
     def head_unit(self) -> Floats:
@@ -85,7 +103,9 @@ class Scaling:
     def to_json(self) -> dict[str, Any]:
         """Plain lists, for ``preprocess.json``."""
         arrays = {name: value.tolist() for name, value in vars(self).items() if isinstance(value, np.ndarray)}
-        return {"normalize": self.normalize, "transform": self.transform, **arrays}
+        beside: dict[str, Any] = {"ahead": self.ahead} if self.ahead else {}
+        beside |= {"statics": self.statics.to_json()} if self.statics else {}
+        return {"normalize": self.normalize, "transform": self.transform, **arrays, **beside}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Scaling:
@@ -93,7 +113,13 @@ class Scaling:
         words = {name: fields[name] for name in ("normalize", "transform")}
         arrays: dict[str, Any] = {name: np.array(fields[name], dtype=np.float64) for name in NUMBERS}
         arrays |= {name: np.array(fields[name], dtype=bool) for name in FLAGS}
-        return cls(**words, **arrays)
+        statics = fields.get("statics")
+        return cls(
+            **words,
+            **arrays,
+            ahead=int(fields.get("ahead", 0)),
+            statics=Statics.from_json(statics, series=len(arrays["offset"])) if statics else None,
+        )
 
 
 NUMBERS = ("offset", "unit", "step_unit", "input_low", "input_high", "mase_scale", "rmsse_scale")
@@ -109,6 +135,7 @@ def fit_scaling(
     normalize: Normalize,
     transform: Transform,
     season: int,
+    ahead: AheadColumns = AheadColumns(),
 ) -> Scaling:
     """Fits offset, unit and step unit of every series and column.
 
@@ -120,6 +147,7 @@ def fit_scaling(
         normalize: what the network will see.
         transform: what is done to the target first.
         season: steps per season, m; a series of no more rows than that is measured by its steps.
+        ahead: the last columns that are known ahead.
     """
     count, columns = len(training), training.values.shape[1]
     observed = training.observed.copy()
@@ -132,21 +160,36 @@ def fit_scaling(
     levels = [targets[training.rows(s)] for s in range(count)]
     trained = training.lengths >= 2
     offset, unit, step_unit = np.zeros((count, columns)), np.ones((count, columns)), np.ones((count, columns))
-    for column in range(columns):
+    for column in range(columns - ahead.calendar):
         groups = [np.arange(count)] if per == "global" else [np.array([s]) for s in np.flatnonzero(trained)]
         for group in groups:
             pool = [parts[s][:, column] for s in group]
-            offset[group, column], unit[group, column] = _fit_column(
+            offset[group, column], unit[group, column] = fit_column(
                 np.concatenate(pool), method, scaled_range
             )
-            step_unit[group, column] = _step_unit(pool)
+            step_unit[group, column] = fit_step_unit(pool)
     units = (offset, unit, step_unit)
-    ends = [_input_ends(parts[s], normalize, transform, *(array[s] for array in units)) for s in range(count)]
+    ends = [
+        _all_ends(parts[s], normalize, transform, [a[s] for a in units], ahead.count) for s in range(count)
+    ]
     low, high = np.moveaxis(np.array(ends).reshape(count, 2, columns), 1, 0)
-    mase, rmsse = np.array([_season_scales(level, season) for level in levels]).reshape(count, 2).T
+    mase, rmsse = np.array([season_scales(level, season) for level in levels]).reshape(count, 2).T
     negative = np.array([bool(np.nanmin(level, initial=0.0) < 0) for level in levels])
     still = np.array([len(set(level[~np.isnan(level)].tolist())) == 1 for level in levels])
-    return Scaling(normalize, transform, *units, low, high, mase, rmsse, trained, negative, still)
+    return Scaling(
+        normalize,
+        transform,
+        *units,
+        low,
+        high,
+        mase,
+        rmsse,
+        trained,
+        negative,
+        still,
+        ahead=ahead.count,
+        statics=training.statics,
+    )
 
 
 def network_inputs(values: Floats, scaling: Scaling, series: NDArray[np.int64]) -> Floats:
@@ -155,6 +198,23 @@ def network_inputs(values: Floats, scaling: Scaling, series: NDArray[np.int64]) 
     With ``diff``, as normalisation or as transform of the target, the first step of a window has nothing
     before it and counts as no change.
     """
+    inputs = _window_inputs(values, scaling, series)
+    if scaling.ahead:
+        inputs[:, :, -scaling.ahead :] = ahead_inputs(values[:, :, -scaling.ahead :], scaling, series)
+    return inputs
+
+
+def ahead_inputs(values: Floats, scaling: Scaling, series: NDArray[np.int64]) -> Floats:
+    """What the network sees of the columns known ahead: [B, T, P] original units → [B, T, P]."""
+    offset, unit = (
+        scaling.offset[series, None, -scaling.ahead :],
+        scaling.unit[series, None, -scaling.ahead :],
+    )
+    return np.asarray((values - offset) / unit)
+
+
+def _window_inputs(values: Floats, scaling: Scaling, series: NDArray[np.int64]) -> Floats:
+    """:func:`network_inputs` as if no column were known ahead."""
     if scaling.transform != "none":
         values = values.copy()
         values[:, :, 0] = transformed(values[:, :, 0], scaling.transform)
@@ -189,9 +249,25 @@ def window_frame(values: Floats, scaling: Scaling, series: NDArray[np.int64]) ->
 
 
 def outside_range(inputs: Floats, scaling: Scaling, series: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of the network's inputs [B, L, C] lie outside the range it was trained on: bool [B, L, C]."""
-    low, high = scaling.input_low[series, None], scaling.input_high[series, None]
+    """Which of the network's inputs lie outside the range it was trained on.
+
+    [B, T, C], or [B, T, P] of its last columns → bool of the same shape.
+    """
+    columns = slice(-inputs.shape[2], None)  # all, or those known ahead
+    low, high = scaling.input_low[series, None, columns], scaling.input_high[series, None, columns]
     return (inputs < low) | (inputs > high)
+
+
+def _all_ends(
+    values: Floats, normalize: Normalize, transform: Transform, units: list[Floats], ahead: int
+) -> tuple[Floats, Floats]:
+    """:func:`_input_ends`, of the last ``ahead`` columns those of their scaled values."""
+    low, high = _input_ends(values, normalize, transform, *units)
+    if ahead:
+        offset, unit, step_unit = (array[-ahead:] for array in units)
+        plain = _input_ends(values[:, -ahead:], "none", "none", offset, unit, step_unit)
+        low[-ahead:], high[-ahead:] = plain
+    return low, high
 
 
 def _input_ends(
@@ -233,56 +309,6 @@ def _windowed_ends(scaled: Floats, normalize: Normalize) -> tuple[Floats, Floats
     return -apart, apart
 
 
-def _fit_column(values: Floats, method: Method, scaled_range: tuple[float, float]) -> tuple[float, float]:
-    """Offset and unit of one column [n]; zero spread gives unit 1."""
-    known = values[~np.isnan(values)]
-    if method == "none" or len(known) == 0:
-        return 0.0, 1.0
-    first = float(known[0])
-    if float(np.ptp(known / _magnitude(known))) <= 8 * np.finfo(float).eps:
-        return first, 1.0
-    magnitude = _magnitude(known - first)
-    small = ((known - first) / magnitude)[:, None]
-    from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
-
-    if method == "minmax":
-        scaler = MinMaxScaler(feature_range=scaled_range).fit(small)
-        unit = 1 / float(scaler.scale_[0])
-        return first + (float(scaler.data_min_[0]) - scaled_range[0] * unit) * magnitude, unit * magnitude
-    if method == "standard":
-        scaler = StandardScaler().fit(small)
-        return first + float(scaler.mean_[0]) * magnitude, float(scaler.scale_[0]) * magnitude
-    scaler = RobustScaler().fit(small)
-    return first + float(scaler.center_[0]) * magnitude, float(scaler.scale_[0]) * magnitude
-
-
-def _step_unit(pool: list[Floats]) -> float:
-    """Standard deviation of the differences; of a straight line, whose deviation is rounding, their size."""
-    steps = np.concatenate([np.diff(values) for values in pool])
-    steps = steps[~np.isnan(steps)]
-    if len(steps) == 0:
-        return 1.0
-    values = np.concatenate(pool)
-    rounding = 8 * np.finfo(float).eps * float(np.nanmax(np.abs(values)))
-    magnitude = _magnitude(steps)
-    deviation = float(np.std(steps / magnitude)) * magnitude
-    if deviation > rounding:
-        return deviation
-    size = float(np.sqrt(np.mean((steps / magnitude) ** 2))) * magnitude
-    return size if size > rounding else 1.0
-
-
-def _season_scales(values: Floats, season: int) -> tuple[float, float]:
-    """Mean absolute and root mean squared difference over a season [n]; 0 where there is none."""
-    lag = season if len(values) > season else 1
-    steps = np.abs(values[lag:] - values[:-lag])
-    steps = steps[~np.isnan(steps)]
-    if not np.any(steps):
-        return 0.0, 0.0
-    magnitude = _magnitude(steps)
-    return float(np.mean(steps)), float(np.sqrt(np.mean((steps / magnitude) ** 2))) * magnitude
-
-
 def season_smape(training: Panel, season: int) -> float:
     """The sMAPE in percent of the value one season before, its mean over the series; 1 where it is 0."""
     found = []
@@ -295,9 +321,3 @@ def season_smape(training: Panel, season: int) -> float:
         found += [float(np.nanmean(shares))] if np.any(~np.isnan(shares)) else []
     mean = float(np.mean(found)) if found else 0.0
     return mean if mean > 0 else 1.0
-
-
-def _magnitude(values: Floats) -> float:
-    """A power of two near the largest absolute value, so that dividing by it rounds nothing; 1 for zeros."""
-    largest = float(np.max(np.abs(values)))
-    return float(2.0 ** np.floor(np.log2(largest))) if largest > 0 else 1.0

@@ -22,13 +22,16 @@ class ReadOptions:
 
     ``header_row``: ``auto`` finds it, a number is its line (from 1), None says there is none and columns are
     called 1, 2, …  ``skip_rows`` are lines left out after the header. ``strict`` turns notices into errors.
-    ``max_bytes`` counts after decompression.
+    ``max_bytes`` counts after decompression. ``without_target`` reads future covariates alone.
     """
 
     time: str | None = None
     target: str | tuple[str, ...] | None = None
     series_id: str | None = None
     past_covariates: tuple[str, ...] = ()
+    future_covariates: tuple[str, ...] = ()
+    static_covariates: tuple[str, ...] = ()
+    without_target: bool = False
     encoding: str | None = None
     separator: str | None = None
     decimal: str | None = None
@@ -65,6 +68,15 @@ class Source:
 
 
 @dataclass(frozen=True)
+class RowsAhead:
+    """Future covariates of M rows that have no target yet, as they stand in a file."""
+
+    series: NDArray[np.int64]  # [M] index into the table's series_ids
+    times: NDArray[np.int64]  # [M]
+    values: NDArray[np.float64]  # [M, P] NaN: an empty cell
+
+
+@dataclass(frozen=True)
 class Table:
     """Long form, sorted by series (in order of first appearance) and time; one row per series and time."""
 
@@ -74,7 +86,7 @@ class Table:
         np.int64
     ]  # [N] microseconds since the epoch, UTC where cells carry a zone; or row numbers from 1
     values: NDArray[np.float64]  # [N, C] NaN: an empty cell; never infinite
-    columns: tuple[str, ...]  # [C] the user's names, the target first ("value" of a wide file)
+    columns: tuple[str, ...]  # [C] the user's names: target ("value" of a wide file), past, future covariates
     time_name: str  # the user's header; "row" without a time column
     series_name: str  # the user's header; "series" without an id column, and of several files
     time_format: TimeFormat
@@ -88,6 +100,10 @@ class Table:
     time_column: str | None = None  # what names it in data.time; None: none, two, or one without a name
     id_column: str | None = None  # what names it in data.series_id; None: none, or not in every file
     paths: tuple[str, ...] = ()  # [S] the file of each series; empty for one file
+    static: tuple[tuple[str, ...], ...] = ()  # [S][K] the cells of data.static_covariates
+    ahead: RowsAhead | None = (
+        None  # rows after the last targets; None: there are none, or no future covariates
+    )
     candidates: tuple[str, ...] = ()  # columns of numbers, each of which could be the target
     zone: str = ""  # the zone whose days and hours count; empty: those of the times
     left_out: tuple[LeftOut, ...] = ()  # series that cannot be used, with data.bad_series: skip
@@ -99,6 +115,14 @@ class Table:
     def place(self, row: int) -> str:
         """``file:line`` of a row."""
         return f"{self.file_of(int(self.series[row]))}:{self.lines[row]}"
+
+
+def after_last_target(table: Table) -> NDArray[np.bool_]:
+    """Which rows come after the last target of their series, of series with a target: bool [N]."""
+    places, known = np.arange(len(table.times)), ~np.isnan(table.values[:, 0])
+    last = np.full(len(table.series_ids), -1)
+    np.maximum.at(last, table.series[known], places[known])
+    return np.asarray((places > last[table.series]) & (last[table.series] >= 0))
 
 
 def cut_table(table: Table, until: int | str) -> Table:
@@ -156,4 +180,5 @@ def with_rows(
         values=values,
         lines=lines,
         paths=tuple(table.paths[s] for s in used) if table.paths else (),
+        static=tuple(table.static[s] for s in used) if table.static else (),
     )

@@ -39,6 +39,9 @@ class PanelTensors:
         first: float32 [N, F], what a window that begins at a row sees in its first step, where inputs are
             differences and that step has nothing before it; None where it sees the row's own inputs.
         units: the way from units of the head to original ones, for losses that are taken there.
+        ahead: P, number of last inputs that are known ahead.
+        statics: float32 [S, K], what the series are; None where nothing is said of that.
+        owner: int64 [N], the series of each row; None without ``statics``.
     """
 
     inputs: Tensor
@@ -51,6 +54,9 @@ class PanelTensors:
     floor: Tensor | None
     first: Tensor | None
     units: Units
+    ahead: int = 0
+    statics: Tensor | None = None
+    owner: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,9 @@ class Batch:
     """``x`` [B, L, F]; ``y`` and ``weight`` [B, H], or [B, T, H] at T supervised steps.
 
     ``base`` is what answers are added to, in units of the head: of y's shape, or [B, T, 1]; ``scale`` is what
-    they are multiplied by before, [B, 1] or 1; ``start`` [B] are the flat rows that the windows begin at.
+    they are multiplied by before, [B, 1] or 1; ``start`` [B] are the flat rows that the windows begin at;
+    ``ahead`` [B, H, P] or [B, T, H, P] are the inputs known ahead of those steps, ``static`` [B, K] what the
+    series are, None where there are none.
     """
 
     x: Tensor
@@ -84,6 +92,8 @@ class Batch:
     base: Tensor
     scale: Tensor
     start: Tensor
+    ahead: Tensor | None = None
+    static: Tensor | None = None
 
 
 def panel_tensors(
@@ -102,6 +112,11 @@ def panel_tensors(
         first = np.zeros_like(inputs)
     else:
         inputs = (values - scaling.offset[series]) / scaling.unit[series]
+    if scaling.ahead:
+        plain = slice(-scaling.ahead, None)
+        inputs[:, plain] = (values - scaling.offset[series])[:, plain] / scaling.unit[series][:, plain]
+        if first is not None:
+            first[:, plain] = inputs[:, plain]
     if scaling.transform == "diff":
         first = inputs.copy()
         first[:, 0] = (-scaling.offset[:, 0] / scaling.unit[:, 0])[series]
@@ -132,6 +147,9 @@ def panel_tensors(
             scaling.transform,
             *(narrow(array[series]) for array in (scaling.head_unit, origin, scaling.error_unit)),
         ),
+        ahead=scaling.ahead,
+        statics=None if scaling.statics is None else narrow(scaling.statics.codes),
+        owner=None if scaling.statics is None else torch.from_numpy(series).to(device),
     )
 
 
@@ -140,12 +158,31 @@ def gather_inputs(tensors: PanelTensors, start: Tensor, lookback: int) -> Tensor
     x = tensors.inputs[start[:, None] + torch.arange(lookback, device=start.device)]
     if tensors.first is not None:
         x[:, 0] = tensors.first[start]
-    if tensors.normalize == "last":
-        return x - x[:, -1:]
-    if tensors.floor is not None:
+    if tensors.normalize not in WINDOWED:
+        return x
+    if tensors.floor is None:
+        shown = x - x[:, -1:]
+    else:
         deviation = x.std(dim=1, keepdim=True, correction=0)
-        return (x - x.mean(dim=1, keepdim=True)) / torch.maximum(deviation, tensors.floor[start, None])
-    return x
+        shown = (x - x.mean(dim=1, keepdim=True)) / torch.maximum(deviation, tensors.floor[start, None])
+    if tensors.ahead:
+        shown[:, :, -tensors.ahead :] = x[:, :, -tensors.ahead :]
+    return shown
+
+
+def gather_ahead(tensors: PanelTensors, ends: Tensor, horizon: int) -> Tensor | None:
+    """Inputs known ahead of the H rows after each flat row ``ends`` [...]: [..., H, P]; None without any."""
+    if not tensors.ahead:
+        return None
+    rows = ends[..., None] + 1 + torch.arange(horizon, device=ends.device)
+    return tensors.inputs[:, -tensors.ahead :][rows]
+
+
+def gather_static(tensors: PanelTensors, start: Tensor) -> Tensor | None:
+    """What the series of windows that begin at flat rows ``start`` [B] are: [B, K]; None without statics."""
+    if tensors.statics is None or tensors.owner is None:
+        return None
+    return tensors.statics[tensors.owner[start]]
 
 
 def gather_batch(
@@ -169,9 +206,9 @@ def gather_batch(
     y = levels.unfold(1, horizon, 1)[:, first::segment]  # [B, T, H]
     weight = known.unfold(1, horizon, 1)[:, first::segment]
     scale = torch.ones(1, 1, dtype=levels.dtype, device=device)
+    ends = torch.arange(first - 1, lookback, segment, device=device)
     if tensors.anchor == "seasonal":
         back = torch.from_numpy(season_rows(horizon, tensors.season)).to(device)
-        ends = torch.arange(first - 1, lookback, segment, device=device)
         before = start[:, None, None] + ends[:, None] + back  # [B, T, H]
         assert tensors.begin is not None
         weight = weight * (before >= tensors.begin[start, None, None])
@@ -189,18 +226,39 @@ def gather_batch(
     y = (y - base) / scale[:, :, None]
     if not every_step:
         y, weight, base = y[:, 0], weight[:, 0], base[:, 0]
-    return Batch(gather_inputs(tensors, start, lookback), y.to(torch.float32), weight, base, scale, start)
+    from_ends = start[:, None] + ends if every_step else start + (lookback - 1)
+    return Batch(
+        gather_inputs(tensors, start, lookback),
+        y.to(torch.float32),
+        weight,
+        base,
+        scale,
+        start,
+        gather_ahead(tensors, from_ends, horizon),
+        gather_static(tensors, start),
+    )
 
 
 def final_outputs(
-    final: Callable[[Tensor], Tensor],
+    final: Callable[[Tensor, Tensor | None, Tensor | None], Tensor],
     tensors: PanelTensors,
     start: Tensor,
     *,
     lookback: int,
+    horizon: int,
     batch: int = 1024,
 ) -> Tensor:
-    """The network's answers at the end of each window, in units of the head: [W, H] or [W, H, Q]."""
+    """The network's answers at the end of each window, in units of the head: [W, H] or [W, H, Q].
+
+    ``final`` is called with the inputs, those known ahead, and what the series are.
+    """
     with torch.inference_mode():
-        parts = [final(gather_inputs(tensors, rows, lookback)) for rows in torch.split(start, batch)]
+        parts = [
+            final(
+                gather_inputs(tensors, rows, lookback),
+                gather_ahead(tensors, rows + (lookback - 1), horizon),
+                gather_static(tensors, rows),
+            )
+            for rows in torch.split(start, batch)
+        ]
     return torch.cat(parts)

@@ -13,12 +13,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from lstm_forecast.data.ahead import rows_ahead
 from lstm_forecast.data.panel import Panel
-from lstm_forecast.data.scaling import Anchor, Scaling, network_inputs, outside_range, window_frame
+from lstm_forecast.data.scaling import (
+    Anchor,
+    Scaling,
+    ahead_inputs,
+    network_inputs,
+    outside_range,
+    window_frame,
+)
 from lstm_forecast.data.transform import restored
 from lstm_forecast.data.windows import season_rows
 from lstm_forecast.errors import UsageError
+from lstm_forecast.model.beside import Beside
 from lstm_forecast.model.reglstm import RegLSTM
 
 Floats = NDArray[np.float64]
@@ -74,13 +84,18 @@ class Forecaster:
 
     def furthest(self, columns: int) -> int | None:
         """Steps that can be forecast from ``columns`` value columns: H with past covariates, else any."""
-        return self.horizon if columns > 1 else None
+        return self.horizon if columns - self.scaling.ahead > 1 else None
 
-    def at(self, panel: Panel, rows: Rows, series: Rows, *, horizon: int) -> Outlook:
+    def at(
+        self, panel: Panel, rows: Rows, series: Rows, *, horizon: int, ahead: Floats | None = None
+    ) -> Outlook:
         """Forecasts after the flat rows ``rows`` [W], each with the L - 1 rows before it: [W, horizon].
 
-        Nothing after a row is looked at.
+        Nothing after a row is looked at but the columns known ahead, where ``ahead`` [W, horizon, P] does not
+        give them.
         """
+        if ahead is None:
+            ahead = rows_ahead(panel, rows, steps=horizon, count=self.scaling.ahead)
         device = next(self.networks[0].parameters()).device
         size = LARGE
         if device.type == "cpu" and len(rows) <= MANY:
@@ -88,7 +103,9 @@ class Forecaster:
 
         def forecast(first: int) -> Outlook:
             mine = slice(first, first + size)
-            return self.after(self._windows(panel, rows[mine]), series[mine], horizon=horizon)
+            return self.after(
+                self._windows(panel, rows[mine]), series[mine], horizon=horizon, ahead=ahead[mine]
+            )
 
         workers = (os.cpu_count() or 1) if device.type == "cpu" else 1
         with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
@@ -101,7 +118,7 @@ class Forecaster:
             np.concatenate([part.point for part in parts]), np.concatenate(spread) if spread else None
         )
 
-    def after(self, values: Floats, series: Rows, *, horizon: int) -> Outlook:
+    def after(self, values: Floats, series: Rows, *, horizon: int, ahead: Floats | None = None) -> Outlook:
         """The next ``horizon`` steps after the given rows, in original units: [B, horizon].
 
         Direct up to the trained horizon; beyond it each block of forecasts is read as if it had been
@@ -111,6 +128,8 @@ class Forecaster:
             values: the last L rows of each series, [B, L, C] in original units, the target first.
             series: which series of the run the B rows are.
             horizon: steps ahead.
+            ahead: the columns known ahead at those steps, [B, horizon, P] in original units; None: there are
+                none.
 
         Raises:
             UsageError: a horizon beyond the trained one with past covariates, whose future nobody knows.
@@ -119,24 +138,38 @@ class Forecaster:
         if furthest is not None and horizon > furthest:
             raise _no_future(horizon, furthest)
         window, points, spreads = values, [], []
-        for _ in range(0, horizon, self.horizon):
-            block = self._block(window, series)
+        known = np.empty((len(values), horizon, 0)) if ahead is None else ahead
+        # The last block is a whole one, too; what it gives beyond the horizon is cut off.
+        known = np.pad(known, ((0, 0), (0, -horizon % self.horizon), (0, 0)), mode="edge")
+        for first in range(0, horizon, self.horizon):
+            mine = known[:, first : first + self.horizon]
+            block = self._block(window, series, mine)
             points.append(block.point)
             if block.quantiles is not None:
                 spreads.append(block.quantiles)
             if horizon > self.horizon:
-                longer = np.concatenate([window, block.point[:, :, None]], axis=1)
+                following = np.concatenate([block.point[:, :, None], mine], axis=2)
+                longer = np.concatenate([window, following], axis=1)
                 window = longer[:, -values.shape[1] :]
         quantiles = np.concatenate(spreads, axis=1)[:, :horizon] if spreads else None
         return Outlook(np.concatenate(points, axis=1)[:, :horizon], quantiles)
 
-    def outside(self, panel: Panel, rows: Rows, series: Rows) -> tuple[int, int]:
-        """Of the numbers the network receives at ``rows`` [W]: (those outside its trained range, all)."""
+    def outside(
+        self, panel: Panel, rows: Rows, series: Rows, *, ahead: Floats | None = None
+    ) -> tuple[int, int]:
+        """Of the numbers the network receives at ``rows`` [W]: (those outside its trained range, all).
+
+        ``ahead`` [W, horizon, P] count where they are given.
+        """
         found = 0
         for i in range(0, len(rows), LARGE):
             window, mine = self._windows(panel, rows[i : i + LARGE]), series[i : i + LARGE]
             found += int(outside_range(network_inputs(window, self.scaling, mine), self.scaling, mine).sum())
-        return found, len(rows) * self.lookback * panel.values.shape[1]
+        whole = len(rows) * self.lookback * panel.values.shape[1]
+        if ahead is not None and self.scaling.ahead:
+            found += int(outside_range(ahead_inputs(ahead, self.scaling, series), self.scaling, series).sum())
+            whole += ahead.size
+        return found, whole
 
     def lowest(self, panel: Panel, rows: Rows, series: Rows) -> Floats:  # noqa: ARG002
         """The lowest value of a forecast made at each of these rows, [W]; -inf for none."""
@@ -146,13 +179,22 @@ class Forecaster:
         windows: Floats = panel.values[rows[:, None] + np.arange(1 - self.lookback, 1)]
         return windows
 
-    def _block(self, window: Floats, series: Rows) -> Outlook:
-        """The H steps after a window [B, L, C], in one answer of the networks."""
+    def _block(self, window: Floats, series: Rows, ahead: Floats) -> Outlook:
+        """The H steps after a window [B, L, C] with columns ahead [B, H, P]: one answer of the networks."""
         device = next(self.networks[0].parameters()).device
         inputs = torch.from_numpy(network_inputs(window, self.scaling, series)).to(torch.float32).to(device)
+        beside = [
+            beside_of(self.scaling, series[i : i + LARGE], ahead[i : i + LARGE], device)
+            for i in range(0, len(series), LARGE)
+        ]
         with torch.inference_mode():
             answers = [
-                torch.cat([network.final(part) for part in torch.split(inputs, LARGE)])
+                torch.cat(
+                    [
+                        network.final(part, beside=known)
+                        for part, known in zip(torch.split(inputs, LARGE), beside, strict=True)
+                    ]
+                )
                 for network in self.networks
             ]
         answer = torch.stack(answers).to("cpu", torch.float64).mean(dim=0).numpy()
@@ -180,6 +222,18 @@ class Forecaster:
         values = restored(changed, base, scaling.transform, anchored=anchored)
         values = np.where(scaling.still[series, None], last, values)
         return np.asarray(np.maximum(values, self.minimum[series, None]), dtype=np.float64)
+
+
+def beside_of(scaling: Scaling, series: Rows, ahead: Floats, device: torch.device) -> Beside:
+    """What the network is given beside windows of these series [B], with columns ahead [B, H, P]."""
+
+    def narrow(array: Floats) -> Tensor:
+        return torch.from_numpy(array).to(torch.float32).to(device)
+
+    return Beside(
+        narrow(ahead_inputs(ahead, scaling, series)) if scaling.ahead else None,
+        narrow(scaling.statics.codes[series]) if scaling.statics is not None else None,
+    )
 
 
 def lowest_values(minimum: float | str | None, scaling: Scaling) -> Floats:

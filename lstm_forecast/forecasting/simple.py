@@ -54,7 +54,15 @@ class SimpleForecaster:
         """Any number of steps: covariates are not looked at."""
         return None
 
-    def at(self, panel: Panel, rows: Rows, series: Rows, *, horizon: int) -> Outlook:
+    def at(
+        self,
+        panel: Panel,
+        rows: Rows,
+        series: Rows,
+        *,
+        horizon: int,
+        ahead: Floats | None = None,  # noqa: ARG002
+    ) -> Outlook:
         """Forecasts after the flat rows ``rows`` [W]: [W, horizon]; nothing after a row is looked at.
 
         Args:
@@ -62,6 +70,7 @@ class SimpleForecaster:
             rows: the cutoffs.
             series: which series of the run they are.
             horizon: steps ahead.
+            ahead: not looked at.
         """
         found = baseline_forecasts(
             [self.name], panel, rows, _place(panel, rows), horizon=horizon, season=self.season
@@ -69,7 +78,14 @@ class SimpleForecaster:
         lowest = self.lowest(panel, rows, series)
         return Outlook(np.maximum(found[self.name], lowest[:, None]), None)
 
-    def outside(self, panel: Panel, rows: Rows, series: Rows) -> tuple[int, int]:  # noqa: ARG002
+    def outside(
+        self,
+        panel: Panel,  # noqa: ARG002
+        rows: Rows,  # noqa: ARG002
+        series: Rows,  # noqa: ARG002
+        *,
+        ahead: Floats | None = None,  # noqa: ARG002
+    ) -> tuple[int, int]:
         """Nothing is outside of what it was trained on, because it was not trained: (0, 0)."""
         return 0, 0
 

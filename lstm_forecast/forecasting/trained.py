@@ -6,7 +6,7 @@ A run directory is untrusted: names, shapes, types and finiteness are checked be
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 
 from lstm_forecast.data.calendars import DAY, EVERY_DAY, Frequency
 from lstm_forecast.data.dates import TimeFormat
+from lstm_forecast.data.holidays import NO_DAYS, days_from_text, days_text
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.scaling import FLAGS, NUMBERS, Normalize, Scaling
 from lstm_forecast.data.splits import Splits
+from lstm_forecast.data.table import RowsAhead
 from lstm_forecast.data.transform import Transform
 from lstm_forecast.errors import ArtifactRejected
+from lstm_forecast.forecasting.packed_ahead import packed_ahead
 from lstm_forecast.runs.storage import json_bytes, parse_json
 
 if TYPE_CHECKING:
@@ -39,7 +42,7 @@ class Preprocess:
 
     Attributes:
         series_ids: S names, in the order of the scaling's rows.
-        columns: the user's names of target and past covariates.
+        columns: the user's names of target, past and future covariates, then the calendar's columns.
         time_name: header of the time column.
         series_name: header of the id column.
         time_format: how times are written in the input.
@@ -48,6 +51,7 @@ class Preprocess:
         scaling: units of the networks that forecast.
         held_out_scaling: units of the networks that were tested, where those that forecast were trained again
             on all rows; else None.
+        holidays: the days that training knew as holidays and those soon after, for the calendar's columns.
     """
 
     series_ids: tuple[str, ...]
@@ -59,6 +63,7 @@ class Preprocess:
     season: int
     scaling: Scaling
     held_out_scaling: Scaling | None
+    holidays: NDArray[np.int64] = field(default_factory=lambda: NO_DAYS)
 
     def to_bytes(self) -> bytes:
         """``preprocess.json``."""
@@ -73,6 +78,7 @@ class Preprocess:
                 "season": self.season,
                 "scaling": self.scaling.to_json(),
                 "held_out_scaling": self.held_out_scaling.to_json() if self.held_out_scaling else None,
+                **({"holidays": days_text(self.holidays)} if len(self.holidays) else {}),
             }
         )
 
@@ -95,7 +101,9 @@ class Preprocess:
                 int(fields["season"]),
                 Scaling.from_json(fields["scaling"]),
                 Scaling.from_json(fields["held_out_scaling"]) if fields["held_out_scaling"] else None,
+                days_from_text(fields.get("holidays", [])),
             )
+            _check_pair(read.scaling, read.held_out_scaling)
             _check_frequency(read.frequency)
             _check_season(read.season)
             for scaling in filter(None, (read.scaling, read.held_out_scaling)):
@@ -125,6 +133,15 @@ def _check_season(season: int) -> None:
         raise ValueError(f"season is {season}")
 
 
+def _check_pair(scaling: Scaling, held_out: Scaling | None) -> None:
+    """The networks that forecast and those that were tested have inputs of one kind."""
+    if held_out is None:
+        return
+    kinds = [(s.ahead, s.statics.columns if s.statics else ()) for s in (scaling, held_out)]
+    if kinds[0] != kinds[1]:
+        raise ValueError("held_out_scaling has other covariates than scaling")
+
+
 def _check_scaling(scaling: Scaling, shape: tuple[int, int]) -> None:
     for name in (*NUMBERS, *FLAGS):
         array = getattr(scaling, name)
@@ -134,11 +151,20 @@ def _check_scaling(scaling: Scaling, shape: tuple[int, int]) -> None:
             raise ValueError(f"scaling.{name} is not {' x '.join(map(str, expected))} finite numbers")
     if not all((getattr(scaling, name) >= 0).all() for name in ("mase_scale", "rmsse_scale")):
         raise ValueError("scaling.mase_scale or rmsse_scale is below 0")
+    if not 0 <= scaling.ahead < shape[1]:
+        raise ValueError(f"scaling.ahead is {scaling.ahead} of {shape[1]} columns")
     if scaling.normalize not in get_args(Normalize) or scaling.transform not in get_args(Transform):
         raise ValueError(f"scaling is {scaling.normalize!r} of {scaling.transform!r}")
 
 
-def pack_context(panel: Panel, splits: Splits, scores: Mapping[str, NDArray[Any]], *, at_least: int) -> bytes:
+def pack_context(
+    panel: Panel,
+    splits: Splits,
+    scores: Mapping[str, NDArray[Any]],
+    *,
+    at_least: int,
+    ahead: RowsAhead | None = None,
+) -> bytes:
     """``context.safetensors``: the rows a forecast and the pictures need, in original units.
 
     Args:
@@ -146,6 +172,7 @@ def pack_context(panel: Panel, splits: Splits, scores: Mapping[str, NDArray[Any]
         splits: where training and validation end.
         scores: arrays of the intervals' calibration, kept beside the rows under ``calibration.``.
         at_least: rows kept of each series at its end, and before its first test row, where it has them.
+        ahead: future covariates of rows after the last targets, kept under ``ahead.``; None: there are none.
     """
     from safetensors.numpy import save
 
@@ -166,6 +193,8 @@ def pack_context(panel: Panel, splits: Splits, scores: Mapping[str, NDArray[Any]
         "validation_end": splits.validation_end + shift,
     }
     arrays |= {SCORES + name: array for name, array in scores.items()}
+    if ahead is not None:
+        arrays |= packed_ahead(ahead)
     return bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
 
 
@@ -198,8 +227,7 @@ def unpack_context(data: bytes, preprocess: Preprocess, *, where: str) -> tuple[
             found = "nothing" if array is None else f"{array.dtype} {list(array.shape)}"
             message = f"tensor {name!r}: expected {np.dtype(kind)} {list(shape)}, got {found}"
             raise ArtifactRejected("artifact.tensor", message, where=where)
-    furthest = 2**53 if preprocess.frequency.unit == "row" else MOST_DAYS * DAY
-    _check_borders(arrays, rows, furthest, where)
+    _check_borders(arrays, rows, furthest_time(preprocess.frequency), where)
     panel = Panel(
         arrays["values"],
         arrays["observed"].astype(bool),
@@ -210,6 +238,11 @@ def unpack_context(data: bytes, preprocess: Preprocess, *, where: str) -> tuple[
     )
     scores = {name.removeprefix(SCORES): array for name, array in arrays.items() if name.startswith(SCORES)}
     return panel, Splits(arrays["train_end"], arrays["validation_end"]), scores
+
+
+def furthest_time(frequency: Frequency) -> int:
+    """Every time of a run is nearer to 0 than this."""
+    return 2**53 if frequency.unit == "row" else MOST_DAYS * DAY
 
 
 def _check_borders(arrays: Arrays, rows: int, furthest: int, where: str) -> None:

@@ -52,3 +52,7 @@ def check_arguments(model: RegLSTM, head_layers: Sequence[int]) -> None:
         raise ValueError(
             f"segment must be 1 or more and skip_steps 0 or more; got {model.segment}, {model.skip_steps}"
         )
+    if min(model.ahead_size, *model.static_sizes, 0) < 0:
+        raise ValueError(
+            f"ahead_size and static_sizes must be 0 or more; got {model.ahead_size}, {model.static_sizes}"
+        )

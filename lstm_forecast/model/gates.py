@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from lstm_forecast.model.beside import NOTHING, Beside
 from lstm_forecast.model.cells import CellName
 from lstm_forecast.model.reglstm import RegLSTM
 
@@ -36,7 +37,7 @@ class LayerGates:
     activations: dict[str, Array]
 
 
-def gate_activations(model: RegLSTM, x: Tensor) -> list[LayerGates]:
+def gate_activations(model: RegLSTM, x: Tensor, beside: Beside = NOTHING) -> list[LayerGates]:
     """The gates of every layer over one window, from the layer next to the input up.
 
     A layer with two directions gives two entries, the forward one first. The network runs as in evaluation:
@@ -45,6 +46,7 @@ def gate_activations(model: RegLSTM, x: Tensor) -> list[LayerGates]:
     Args:
         model: its mode and its weights are left as they are.
         x: ``[1, L, F]`` whatever the model's ``batch_first`` is, scaled as the model wants it.
+        beside: what the model is given beside its window.
 
     Raises:
         ValueError: a cell without gates (rnn), or ``x`` of another shape.
@@ -56,7 +58,7 @@ def gate_activations(model: RegLSTM, x: Tensor) -> list[LayerGates]:
         raise ValueError(f"x: got shape {tuple(x.shape)}, expected one window [1, L, {model.input_size}]")
     found = []
     with torch.no_grad(), _evaluating(model), _inputs_of(model.layers) as inputs:
-        model.final(x if model.batch_first else x.transpose(0, 1))
+        model.final(x if model.batch_first else x.transpose(0, 1), beside=beside)
         for k, (layer, size) in enumerate(zip(model.layers, model.hidden_sizes, strict=True)):
             sequence, start = inputs[k]
             for d, suffix in enumerate(("", "_reverse")[: model.directions]):

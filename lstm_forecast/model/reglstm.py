@@ -6,7 +6,6 @@ is copied between the layers; ``batch_first`` concerns only what goes in and com
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import partial
 
@@ -14,15 +13,16 @@ import torch
 from torch import Tensor, nn
 
 from lstm_forecast.model.arguments import InitialState, Readout, check_arguments
+from lstm_forecast.model.beside import NOTHING, Beside, StaticInputs, StepHead
 from lstm_forecast.model.cells import (
     CELLS_WITH_CELL_STATE,
     CellName,
     Nonlinearity,
     dropout_mask,
-    initialise_layer,
     recurrent_layer,
 )
 from lstm_forecast.model.draws import Draws, LayerState
+from lstm_forecast.model.first_weights import dense_head, zero, zero_last
 
 State = Tensor | tuple[Tensor, Tensor]  # as torch has it: h0 for gru and rnn, (h0, c0) for the LSTMs
 
@@ -53,6 +53,10 @@ class RegLSTM(nn.Module):
         segment: n, consecutive steps that the first layer reads as one (Lin et al. 2023, SegRNN, arXiv
             2308.11200, section 4): L / n recurrent steps, and as many outputs of ``forward``, each after the
             last step of its segment. L has to be a multiple.
+        ahead_size: P, features known ahead of every step of the horizon; a small network of the state and
+            these is added to the step's output, and starts at zero. 0 for none.
+        static_sizes: of each static column its number of categories, which become embeddings, or 0 for a
+            number; they are inputs of every recurrent step.
         skip_steps: L, where a linear map from the first feature of the window to the H numbers is added to
             the final step's output; it starts at zero. 0 for none.
         batch_first: False takes ``[L, B, F]`` and gives ``[L, B, H]``.
@@ -83,6 +87,8 @@ class RegLSTM(nn.Module):
         zero_head: bool = False,
         segment: int = 1,
         skip_steps: int = 0,
+        ahead_size: int = 0,
+        static_sizes: Sequence[int] = (),
         batch_first: bool = True,
     ) -> None:
         super().__init__()
@@ -101,6 +107,8 @@ class RegLSTM(nn.Module):
         self.zero_head = zero_head
         self.segment = segment
         self.skip_steps = skip_steps
+        self.ahead_size = ahead_size
+        self.static_sizes = tuple(static_sizes)
         self.batch_first = batch_first
         self.state_parts = 2 if cell in CELLS_WITH_CELL_STATE else 1
         check_arguments(self, head_layers)
@@ -108,23 +116,36 @@ class RegLSTM(nn.Module):
         make = partial(
             recurrent_layer, cell, nonlinearity=nonlinearity, bias=bias, bidirectional=bidirectional
         )
-        inputs = (input_size * segment, *widths[:-1])
+        self.static = StaticInputs(static_sizes) if static_sizes else None
+        inputs = (input_size * segment + (self.static.width if self.static else 0), *widths[:-1])
         self.layers = nn.ModuleList(map(make, inputs, self.hidden_sizes))
         self.norms = nn.ModuleList(nn.LayerNorm(width) for width in widths if layer_norm)
         learned = self.hidden_sizes if initial_state == "learned" else ()
         self.learned_state = nn.ParameterList(
             torch.zeros(self.state_parts, self.directions, 1, size) for size in learned
         )
-        numbers = output_size * max(num_quantiles, 1)
-        self.head = _head(widths[-1] * (2 if readout == "both" else 1), head_layers, numbers)
-        if zero_head:
-            _zero_last(self.head)
-        self.skip = nn.Linear(skip_steps, numbers) if skip_steps else None
+        self._add_heads(widths[-1] * (2 if readout == "both" else 1), head_layers)
+
+    def _add_heads(self, read: int, head_layers: Sequence[int]) -> None:
+        """What a state of this width is read by: the head, the linear skip, the head of steps known ahead."""
+        numbers = self.output_size * max(self.num_quantiles, 1)
+        self.head = dense_head(read, head_layers, numbers)
+        if self.zero_head:
+            zero_last(self.head)
+        self.skip = nn.Linear(self.skip_steps, numbers) if self.skip_steps else None
         if self.skip is not None:
-            _zero(self.skip)
+            zero(self.skip)
+        self.steps = StepHead(read, self.ahead_size, max(self.num_quantiles, 1)) if self.ahead_size else None
+        if self.steps is not None:
+            zero(self.steps.out)
 
     def forward(
-        self, x: Tensor, state: State | list[State] | None = None, *, draws: Draws | None = None
+        self,
+        x: Tensor,
+        state: State | list[State] | None = None,
+        *,
+        beside: Beside = NOTHING,
+        draws: Draws | None = None,
     ) -> Tensor:
         """The head's output at every step, or after every segment.
 
@@ -133,6 +154,7 @@ class RegLSTM(nn.Module):
             state: goes before ``initial_state`` and ``draws``. As torch has it: ``h0`` or ``(h0, c0)``, each
                 ``[num_layers * directions, B, D]`` whatever ``batch_first`` is; where layers differ in width,
                 a list with one such state per layer, each tensor ``[directions, B, D_layer]``.
+            beside: features known ahead, and what the series are.
             draws: masks and states of this step in training; None draws them from the global generator.
                 In evaluation nothing is random, and they are ignored.
 
@@ -146,21 +168,24 @@ class RegLSTM(nn.Module):
         """
         if self.readout != "hidden":
             raise ValueError(f'readout "{self.readout}" exists for the final state only; call final(x)')
-        sequence, _, mask = self._run(x, state, draws)
-        numbers = self.head(self._regularise(sequence, mask, layer=-1))
+        sequence, _, mask = self._run(x, state, beside, draws)
+        read = self._regularise(sequence, mask, layer=-1)
+        numbers = self.head(read)
+        if self.steps is not None:
+            numbers = numbers + self.steps(read, self._ahead(beside, sequence.shape[1], len(sequence)))
         if self.skip is not None:
             numbers = torch.cat([numbers[:-1], (numbers[-1] + self._skipped(x))[None]])
         out = self._by_quantile(numbers)
         return out.transpose(0, 1) if self.batch_first else out
 
-    def final(self, x: Tensor, *, draws: Draws | None = None) -> Tensor:
+    def final(self, x: Tensor, *, beside: Beside = NOTHING, draws: Draws | None = None) -> Tensor:
         """The head's output from the final state, ``[B, H]`` or ``[B, H, Q]``; arguments as in ``forward``.
 
         With two directions that is the forward one's state at step L - 1 beside the backward one's at step 0:
         both have seen the whole window. LayerNorm and dropout act on this pair; the cell state, which is no
         output, gets the same dropout mask and no LayerNorm.
         """
-        _, ends, mask = self._run(x, None, draws)
+        _, ends, mask = self._run(x, None, beside, draws)
         keep = None if mask is None else self._at_the_ends(mask)
         parts = []
         if self.readout != "cell":
@@ -168,7 +193,10 @@ class RegLSTM(nn.Module):
         if self.readout != "hidden":
             c = _side_by_side(ends[1])
             parts.append(c if keep is None else c * keep)
-        numbers = self.head(parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1))
+        read = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+        numbers = self.head(read)
+        if self.steps is not None:
+            numbers = numbers + self.steps(read, self._ahead(beside, len(read)))
         if self.skip is not None:
             numbers = numbers + self._skipped(x)
         return self._by_quantile(numbers)
@@ -178,6 +206,19 @@ class RegLSTM(nn.Module):
         assert self.skip is not None
         skipped: Tensor = self.skip(x[:, :, 0] if self.batch_first else x[:, :, 0].t())
         return skipped
+
+    def _ahead(self, beside: Beside, batch: int, outputs: int | None = None) -> Tensor:
+        """The features known ahead: [B, H, P], or [T, B, H, P] for so many outputs."""
+        if outputs is None:
+            return beside.ahead_of(batch, self.output_size, self.ahead_size)
+        return beside.ahead_of(batch, outputs, self.output_size, self.ahead_size).transpose(0, 1)
+
+    def _with_static(self, sequence: Tensor, beside: Beside) -> Tensor:
+        """[L, B, F] → [L, B, F + E]."""
+        if self.static is None:
+            return sequence
+        series = self.static(beside.static_of(sequence.shape[1], len(self.static_sizes)))
+        return torch.cat([sequence, series.expand(len(sequence), -1, -1)], dim=-1)
 
     def _by_quantile(self, numbers: Tensor) -> Tensor:
         """[…, H · Q] → […, H, Q]; nothing to do without quantiles."""
@@ -218,7 +259,7 @@ class RegLSTM(nn.Module):
         return Draws(tuple(masks), tuple(states) if states else None)
 
     def _run(
-        self, x: Tensor, state: State | list[State] | None, draws: Draws | None
+        self, x: Tensor, state: State | list[State] | None, beside: Beside, draws: Draws | None
     ) -> tuple[Tensor, LayerState, Tensor | None]:
         """The last layer: outputs ``[L, B, W]`` before norm and dropout, final state, mask ``[L, B, W]``."""
         if x.ndim != 3 or x.shape[-1] != self.input_size or x.shape[1 if self.batch_first else 0] < 1:
@@ -227,6 +268,7 @@ class RegLSTM(nn.Module):
                 f"x: got shape {tuple(x.shape)}, expected [{order}] with L >= 1 and F = {self.input_size}"
             )
         sequence = self._in_segments(x.transpose(0, 1) if self.batch_first else x)
+        sequence = self._with_static(sequence, beside)
         length, batch = sequence.shape[:2]
         if not self.training:
             draws = Draws()
@@ -296,49 +338,6 @@ class RegLSTM(nn.Module):
             return mask[-1]
         size = self.hidden_sizes[-1]
         return torch.cat([mask[-1, :, :size], mask[0, :, size:]], dim=-1)
-
-
-def initialise(model: RegLSTM, generator: torch.Generator) -> None:
-    """Set every weight from ``generator`` alone, by torch's own rules, never from the global one.
-
-    Recurrent layers uniform within +-1/sqrt(D), dense layers within +-1/sqrt(fan-in), LayerNorm 1 and 0,
-    learned initial states 0, and with ``zero_head`` the last dense layer 0. Generator and model must be on
-    one device: initialise on the CPU first, and the weights are the same wherever the model goes then.
-
-    Keras' rules (orthogonal recurrent kernels, forget bias 1) were measured and put aside: see the lab log.
-    """
-    for layer in model.layers:
-        initialise_layer(layer, generator)
-    for module in [*model.norms, *model.head]:
-        if isinstance(module, nn.LayerNorm):
-            module.reset_parameters()
-        elif isinstance(module, nn.Linear):
-            bound = 1 / math.sqrt(module.in_features)
-            nn.init.uniform_(module.weight, -bound, bound, generator=generator)
-            nn.init.uniform_(module.bias, -bound, bound, generator=generator)
-    for learned in model.learned_state:
-        nn.init.zeros_(learned)
-    if model.zero_head:
-        _zero_last(model.head)
-    if model.skip is not None:
-        _zero(model.skip)
-
-
-def _head(width: int, hidden: Sequence[int], output_size: int) -> nn.Sequential:
-    modules: list[nn.Module] = []
-    for dense in hidden:
-        modules += [nn.Linear(width, dense), nn.ReLU()]
-        width = dense
-    return nn.Sequential(*modules, nn.Linear(width, output_size))
-
-
-def _zero_last(head: nn.Sequential) -> None:
-    _zero(head[-1])
-
-
-def _zero(layer: nn.Module) -> None:
-    for parameter in layer.parameters():
-        nn.init.zeros_(parameter)
 
 
 def _side_by_side(ends: Tensor) -> Tensor:

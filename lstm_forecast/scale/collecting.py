@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from lstm_forecast.config.sources import absolute
 from lstm_forecast.errors import Problem
 from lstm_forecast.runs.run import name_from
 from lstm_forecast.scale.checking import MOST_JOBS, checked
@@ -25,7 +26,6 @@ DEFAULTS: Mapping[str, object] = {
     "training.refit": "full",
 }
 _WILD = re.compile(r"[*?\[]")
-_PATH_KEYS = ("data.path", "run.dir")
 
 
 def batch_from_file(path: Path, *, runs_dir: Path | None) -> Batch:
@@ -164,8 +164,8 @@ def _keys(
         more, flags = _input(path, spec.place("files"), bare=bare)
         base |= more
     elif bare and "data.path" in sets:
-        base["data.path"] = _inside(folder, "data.path", sets.pop("data.path"))
-    flags |= {key: (spec.place(f"set.{key}"), _inside(folder, key, value)) for key, value in sets.items()}
+        base["data.path"] = absolute("data.path", sets.pop("data.path"), folder)
+    flags |= {key: (spec.place(f"set.{key}"), absolute(key, value, folder)) for key, value in sets.items()}
     if name is not None:
         flags.setdefault("run.name", (spec.place("name"), name))
     if spec.fields.horizon is not None:
@@ -194,9 +194,3 @@ def _stem(path: str) -> str:
 
 def _below(folder: Path, path: str | None) -> str | None:
     return None if path is None else os.path.abspath(folder / path)  # noqa: PTH100
-
-
-def _inside(folder: Path, key: str, value: object) -> object:
-    """A value under ``set``; a path is relative to the jobs file."""
-    local = key in _PATH_KEYS and isinstance(value, str) and value not in ("", "-") and "://" not in value
-    return _below(folder, value) if local and isinstance(value, str) else value

@@ -15,6 +15,7 @@ from torch import Tensor
 from lstm_forecast.data.tensors import PanelTensors, gather_batch
 from lstm_forecast.data.windows import Windows
 from lstm_forecast.errors import Diverged
+from lstm_forecast.model.beside import Beside
 from lstm_forecast.model.precision import computing_in
 from lstm_forecast.model.reglstm import RegLSTM
 from lstm_forecast.signals import deferred
@@ -208,8 +209,9 @@ def _loss(
         stream(recipe.seed, "dropout", epoch, step, layer, device=device) for layer in range(model.num_layers)
     ]
     draws = model.draw(len(start), recipe.lookback, generators=generators)
+    answer_of, beside = model if recipe.every_step else model.final, Beside(batch.ahead, batch.static)
     with computing_in(recipe.precision, device):
-        answer = model(batch.x, draws=draws) if recipe.every_step else model.final(batch.x, draws=draws)
+        answer = answer_of(batch.x, beside=beside, draws=draws)
     return objective(recipe, answer.float(), batch, tensors)
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lstm_forecast.data.tensors import Batch, PanelTensors, final_outputs, gather_batch
 from lstm_forecast.data.windows import Windows
+from lstm_forecast.model.beside import Beside
 from lstm_forecast.model.losses import MeasureName, measure_loss, pinball_loss, point_loss
 from lstm_forecast.model.reglstm import RegLSTM
 from lstm_forecast.training.recipe import Recipe
@@ -67,7 +68,11 @@ def validation_score(
         weight: [W], units of the head over the series' MASE scale.
     """
     start = torch.from_numpy(windows.start).to(tensors.inputs.device)
-    answers = final_outputs(model.final, tensors, start, lookback=recipe.lookback)
+
+    def final(x: Tensor, ahead: Tensor | None, static: Tensor | None) -> Tensor:
+        return model.final(x, beside=Beside(ahead, static))
+
+    answers = final_outputs(final, tensors, start, lookback=recipe.lookback, horizon=recipe.horizon)
     loss, total, count = 0.0, 0.0, 0.0
     for rows, answer, scale in zip(
         torch.split(start, 1024), torch.split(answers, 1024), torch.split(weight, 1024), strict=True

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from lstm_forecast.errors import ResourceError
+from lstm_forecast.model.beside import NOTHING, Beside
 from lstm_forecast.model.reglstm import RegLSTM
 from lstm_forecast.runs.storage import FILE_MODE, make_directory, storage_errors
 from lstm_forecast.training.course import Epoch
@@ -58,7 +59,7 @@ class BoardWriter:
         self._last_epoch = epoch.epoch
         self._scalars({tag: number for tag, number in numbers.items() if number is not None})
 
-    def graph(self, model: RegLSTM, example: Tensor) -> None:
+    def graph(self, model: RegLSTM, example: Tensor, beside: Beside = NOTHING) -> None:
         """Adds the network's graph: a box per layer, and one per tensor operation between the layers.
 
         The model computes the example once, as in evaluation; its weights and its mode stay.
@@ -66,13 +67,14 @@ class BoardWriter:
         Args:
             model: on the device of the example.
             example: ``[1, L, F]`` whatever the model's ``batch_first`` is; its values do not matter.
+            beside: what the model is given beside it.
 
         Raises:
             StorageError: the file cannot be written.
         """
         from tensorboardX.proto.graph_pb2 import GraphDef
 
-        graph = GraphDef(node=[_message(box) for box in boxes_of(model, example)])
+        graph = GraphDef(node=[_message(box) for box in boxes_of(model, example, beside)])
         self._append({"graph_def": graph.SerializeToString()})
 
     def finish(self, settings: Mapping[str, str | float | bool | int], metrics: Mapping[str, float]) -> None:
@@ -164,7 +166,7 @@ class Box:
     detail: str
 
 
-def boxes_of(model: RegLSTM, example: Tensor) -> list[Box]:
+def boxes_of(model: RegLSTM, example: Tensor, beside: Beside = NOTHING) -> list[Box]:
     """The layers and operations that lead from an example ``[1, L, F]`` to the forecast, in order.
 
     Watched while the model computes: 2 to 27 ms, measured. The graphs of torch itself were put aside:
@@ -176,7 +178,7 @@ def boxes_of(model: RegLSTM, example: Tensor) -> list[Box]:
     model.eval()
     try:
         with torch.no_grad(), watch, watch.layers_of(model):
-            answer = model.final(example if model.batch_first else example.transpose(0, 1))
+            answer = model.final(example if model.batch_first else example.transpose(0, 1), beside=beside)
     finally:
         model.train(was_training)
     watch.add("output", "output", given=[answer], made=[answer], detail="")

@@ -58,7 +58,7 @@ def test_without_torch_everything_else_is_there(tiny: Tiny) -> None:
     assert (result.code, result.err) == (0, "")
     heads = [line.split(":")[0] for line in result.out.splitlines()]
     assert heads[:7] == ["versions", "packages", "cores", "runs", "disk", "locks", "ledger"]
-    assert heads[7:] == ["extra", "extra", "ok"]
+    assert heads[7:] == ["extra", "extra", "extra", "ok"]
 
 
 def test_the_lines_name_a_held_lock_and_what_a_crash_left(cli: Cli, tiny: Tiny) -> None:

@@ -59,13 +59,18 @@ def test_a_bare_csv(path: Path, cli: Cli, tmp_path: Path, monkeypatch: pytest.Mo
     if path.name in (
         "weather.csv",
         "stocks.csv",
+        "promotions.csv",
     ):  # several series: which column tells them apart is the user's
         (column,) = (
-            c for c in path.read_text().splitlines()[0].split(",") if c in ("location", "Symbol", "symbol")
+            c
+            for c in path.read_text().splitlines()[0].split(",")
+            if c in ("location", "Symbol", "symbol", "shop")
         )
         words += ["--series-id", column]
     if path.name == "weather.csv":
         words += ["--target", "temp_max"]
+    if path.name == "promotions.csv":  # its last rows have no target, and are what is planned
+        words += ["--target", "sales", *sets({"data.future_covariates": "[promo]"})]
     whole_path(cli, path, path.stem, words)
 
 

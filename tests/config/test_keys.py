@@ -40,7 +40,7 @@ CONTRACT = {
 INTERVALS = "LSTM_FORECAST_FORECAST__INTERVALS"
 LR = "expected number above 0 and at most 1000000"
 LATER = {
-    "data": ("future_covariates future_path static_covariates calendar calendar_features holidays"),
+    "data": "calendar",
     "training": "threads compile",
     "tune": "trials timeout storage space",
 }

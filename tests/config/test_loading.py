@@ -179,6 +179,18 @@ def test_a_path_in_a_file_is_relative_to_the_file(tmp_path: Path, monkeypatch: p
     assert loaded.origins["run.dir"] == "stock.yaml:2"
 
 
+def test_the_other_files_are_relative_to_it_too_but_a_country_is_no_path(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "data: {path: a.csv, future_covariates: [x], future_path: next.csv, holidays: off.txt}\n"
+    )
+    data = load_config(tmp_path / "a.yaml", environ={}).config.data
+    assert (data.future_path, data.holidays) == (str(tmp_path / "next.csv"), str(tmp_path / "off.txt"))
+    (tmp_path / "a.yaml").write_text("data: {path: a.csv, holidays: DE-BY}\n")
+    assert load_config(tmp_path / "a.yaml", environ={}).config.data.holidays == "DE-BY"
+    (tmp_path / "a.yaml").write_text("data: {path: a.csv, holidays: ./DE}\n")
+    assert load_config(tmp_path / "a.yaml", environ={}).config.data.holidays == str(tmp_path / "DE")
+
+
 def test_a_path_in_a_flag_set_or_variable_is_relative_to_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

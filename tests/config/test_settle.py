@@ -55,6 +55,7 @@ def test_settling_changes_nothing_else(tmp_path: Path) -> None:
     before, after = loaded.config.model_dump(), config.model_dump()
     before["model"].update(supervision="every_step", normalize="diff")
     before["window"].update(stride=10)
+    before["data"].update(calendar_features="none")
     assert after == before
 
 
@@ -83,6 +84,12 @@ SAID = [  # keys that were set; what becomes of others; what is said about them
     ),
     (["data.transform=diff", "model.anchor=none", "model.normalize=none"], {"model.normalize": "none"}, []),
     (["data.transform=log", "model.normalize=diff"], {"model.anchor": "last"}, []),
+    (
+        ["data.holidays=DE"],
+        {"data.calendar_features": ("holiday",)},
+        ["data.calendar_features: [holiday], because data.holidays is DE"],
+    ),
+    (["data.calendar_features=[month]"], {"data.calendar_features": ("month",)}, []),
     (
         ["model.head=quantile"],
         {"forecast.intervals.method": "quantile", "forecast.intervals.levels": (80, 95)},
@@ -247,6 +254,26 @@ CONFLICTS = [  # keys that were set; the message's beginning; the hint
         ["data.transform=diff", "model.anchor=seasonal"],
         "data.transform: diff and model.anchor: seasonal do not go together: the forecast would repeat the",
         "write model.anchor: none, or data.transform: none",
+    ),
+    (
+        ["data.target=[a, b]", "data.static_covariates=[c]"],
+        "data.target: [a, b] and data.static_covariates: [c] do not go together: in a wide file one column",
+        "remove data.static_covariates, or give a long file with data.series_id",
+    ),
+    (
+        ["data.future_path=/b.csv"],
+        "data.future_path: /b.csv and data.future_covariates: [] do not go together: nothing is read",
+        "name its columns in data.future_covariates, or remove data.future_path",
+    ),
+    (
+        ["data.calendar_features=[holiday]"],
+        "data.calendar_features: [holiday] and data.holidays: null do not go together: nobody says",
+        "set data.holidays to a country code or a file of dates",
+    ),
+    (
+        ["data.holidays=DE", "data.calendar_features=[month]"],
+        "data.calendar_features: [month] and data.holidays: DE do not go together: the holidays would not",
+        "add holiday to data.calendar_features, or remove data.holidays",
     ),
     (
         ["model.normalize=diff", "model.anchor=none"],
@@ -450,6 +477,8 @@ def test_the_line_to_write_settles_the_conflict_of_levels_and_quantiles(tmp_path
         ["split.validation=2024-01-01", "split.test=0.99"],
         ["split.validation=500", "split.test=0"],
         ["data.target=[a, b]", "data.past_covariates=[c]"],
+        ["data.target=[a, b]", "data.future_covariates=[c]", "data.future_path=b.csv"],
+        ["data.holidays=DE", "data.calendar_features=[hour, holiday]"],
     ],
 )
 def test_keys_that_go_together_pass(sets: list[str], tmp_path: Path) -> None:

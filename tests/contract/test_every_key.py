@@ -39,6 +39,9 @@ FILES = {
     "two columns": table(*TWO_COLUMNS, header="date,value,second"),
     "long": table(*LONG, header="date,value,shop"),
     "one empty": table(*LONG[:30], f"{DAYS[30]},,a", *LONG[31:], header="date,value,shop"),
+    "kinds": table(*(f"{row},{row[-1] * 3}" for row in LONG), header="date,value,shop,kind"),
+    "ahead": table(*(f"2024-04-{n},{n}" for n in range(10, 30)), header="date,second"),
+    "off": "".join(f"{day}\n" for day in DAYS[::6]),
     "umlaut": table(*PLAIN, header="date,größe"),
     "german": table(*(f"{d};{v.replace('.', ',')}" for d, v in DATED), header="date;value"),
     "points": table(*(f"{d};{v}" for d, v in DATED), header="date;value"),
@@ -87,6 +90,16 @@ ROWS: dict[str, Row] = {
     "data.target": Row("second", "columns", "two columns", first="value"),
     "data.series_id": Row("shop", "error", "long"),
     "data.past_covariates": Row("[second]", "columns", "two columns", shared={"data.target": "value"}),
+    "data.future_covariates": Row("[second]", "columns", "two columns", shared={"data.target": "value"}),
+    "data.future_path": Row(
+        "ahead.csv",
+        "predicts",
+        "two columns",
+        shared={"data.target": "value", "data.future_covariates": "[second]"},
+    ),
+    "data.static_covariates": Row(
+        "[kind]", "weights", "kinds", shared={"data.target": "value", "data.series_id": "shop"}
+    ),
     "data.encoding": Row("latin-1", "columns", "umlaut"),
     "data.separator": Row(";", "error"),
     "data.decimal": Row(".", "error", "german"),
@@ -116,6 +129,8 @@ ROWS: dict[str, Row] = {
     "data.season": Row("3", "metrics"),
     "data.max_input_age": Row("30d", "error"),
     "data.transform": Row("log1p", "weights"),
+    "data.calendar_features": Row("[month]", "weights", first="none"),
+    "data.holidays": Row("off.txt", "weights"),
     "data.frequency": Row("W", "frequency", shared={"data.gaps": "keep"}),
     "split.validation": Row("0.3", "windows"),
     "split.test": Row("0.3", "windows"),
@@ -204,7 +219,12 @@ def ran(loaded: object, runs: Path | None, *, tested_again: bool) -> dict[str, o
     """What a job leaves."""
     result = pipeline.train(loaded, runs_dir=runs)  # type: ignore[arg-type]
     path = result.run.path
-    forecast = pipeline.predict(path)
+    try:
+        forecast, refused = pipeline.predict(path), ""
+    except ForecastError as error:
+        if not loaded.config.data.future_covariates:  # type: ignore[attr-defined]
+            raise
+        return {"predicts": error.id}
     return {
         "error": None,
         "name": result.run.name,
@@ -220,6 +240,7 @@ def ran(loaded: object, runs: Path | None, *, tested_again: bool) -> dict[str, o
         "weights": (path / "model.safetensors").read_bytes(),
         "epochs": len((path / "history.csv").read_text().splitlines()),
         "device": (path / "run.json").read_text().partition('"device": ')[2].split(",")[0],
+        "predicts": refused,
         "forecast": [row.forecast for row in forecast.rows],
         "bounds": [row.bounds for row in forecast.rows],
     }
@@ -236,9 +257,13 @@ def observed(row: Row, folder: Path, changes: Mapping[str, str]) -> object:
     folder.mkdir()
     for name, text in FILES.items():
         (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+    (folder / "off.txt").write_text(FILES["off"])
     settings = {"training.patience": "null", "model.dropout": "0.0", **row.shared, **changes}
     if "data.path" in settings:
         settings["data.path"] = str(folder / settings["data.path"])
+    for key in ("data.future_path", "data.holidays"):
+        if key in settings:
+            settings[key] = str(folder / settings[key])
     if "run.dir" in settings:
         settings["run.dir"] = str(folder / settings["run.dir"])
     try:

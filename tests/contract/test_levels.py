@@ -12,6 +12,7 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "lstm_forecast"
 # The verbs and the stages they are made of share one level; within it, imports go one way only.
 STAGES_IN_ORDER = (
+    "covariates",
     "stages",
     "usable_series",
     "choices",
@@ -32,6 +33,7 @@ STAGES_IN_ORDER = (
     "backtests",
     "latest",
     "cold_starts",
+    "coming",
     "warm_starts",
     "champions",
     "spreadsheets",

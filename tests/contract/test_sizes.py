@@ -27,6 +27,7 @@ MANY_PARAMETERS = {
     "cli/track.py:track": "one parameter per option",
     "cli/batch.py:batch": "one parameter per option",
     "model/reglstm.py:__init__": "the public network: one argument per property",
+    "pipeline.py:predict": "the public verb: one argument per option of the command",
     "data/dates.py:_microseconds": "a moment has that many parts",
 }
 # A first plain True or False at a call says nothing; a boolean stands behind its name.

@@ -11,7 +11,16 @@ import pytest
 
 from tests.conftest import CRON, ROOT, Tiny, run_cli
 
-HEAVY = ("torch", "pandas", "sklearn", "scipy", "matplotlib", "statsmodels", "tensorboardX")
+HEAVY = (
+    "torch",
+    "pandas",
+    "sklearn",
+    "scipy",
+    "matplotlib",
+    "statsmodels",
+    "tensorboardX",
+    "holidays",
+)
 COMMANDS = [
     "train",
     "predict",

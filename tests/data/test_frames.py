@@ -15,7 +15,8 @@ from lstm_forecast.data.tensors import PanelTensors, gather_batch, panel_tensors
 from lstm_forecast.data.transform import Transform
 from lstm_forecast.data.windows import season_rows
 from lstm_forecast.forecasting.forecast import Forecaster
-from lstm_forecast.model.reglstm import RegLSTM, initialise
+from lstm_forecast.model.first_weights import initialise
+from lstm_forecast.model.reglstm import RegLSTM
 from tests.data.panels import panel_of
 
 L, H, M = 6, 5, 3

@@ -238,3 +238,12 @@ def test_the_longest_run_of_empty_cells_ends_with_its_series() -> None:
     with pytest.raises(DataInvalid) as caught:
         check_missing(table)
     assert caught.value.details[1] == "longest run: 2 rows"
+
+
+def test_rows_after_the_last_target_are_taken_for_those_to_come() -> None:
+    with pytest.raises(DataInvalid) as caught:
+        check_missing(table_of([(0, 1.0), (1, 2.0), (2, NAN)], [(0, 1.0), (1, NAN), (2, NAN)]))
+    assert caught.value.hint.startswith("no target comes after them: remove these rows, or name what is")
+    with pytest.raises(DataInvalid) as caught:
+        check_missing(table_of([(0, 1.0), (1, NAN), (2, 3.0)], [(0, 1.0), (1, NAN)]))
+    assert caught.value.hint.startswith("set data.missing: ffill")

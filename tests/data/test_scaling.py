@@ -220,7 +220,9 @@ def test_a_scaling_comes_back_from_json_to_the_last_bit(seed: int, normalize: No
     scaling = fit(replace(panel, values=panel.values * 10.0**power), method="standard", normalize=normalize)
     again = Scaling.from_json(json.loads(json.dumps(scaling.to_json(), allow_nan=False)))
     assert (again.normalize, again.transform) == (normalize, "none")
-    for name in (field.name for field in fields(Scaling) if field.name not in ("normalize", "transform")):
+    assert (again.ahead, again.statics) == (0, None)
+    plain = ("normalize", "transform", "ahead", "statics")
+    for name in (field.name for field in fields(Scaling) if field.name not in plain):
         one, other = getattr(scaling, name), getattr(again, name)
         assert one.dtype == other.dtype
         assert np.array_equal(one, other), name

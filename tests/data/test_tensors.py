@@ -219,10 +219,10 @@ def test_final_outputs_are_the_same_in_any_portion() -> None:
     _, tensors = ready(random_walks(40), "none", anchored=False)
     start = torch.arange(30)
 
-    def mean_of_window(x: Tensor) -> Tensor:
+    def mean_of_window(x: Tensor, *_: Tensor | None) -> Tensor:
         return x.mean(dim=1)
 
-    whole = final_outputs(mean_of_window, tensors, start, lookback=L)
-    parts = final_outputs(mean_of_window, tensors, start, lookback=L, batch=7)
+    whole = final_outputs(mean_of_window, tensors, start, lookback=L, horizon=H)
+    parts = final_outputs(mean_of_window, tensors, start, lookback=L, horizon=H, batch=7)
     assert torch.equal(whole, parts)
     assert whole.shape == (30, 1)

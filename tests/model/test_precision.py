@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from lstm_forecast.errors import ResourceError
+from lstm_forecast.model.first_weights import initialise
 from lstm_forecast.model.precision import Precision, computing_in, require_precision
-from lstm_forecast.model.reglstm import RegLSTM, initialise
+from lstm_forecast.model.reglstm import RegLSTM
 from tests.training.small import CPU, RECIPE, H, fitted
 
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from lstm_forecast.model.first_weights import initialise
 from lstm_forecast.model.gates import gate_activations
-from lstm_forecast.model.reglstm import RegLSTM, initialise
+from lstm_forecast.model.reglstm import RegLSTM
 
 
 def network(**changes: object) -> RegLSTM:

@@ -291,3 +291,18 @@ def test_two_files_of_one_stem_are_two_jobs_of_one_name(folder: Path) -> None:
     (folder / "elsewhere" / "a.csv").write_text("")
     with pytest.raises(ConfigError, match="two jobs are called a"):
         words("../prices/a.csv", "a.csv")
+
+
+def test_every_path_of_a_job_is_relative_to_the_jobs_file(folder: Path) -> None:
+    made = batch(
+        folder,
+        """
+jobs:
+  - name: a
+    set: {data.path: prices/a.csv, data.future_covariates: [x], data.future_path: plan.csv, data.holidays: DE}
+  - {name: b, set: {data.path: prices/b.csv, data.holidays: off.txt}}
+""",
+    )
+    first, second = (job.load().config.data for job in made.jobs)
+    assert (first.future_path, first.holidays) == (str(folder / "plan.csv"), "DE")
+    assert second.holidays == str(folder / "off.txt")

@@ -11,7 +11,8 @@ from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.scaling import Scaling, fit_scaling
 from lstm_forecast.data.tensors import PanelTensors, panel_tensors
 from lstm_forecast.data.windows import Windows, windows_in
-from lstm_forecast.model.reglstm import RegLSTM, initialise
+from lstm_forecast.model.first_weights import initialise
+from lstm_forecast.model.reglstm import RegLSTM
 from lstm_forecast.training.course import Epoch
 from lstm_forecast.training.loop import Fitted, fit
 from lstm_forecast.training.objective import Score, validation_score

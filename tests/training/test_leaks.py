@@ -59,6 +59,28 @@ def covariates(folder: Path, *, since: int, factor: float) -> Path:
     return write_csv(folder / "a.csv", {"date": days(ROWS), **columns})
 
 
+def known_ahead(folder: Path, *, since: int, factor: float) -> Path:
+    """Two shops with a promotion that changes after ``since``, too, and a kind."""
+    columns: dict[str, list[str]] = {name: [] for name in ("date", "id", "price", "promo", "kind")}
+    for number in range(2):
+        price, promo = momentum(ROWS, seed=number), momentum(ROWS, seed=number + 5)
+        for values in (price, promo):
+            values[since:] *= factor
+        columns["date"] += days(ROWS)
+        columns["id"] += [f"shop {number}"] * ROWS
+        columns["price"] += [repr(float(value)) for value in price]
+        columns["promo"] += [repr(float(value)) for value in promo]
+        columns["kind"] += ["mall" if number else "street"] * ROWS
+    return write_csv(folder / "a.csv", columns)
+
+
+AHEAD = {
+    "data.target": "price",
+    "data.series_id": "id",
+    "data.future_covariates": "[promo]",
+    "data.static_covariates": "[kind]",
+    "data.calendar_features": "[dayofweek, month]",
+}
 BY_CHANGES = {"data.transform": "diff", "model.anchor": "none"}
 CASES: dict[str, tuple[Callable[..., Path], dict[str, str]]] = {
     "default": (one_series, {}),
@@ -69,6 +91,7 @@ CASES: dict[str, tuple[Callable[..., Path], dict[str, str]]] = {
     "series": (several_series, {"data.series_id": "id"}),
     "global": (several_series, {"data.series_id": "id", "scaling.per": "global", "model.anchor": "none"}),
     "covariates": (covariates, {"data.target": "price", "data.past_covariates": "[high, volume]"}),
+    "known ahead": (known_ahead, AHEAD),
     "log": (one_series, {"data.transform": "log"}),
     "log1p": (with_holes, {"data.transform": "log1p", "data.missing": "ffill", "model.anchor": "none"}),
     "diff": (one_series, BY_CHANGES),

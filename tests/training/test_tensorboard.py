@@ -20,6 +20,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torch import Tensor
 
 from lstm_forecast.errors import ResourceError, StorageError
+from lstm_forecast.model.beside import NOTHING, Beside
 from lstm_forecast.model.draws import Draws
 from lstm_forecast.model.reglstm import RegLSTM
 from lstm_forecast.training.course import Epoch
@@ -203,8 +204,8 @@ def test_in_every_graph_each_layer_has_one_box_between_input_and_output(
 class ByKeyword(RegLSTM):
     """Hands tensors to operations by name, and in lists."""
 
-    def final(self, x: Tensor, *, draws: Draws | None = None) -> Tensor:
-        del draws
+    def final(self, x: Tensor, *, beside: Beside = NOTHING, draws: Draws | None = None) -> Tensor:
+        del beside, draws
         return torch.cat(tensors=[x, torch.neg(input=x)])
 
 
