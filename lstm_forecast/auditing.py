@@ -1,7 +1,7 @@
 """The leak audit: whether anything after the training rows can have reached what was learned from them.
 
-A training is repeated in short form on the user's own data, then on the same with its later rows changed out of
-all reason. What may not depend on those rows has to come out the same, bit by bit.
+A training is repeated in short form on the user's own data, then on the same with its later rows changed out
+of all reason. What may not depend on those rows has to come out the same, bit by bit.
 """
 
 from __future__ import annotations

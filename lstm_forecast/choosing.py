@@ -48,7 +48,6 @@ LARGE_BATCH = 256
 SEASONAL_RECIPE: Mapping[str, object] = {
     "scaling.method": "standard",
     "model.num_layers": 1,
-    "training.loss": "mae",
     "training.optimizer": "adamw",
     "training.schedule": "cosine",
     "training.warmup_steps": 50,
@@ -95,7 +94,7 @@ class _Choice:
 def with_choices(
     loaded: Loaded, panel: Panel, table: Table, frequency: Frequency
 ) -> tuple[Loaded, tuple[str, ...], list[str]]:
-    """The configuration with what the data decide, the keys of it that take `auto`, and a line for each decision.
+    """The configuration with what the data decide; its keys that take `auto`; and why, a line each.
 
     Decided is what says ``auto`` and, where a file is all that was given, what nobody has set. A value that
     was set stays, and the others are chosen to go with it.
@@ -153,7 +152,7 @@ def _choices(config: Config, facts: _Facts, free: set[str], panel: Panel) -> Ite
         wanted |= _by_trial(best, trials)
     if trials and "model.segment" in free and not _reads_steps(config, free):
         wanted |= _by_seasons(config, facts, best.lookback)
-        wanted |= _seasonal_training(config, facts, best.lookback) if bare else {}
+        wanted |= _seasonal_training(config, facts, best) if bare else {}
     elif bare:
         wanted["training.batch_size"] = _Choice(16, "few windows to a step learn in fewer epochs")
     for key, choice in wanted.items():
@@ -304,15 +303,22 @@ def _epochs(config: Config, facts: _Facts, lookback: int) -> int:
     return max(5, min(400, math.ceil(_draws(facts) / max(each, 1))))
 
 
-def _seasonal_training(config: Config, facts: _Facts, lookback: int) -> dict[str, _Choice]:
+def _loss(facts: _Facts, best: Trial) -> object:
+    """Series of a panel differ in level and noise: each error is taken by the scale of its own series."""
+    if np.count_nonzero(facts.training.lengths) == 1:
+        return "mae"
+    return ("smape", "mase") if best.transform == "log" else "mase"
+
+
+def _seasonal_training(config: Config, facts: _Facts, best: Trial) -> dict[str, _Choice]:
     """How the network that reads seasons is trained where nobody says otherwise."""
-    windows = _windows(config, facts, lookback)
+    windows = _windows(config, facts, best.lookback)
     batch = next((size for most, size in BATCHES if windows <= most), LARGE_BATCH)
     steps = math.ceil(_draws(facts) / batch / EPOCHS)
     told = ", ".join(f"{key.partition('.')[2]} {yaml_text(value)}" for key, value in SEASONAL_RECIPE.items())
     return {
         **{key: _Choice(value, "") for key, value in SEASONAL_RECIPE.items()},
-        "training.loss": _Choice("mae", f"of the recipe for a strong season: {told}"),
+        "training.loss": _Choice(_loss(facts, best), f"of the recipe for a strong season: {told}"),
         "training.lr": _Choice(_rate(facts), _there_are(facts)),
         "training.batch_size": _Choice(batch, f"there are {windows:,} training windows"),
         "training.steps_per_epoch": _Choice(steps, f"that is {EPOCHS * steps:,} steps in all"),

@@ -45,7 +45,7 @@ def test_the_file_is_read_as_it_is_now_and_without_it_the_runs_own_rows(tmp_path
     assert (source, len(panel.times)) == (str(file), 250)
     file.unlink()
     said: list[str] = []
-    panel, source, _ = latest_panel(
+    panel, source, *_ = latest_panel(
         chosen, None, Events([lambda event: said.extend(event.fields.get("lines", []))])
     )
     assert source == CONTEXT
