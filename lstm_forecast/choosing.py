@@ -149,9 +149,11 @@ def _choices(config: Config, facts: _Facts, free: set[str], panel: Panel) -> Ite
         wanted |= _by_trial(best, trials)
     if trials and "model.segment" in free and not _reads_steps(config, free):
         wanted |= _by_seasons(config, facts, best.lookback)
-        wanted |= _seasonal_training(config, facts, best.lookback) if bare else {}
+        wanted |= _seasonal_training(config, facts, best.lookback, free) if bare else {}
     elif bare:
         wanted["training.batch_size"] = _Choice(16, "few windows to a step learn in fewer epochs")
+    if config.data.transform == "diff":
+        wanted["model.anchor"] = _Choice("none", "data.transform: diff already forecasts changes")
     for key, choice in wanted.items():
         if key in free:
             yield key, choice
@@ -239,11 +241,14 @@ def _compared(errors: Mapping[Any, float]) -> str:
 
 def _by_steps(config: Config, facts: _Facts, free: set[str]) -> dict[str, _Choice]:
     """What is seen where nothing repeats: a part of the training rows, and no more than a trading quarter."""
-    steps = USUAL
+    steps, least = USUAL, 1
     if facts.shortest >= LEAST_ROWS:
         steps = min(USUAL, max(SHORTEST, facts.shortest // 8))
-        segment = 1 if "model.segment" in free else config.model.segment
-        steps = max(steps // segment, 1) * segment
+    if "model.anchor" not in free and config.model.anchor == "seasonal":
+        fits = facts.season <= facts.shortest - config.window.horizon
+        least = facts.season if fits else 1  # a season to count from lies within the lookback
+    segment = 1 if "model.segment" in free else config.model.segment
+    steps = max(steps // segment, -(-least // segment)) * segment
     strong = f"no strong season ({facts.strength:.2f} of 1)" if facts.season > 1 else "no season"
     why = f"there is {strong} and {facts.shortest:,} training rows"
     return {
@@ -258,15 +263,15 @@ def _by_steps(config: Config, facts: _Facts, free: set[str]) -> dict[str, _Choic
 def _by_seasons(config: Config, facts: _Facts, lookback: int) -> dict[str, _Choice]:
     """The network that reads a season, or a whole part of one, at a time."""
     fitting = [n for n in range(1, LONGEST_SEGMENT + 1) if facts.season % n == 0 and lookback % n == 0]
-    segment, why = max(fitting, default=1), "it looks at the end of the window"
+    segment = max(fitting, default=1)
     narrow = facts.rows <= SMALL
     return {
         "model.segment": _Choice(
             segment, f"the season of {facts.season} steps is strong: {facts.strength:.2f} of 1"
         ),
         "model.linear_skip": _Choice(True, "much of a strong season is linear"),
-        "model.normalize": _Choice("last", why),
-        "model.supervision": _Choice("last", f"normalize: last {why}"),
+        "model.normalize": _Choice("last", "a window is seen beside its last value"),
+        "model.supervision": _Choice("last", "normalize: last looks at the end of the window"),
         "model.hidden_size": _Choice(64 if narrow else 128, f"there are {facts.rows:,} training rows"),
         "training.epochs": _Choice(
             _epochs(config, facts, lookback), f"there are {facts.rows:,} training rows"
@@ -291,19 +296,23 @@ def _epochs(config: Config, facts: _Facts, lookback: int) -> int:
     return max(5, min(400, math.ceil(_draws(facts) / max(each, 1))))
 
 
-def _seasonal_training(config: Config, facts: _Facts, lookback: int) -> dict[str, _Choice]:
+def _seasonal_training(config: Config, facts: _Facts, lookback: int, free: set[str]) -> dict[str, _Choice]:
     """How the network that reads seasons is trained where nobody says otherwise."""
     windows = _windows(config, facts, lookback)
     batch = next((size for most, size in BATCHES if windows <= most), LARGE_BATCH)
+    epochs = EPOCHS if "training.epochs" in free else config.training.epochs
     steps = math.ceil(_draws(facts) / batch / EPOCHS)
-    told = ", ".join(f"{key.partition('.')[2]} {yaml_text(value)}" for key, value in SEASONAL_RECIPE.items())
-    return {
-        **{key: _Choice(value, "") for key, value in SEASONAL_RECIPE.items()},
-        "training.loss": _Choice("mae", f"of the recipe for a strong season: {told}"),
-        "training.lr": _Choice(
-            0.001 if facts.rows <= SMALL else 0.002, f"there are {facts.rows:,} training rows"
-        ),
-        "training.batch_size": _Choice(batch, f"there are {windows:,} training windows"),
-        "training.steps_per_epoch": _Choice(steps, f"that is {EPOCHS * steps:,} steps in all"),
-        "training.epochs": _Choice(EPOCHS, "the learning rate falls along a cosine to the last one"),
-    }
+    recipe = {key: value for key, value in SEASONAL_RECIPE.items() if key in free}
+    if "quantile" in (config.model.head, config.forecast.intervals.method):
+        recipe.pop("training.loss", None)  # that head has its own
+    told = ", ".join(f"{key.partition('.')[2]} {yaml_text(value)}" for key, value in recipe.items())
+    found = {key: _Choice(value, "") for key, value in recipe.items()}
+    for key, value in list(recipe.items())[:1]:
+        found[key] = _Choice(value, f"of the recipe for a strong season: {told}")
+    rows = f"there are {facts.rows:,} training rows"
+    found["training.lr"] = _Choice(0.001 if facts.rows <= SMALL else 0.002, rows)
+    found["training.batch_size"] = _Choice(batch, f"there are {windows:,} training windows")
+    if "window.stride" in free:  # a stride that was set takes every so many windows, not as many as wanted
+        found["training.steps_per_epoch"] = _Choice(steps, f"that is {epochs * steps:,} steps in all")
+        found["training.epochs"] = _Choice(EPOCHS, "the learning rate falls along a cosine to the last one")
+    return found

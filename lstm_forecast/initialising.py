@@ -160,12 +160,13 @@ def _entries(
 ) -> Iterator[Entry]:
     """The keys that are shown, in the order of the models."""
     rows = {row.key: row for row in field_table()}
+    chosen = {key for key, _, why in (line.partition(": ") for line in plan.account) if ", because " in why}
     for key in KEYS:
         if "." not in key:
             continue
         text, default = yaml_text(values[key]), rows[key].default
         is_open = plan.shortfall is not None and key in BY_ROWS and not loaded.was_set(key)
-        decided = key in DECIDED or loaded.was_set(key) or text != default
+        decided = key in DECIDED or key in chosen or loaded.was_set(key) or text != default
         spelled = decided and not is_open
         if not (spelled or key in EVERYDAY or key in reasons):
             continue
