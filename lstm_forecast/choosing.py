@@ -280,8 +280,10 @@ def _by_seasons(config: Config, facts: _Facts, lookback: int) -> dict[str, _Choi
 
 
 def _windows(config: Config, facts: _Facts, lookback: int) -> int:
-    """Training windows of all series."""
-    return int(np.maximum(facts.training.lengths - lookback - config.window.horizon + 1, 0).sum())
+    """Training windows of all series, by the stride that was set."""
+    stride = 1 if config.window.stride == "auto" else config.window.stride
+    counts = np.maximum(facts.training.lengths - lookback - config.window.horizon + 1, 0)
+    return int(np.ceil(counts / stride).sum())
 
 
 def _draws(facts: _Facts) -> float:

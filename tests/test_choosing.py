@@ -311,6 +311,16 @@ def test_all_autos_together_choose_as_a_bare_file_does(tmp_path: Path) -> None:
     assert drawn == pytest.approx(bare_drawn, rel=0.05)
 
 
+def test_a_wide_stride_is_given_more_epochs(tmp_path: Path) -> None:
+    """As many windows are drawn in all, whether an epoch has all of them or every fourth."""
+    csv, drawn = one(tmp_path / "a.csv", weekly(300)), {}
+    for stride in (1, 4):
+        plan, _ = planned(bare(csv, f"window.stride={stride}"))
+        assert plan.config.training.steps_per_epoch is None
+        drawn[stride] = plan.config.training.epochs * len(plan.prepared.train) / stride
+    assert drawn[4] == pytest.approx(drawn[1], rel=0.05)
+
+
 @pytest.mark.parametrize("values", [weekly(300), momentum(300)], ids=["week", "walk"])
 def test_a_configuration_without_auto_is_left_alone(values: Floats, tmp_path: Path) -> None:
     plan, lines = planned(written(one(tmp_path / "a.csv", values)))
