@@ -114,7 +114,7 @@ def with_choices(
     if not {key for key in free & set(CHOSEN) if values[key] == "auto" or bare} - by_rule:
         return loaded, []
     facts = _facts(loaded.config, panel, table, frequency)
-    chosen = dict(_choices(loaded.config, facts, free, panel))
+    chosen = dict(_choices(loaded.config, facts, free, panel, bare=bare))
     lines = [f"{key}: {yaml_text(one.value)}, because {one.why}" for key, one in chosen.items() if one.why]
     config = with_values(loaded.config, {key: one.value for key, one in chosen.items()})
     origins = {
@@ -138,12 +138,13 @@ def _facts(config: Config, panel: Panel, table: Table, frequency: Frequency) -> 
     return _Facts(filled, season, season_strength(filled, season), len(filled.times), shortest)
 
 
-def _choices(config: Config, facts: _Facts, free: set[str], panel: Panel) -> Iterator[tuple[str, _Choice]]:
+def _choices(
+    config: Config, facts: _Facts, free: set[str], panel: Panel, *, bare: bool
+) -> Iterator[tuple[str, _Choice]]:
     """A value for every free key of ``CHOSEN``, and for a bare file those of its recipe."""
     trials = list(_trials(config, facts, free, panel)) if facts.strength >= STRONG else []
     wanted = {"model.linear_skip": _Choice(False, ""), "model.segment": _Choice(1, "")}
     wanted |= _by_steps(config, facts, free)
-    bare = "scaling.method" in free
     if trials:
         best = _shortest_of_the_best(trials)
         wanted |= _by_trial(best, trials)
@@ -301,7 +302,8 @@ def _epochs(config: Config, facts: _Facts, lookback: int) -> int:
 def _seasonal_training(config: Config, facts: _Facts, lookback: int, free: set[str]) -> dict[str, _Choice]:
     """How the network that reads seasons is trained where nobody says otherwise."""
     windows = _windows(config, facts, lookback)
-    batch = next((size for most, size in BATCHES if windows <= most), LARGE_BATCH)
+    usual = next((size for most, size in BATCHES if windows <= most), LARGE_BATCH)
+    batch = usual if "training.batch_size" in free else config.training.batch_size
     epochs = EPOCHS if "training.epochs" in free else config.training.epochs
     steps = math.ceil(_draws(facts) / batch / EPOCHS)
     recipe = {key: value for key, value in SEASONAL_RECIPE.items() if key in free}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lstm_forecast import pipeline
 from lstm_forecast.choosing import CHOSEN, LEAST_ROWS
-from lstm_forecast.config import Loaded, config_values, dump_config, load_config, with_values
+from lstm_forecast.config import Loaded, config_values, dump_config, load_config, with_values, yaml_text
 from lstm_forecast.events import Event, Events
 from lstm_forecast.fitting import Plan, learn, plan_training
 from tests.conftest import ROOT, Cli
@@ -237,12 +237,49 @@ def test_a_key_that_was_set_stays_and_the_others_go_with_it(
     said = reasons(lines)
     keys = [line.partition(": ")[0] for line in lines if ", because " in line]
     assert sorted(set(keys)) == sorted(said)
-    assert [one for one in set(keys) if keys.count(one) > 1] in ([], ["window.stride"])  # of few rows narrowed
+    assert [one for one in set(keys) if keys.count(one) > 1] in (
+        [],
+        ["window.stride"],
+    )  # of few rows narrowed
     assert key not in said
     told = said.get("scaling.method", ("", ""))[1]
     assert f"{key.partition('.')[2]} " not in told
     trains(plan)
     assert again(plan, tmp_path).config == plan.config
+
+
+def unlike(one: Plan, other: Plan) -> dict[str, tuple[object, object]]:
+    before, after = chosen(one), chosen(other)
+    return {key: (before[key], after[key]) for key in before if before[key] != after[key]}
+
+
+@pytest.mark.parametrize("name", ["airline.csv", "week", "walk"])
+def test_a_key_that_is_set_to_what_would_be_chosen_changes_nothing(name: str, tmp_path: Path) -> None:
+    csv = ROOT / "data" / name
+    if name in ("week", "walk"):
+        csv = one(tmp_path / "a.csv", weekly(300) if name == "week" else momentum(300))
+    plan, lines = planned(bare(csv))
+    values = chosen(plan)
+    for key in reasons(lines):
+        if key == "window.stride":  # of a stride that is named all windows are taken, none are drawn
+            continue
+        again_, _ = planned(bare(csv, f"{key}={yaml_text(values[key])}"))
+        assert unlike(plan, again_) == {}, key
+
+
+@pytest.mark.parametrize("given", ["scaling.method=robust", "training.optimizer=sgd", "model.num_layers=2"])
+def test_one_key_of_the_recipe_leaves_the_others(given: str, tmp_path: Path) -> None:
+    csv = one(tmp_path / "a.csv", weekly(300))
+    key = given.partition("=")[0]
+    assert set(unlike(planned(bare(csv))[0], planned(bare(csv, given))[0])) == {key}
+
+
+def test_a_batch_that_was_set_draws_as_many_windows(tmp_path: Path) -> None:
+    csv, drawn = one(tmp_path / "a.csv", weekly(300)), []
+    for sets in ((), ("training.batch_size=5",)):
+        how = planned(bare(csv, *sets))[0].config.training
+        drawn.append((how.steps_per_epoch or 0) * how.batch_size * how.epochs)
+    assert drawn[1] == pytest.approx(drawn[0], rel=0.02)
 
 
 PAIRS = (
