@@ -148,7 +148,9 @@ def _choices(
     if trials:
         best = _shortest_of_the_best(trials)
         wanted |= _by_trial(best, trials)
-    if trials and "model.segment" in free and not _reads_steps(config, free):
+    # Of a file alone, a segment that was set says no more than how much of a season is read at a time.
+    by_segments = "model.segment" in free or (bare and config.model.segment > 1)
+    if trials and by_segments and not _reads_steps(config, free):
         wanted |= _by_seasons(config, facts, best.lookback)
         wanted |= _seasonal_training(config, facts, best.lookback, free) if bare else {}
     elif bare:
