@@ -151,12 +151,22 @@ def test_a_trial_of_one_series_is_that_of_the_loop(
 
 
 @pytest.mark.parametrize("anchor", BOTH)
-def test_a_trial_of_a_panel_pools_windows_and_measures_each_series_by_its_own_scale(anchor: Base) -> None:
+def test_a_trial_of_a_panel_is_the_mean_of_those_of_its_series(anchor: Base) -> None:
     """Two series, of other lengths and levels, and a third too short for any window."""
     series = [sevens(150), 1e6 * sevens(90, seed=5), sevens(12, seed=8)]
     (trial,) = tried(panel_of(*series), 14, 3, anchor)
-    expected = by_hand(series, lookback=14, horizon=3, anchor=anchor)
-    assert (trial.error, trial.untouched) == pytest.approx(expected, rel=1e-9)
+    each = [by_hand([values], lookback=14, horizon=3, anchor=anchor) for values in series[:2]]
+    assert (trial.error, trial.untouched) == pytest.approx(np.mean(each, axis=0), rel=1e-9)
+
+
+def test_of_many_series_twelve_evenly_spread_ones_are_tried() -> None:
+    series = [sevens(60, seed=s) for s in range(40)]
+    (trial,) = tried(panel_of(*series), 14, 3, "last")
+    each = [
+        by_hand([series[s]], lookback=14, horizon=3, anchor="last")
+        for s in np.linspace(0, 39, 12).astype(int)
+    ]
+    assert (trial.error, trial.untouched) == pytest.approx(np.mean(each, axis=0), rel=1e-9)
 
 
 def test_anchors_tried_together_are_those_tried_alone() -> None:
