@@ -1,4 +1,4 @@
-"""The gate: where validation finds the network no better than a simple baseline, that one forecasts."""
+"""The gate: where validation finds the network hardly better than a simple baseline, that one forecasts."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from lstm_forecast.forecasting.simple import Issuer
 
 MODEL = "model"  # what has forecast where it is the network
+# The network's epoch was chosen on the same validation rows, so its error there is a little too low: above
+# this share of the baseline's it was mostly no better on later rows. Measured: see the lab log.
+WORTH = 0.95
 Rows = NDArray[np.int64]
 
 
@@ -56,6 +59,8 @@ class Gate:
         windows = "1 validation window" if self.windows == 1 else f"{self.windows:,} validation windows"
         errors = f"{rule} {self.baseline_error:.4g}, the network {self.model_error:.4g}"
         found = f"error on {windows}, over the MASE scale: {errors}"
+        if self.closed and self.model_error < self.baseline_error:
+            found += f"; less than {100 * (1 - WORTH):.0f} % may be chance"
         if self.closed:
             return f"the forecast is the {rule} one, not the network's ({found})"
         return f"the forecast is the network's ({found})"
@@ -101,7 +106,7 @@ def gate_of(
     theirs = issuer_of(config, forecaster, best).at(panel, held.rows, held.series, horizon=horizon).point
     truth = held.truth(forecaster.scaling)
     ours, other = scaled_error(truth, held.forecast), scaled_error(truth, theirs)
-    return Gate(MODEL if ours < other else best, best, ours, other, len(held))  # equal is no better
+    return Gate(MODEL if ours < WORTH * other else best, best, ours, other, len(held))
 
 
 def issuer_of(config: Config, forecaster: Forecaster, issued: str) -> Issuer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv as csv_files
+import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lstm_forecast import pipeline
+from lstm_forecast import gating, pipeline
 from lstm_forecast.backtests import drawable, held_out_test
 from lstm_forecast.config import load_config
 from lstm_forecast.errors import ArtifactRejected
@@ -272,6 +273,20 @@ def test_a_network_that_is_better_forecasts_as_if_there_were_no_gate(tmp_path: P
     assert {row.source for row in ahead.rows} == {"model"}
     assert (ahead.gate, usual.gate) == (gate, None)
     assert "gate.closed" not in [id for id, _ in events.warnings]
+
+
+@pytest.mark.parametrize(("share", "issued"), [(0.94, "model"), (0.951, "mean"), (1.0, "mean")])
+def test_a_network_has_to_be_five_percent_better(
+    share: float, issued: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = itertools.cycle([share, 1.0])
+    monkeypatch.setattr(gating, "scaled_error", lambda *_: next(errors))
+    events = Events()
+    result = run(table(tmp_path / "a.csv", LAWS["mean"]), BAD, events=events)
+    assert metrics(result)["gate"]["issued"] == issued
+    chance = "; less than 5 % may be chance)"
+    said = " ".join(message for _, message in events.warnings)
+    assert (chance in said) == (share == 0.951)
 
 
 def test_an_equal_network_does_not_forecast(tmp_path: Path) -> None:
@@ -546,7 +561,9 @@ def words(tmp_path: Path) -> list[str | Path]:
 def test_a_bare_csv_has_the_gate_and_is_told(cli: Cli, words: list[str | Path], tmp_path: Path) -> None:
     done = cli("train", *words)
     assert done.code == 0
-    said = "evaluation.gate: baseline, so that the network forecasts only where validation finds it better"
+    said = (
+        "evaluation.gate: baseline, so that the network forecasts only where validation finds it 5 % better"
+    )
     assert f"  {said}\n" in done.err
     (metrics_file,) = (tmp_path / "runs" / "a").glob("*/metrics.json")
     gate = json.loads(metrics_file.read_text())["gate"]

@@ -243,8 +243,8 @@ class EvaluationConfig(BaseModel):
     )
     gate: Literal["none", "baseline"] = Field(
         "none",
-        description="What predict issues where validation finds the network no better than the best simple "
-        "baseline: with baseline that forecast, with none the network's all the same.",
+        description="What predict issues where validation finds the network less than 5 % better than the "
+        "best simple baseline: with baseline that forecast, with none the network's all the same.",
     )
     fail_if_worse: bool = Field(
         False, description="Whether a network that loses to the best simple baseline ends in an error."
