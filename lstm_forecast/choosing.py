@@ -112,17 +112,14 @@ def with_choices(
     by_rule = {
         "model.normalize",
         "model.supervision",
-    }  # auto there needs no data, beside a segment that was set
+    }  # auto there needs no data beside a segment that was set
     if not {key for key in free & set(CHOSEN) if values[key] == "auto" or bare} - by_rule:
         return loaded, (), []
     facts = _facts(loaded.config, panel, table, frequency)
     chosen = dict(_choices(loaded.config, facts, free, panel, bare=bare))
     lines = [f"{key}: {yaml_text(one.value)}, because {one.why}" for key, one in chosen.items() if one.why]
     config = with_values(loaded.config, {key: one.value for key, one in chosen.items()})
-    origins = {
-        **loaded.origins,
-        **dict.fromkeys(chosen, "default"),
-    }  # chosen, so it gives way to what was set
+    origins = {**loaded.origins, **dict.fromkeys(chosen, "default")}  # so it gives way to what was set
     keys = tuple(key for key in CHOSEN if key in chosen)
     return replace(loaded, config=config, origins=origins), keys, lines
 
@@ -184,9 +181,11 @@ def _lookbacks(config: Config, facts: _Facts, free: set[str]) -> list[int]:
     if "window.lookback" not in free:
         return [config.window.lookback]
     longest = min(LONGEST, int(ROOM * facts.shortest) - config.window.horizon)
-    tried = [count * facts.season for count in SEASONS]
     segment = 1 if "model.segment" in free else config.model.segment
-    return [steps for steps in tried if steps <= longest and steps % segment == 0]
+    tried = [count * facts.season for count in (1, *SEASONS)]
+    fitting = [steps for steps in tried if steps <= longest and steps % segment == 0]
+    several = [steps for steps in fitting if steps > facts.season]
+    return several or fitting  # one season, such as the week of hourly rows, is better than none
 
 
 def _anchors(config: Config, free: set[str]) -> list[Base]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -544,3 +545,23 @@ def test_init_writes_the_reason_beside_the_key(tmp_path: Path, cli: Cli) -> None
         assert f"{key}: {value}, because {why}" in done.err
     loaded = load_config(tmp_path / "a.yaml", environ={})
     assert planned(loaded)[0].config == plan.config
+
+
+def test_one_season_is_a_lookback_where_two_do_not_fit(tmp_path: Path) -> None:
+    """The week of hourly rows: 168 steps, and 560 to train on."""
+    hours = np.arange(700)
+    values = (
+        100
+        + 40 * np.sin(hours * 2 * np.pi / 168)
+        + 5 * np.sin(hours * 2 * np.pi / 24)
+        + np.random.default_rng(0).normal(size=700)
+    )
+    first = dt.datetime(2024, 1, 1)
+    rows = [
+        f"{first + dt.timedelta(hours=int(hour))},{value!r}" for hour, value in zip(hours, values.tolist())
+    ]
+    csv = tmp_path / "a.csv"
+    csv.write_text("time,y\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    plan, _ = planned(bare(csv, "window.horizon=24", "data.season=168"))
+    assert chosen(plan)["window.lookback"] == 168
+    assert chosen(plan)["model.segment"] == 24
