@@ -116,7 +116,7 @@ def with_choices(
     if not {key for key in free & set(CHOSEN) if values[key] == "auto" or bare} - by_rule:
         return loaded, (), []
     facts = _facts(loaded.config, panel, table, frequency)
-    chosen = dict(_choices(loaded.config, facts, free, panel))
+    chosen = dict(_choices(loaded.config, facts, free, panel, bare=bare))
     lines = [f"{key}: {yaml_text(one.value)}, because {one.why}" for key, one in chosen.items() if one.why]
     config = with_values(loaded.config, {key: one.value for key, one in chosen.items()})
     origins = {
@@ -141,20 +141,25 @@ def _facts(config: Config, panel: Panel, table: Table, frequency: Frequency) -> 
     return _Facts(filled, season, season_strength(filled, season), len(filled.times), shortest)
 
 
-def _choices(config: Config, facts: _Facts, free: set[str], panel: Panel) -> Iterator[tuple[str, _Choice]]:
+def _choices(
+    config: Config, facts: _Facts, free: set[str], panel: Panel, *, bare: bool
+) -> Iterator[tuple[str, _Choice]]:
     """A value for every free key of ``CHOSEN``, and for a bare file those of its recipe."""
     trials = list(_trials(config, facts, free, panel)) if facts.strength >= STRONG else []
     wanted = {"model.linear_skip": _Choice(False, ""), "model.segment": _Choice(1, "")}
     wanted |= _by_steps(config, facts, free)
-    bare = "scaling.method" in free
     if trials:
         best = _shortest_of_the_best(trials)
         wanted |= _by_trial(best, trials)
-    if trials and "model.segment" in free and not _reads_steps(config, free):
+    # Of a file alone, a segment that was set says no more than how much of a season is read at a time.
+    by_segments = "model.segment" in free or (bare and config.model.segment > 1)
+    if trials and by_segments and not _reads_steps(config, free):
         wanted |= _by_seasons(config, facts, best.lookback)
-        wanted |= _seasonal_training(config, facts, best) if bare else {}
+        wanted |= _seasonal_training(config, facts, best, free) if bare else {}
     elif bare:
         wanted["training.batch_size"] = _Choice(16, "few windows to a step learn in fewer epochs")
+    if config.data.transform == "diff":
+        wanted["model.anchor"] = _Choice("none", "data.transform: diff already forecasts changes")
     for key, choice in wanted.items():
         if key in free:
             yield key, choice
@@ -242,11 +247,14 @@ def _compared(errors: Mapping[Any, float]) -> str:
 
 def _by_steps(config: Config, facts: _Facts, free: set[str]) -> dict[str, _Choice]:
     """What is seen where nothing repeats: a part of the training rows, and no more than a trading quarter."""
-    steps = USUAL
+    steps, least = USUAL, 1
     if facts.shortest >= LEAST_ROWS:
         steps = min(USUAL, max(SHORTEST, facts.shortest // 8))
-        segment = 1 if "model.segment" in free else config.model.segment
-        steps = max(steps // segment, 1) * segment
+    if "model.anchor" not in free and config.model.anchor == "seasonal":
+        fits = facts.season <= facts.shortest - config.window.horizon
+        least = facts.season if fits else 1  # a season to count from lies within the lookback
+    segment = 1 if "model.segment" in free else config.model.segment
+    steps = max(steps // segment, -(-least // segment)) * segment
     strong = f"no strong season ({facts.strength:.2f} of 1)" if facts.season > 1 else "no season"
     why = f"there is {strong} and {facts.shortest:,} training rows"
     return {
@@ -261,15 +269,15 @@ def _by_steps(config: Config, facts: _Facts, free: set[str]) -> dict[str, _Choic
 def _by_seasons(config: Config, facts: _Facts, lookback: int) -> dict[str, _Choice]:
     """The network that reads a season, or a whole part of one, at a time."""
     fitting = [n for n in range(1, LONGEST_SEGMENT + 1) if facts.season % n == 0 and lookback % n == 0]
-    segment, why = max(fitting, default=1), "it looks at the end of the window"
+    segment = max(fitting, default=1)
     narrow = facts.rows <= SMALL
     return {
         "model.segment": _Choice(
             segment, f"the season of {facts.season} steps is strong: {facts.strength:.2f} of 1"
         ),
         "model.linear_skip": _Choice(True, "much of a strong season is linear"),
-        "model.normalize": _Choice("last", why),
-        "model.supervision": _Choice("last", f"normalize: last {why}"),
+        "model.normalize": _Choice("last", "a window is seen beside its last value"),
+        "model.supervision": _Choice("last", "normalize: last looks at the end of the window"),
         "model.hidden_size": _Choice(64 if narrow else 128, _there_are(facts)),
         "training.epochs": _Choice(_epochs(config, facts, lookback), _there_are(facts)),
     }
@@ -287,8 +295,10 @@ def _rate(facts: _Facts) -> float:
 
 
 def _windows(config: Config, facts: _Facts, lookback: int) -> int:
-    """Training windows of all series."""
-    return int(np.maximum(facts.training.lengths - lookback - config.window.horizon + 1, 0).sum())
+    """Training windows of all series, by the stride that was set."""
+    stride = 1 if config.window.stride == "auto" else config.window.stride
+    counts = np.maximum(facts.training.lengths - lookback - config.window.horizon + 1, 0)
+    return int(np.ceil(counts / stride).sum())
 
 
 def _draws(facts: _Facts) -> float:
@@ -310,17 +320,24 @@ def _loss(facts: _Facts, best: Trial) -> object:
     return ("smape", "mase") if best.transform == "log" else "mase"
 
 
-def _seasonal_training(config: Config, facts: _Facts, best: Trial) -> dict[str, _Choice]:
+def _seasonal_training(config: Config, facts: _Facts, best: Trial, free: set[str]) -> dict[str, _Choice]:
     """How the network that reads seasons is trained where nobody says otherwise."""
     windows = _windows(config, facts, best.lookback)
-    batch = next((size for most, size in BATCHES if windows <= most), LARGE_BATCH)
+    usual = next((size for most, size in BATCHES if windows <= most), LARGE_BATCH)
+    batch = usual if "training.batch_size" in free else config.training.batch_size
+    epochs = EPOCHS if "training.epochs" in free else config.training.epochs
     steps = math.ceil(_draws(facts) / batch / EPOCHS)
-    told = ", ".join(f"{key.partition('.')[2]} {yaml_text(value)}" for key, value in SEASONAL_RECIPE.items())
-    return {
-        **{key: _Choice(value, "") for key, value in SEASONAL_RECIPE.items()},
-        "training.loss": _Choice(_loss(facts, best), f"of the recipe for a strong season: {told}"),
-        "training.lr": _Choice(_rate(facts), _there_are(facts)),
-        "training.batch_size": _Choice(batch, f"there are {windows:,} training windows"),
-        "training.steps_per_epoch": _Choice(steps, f"that is {EPOCHS * steps:,} steps in all"),
-        "training.epochs": _Choice(EPOCHS, "the learning rate falls along a cosine to the last one"),
-    }
+    whole = {**SEASONAL_RECIPE, "training.loss": _loss(facts, best)}
+    recipe = {key: value for key, value in whole.items() if key in free}
+    if "quantile" in (config.model.head, config.forecast.intervals.method):
+        recipe.pop("training.loss", None)  # that head has its own
+    told = ", ".join(f"{key.partition('.')[2]} {yaml_text(value)}" for key, value in recipe.items())
+    found = {key: _Choice(value, "") for key, value in recipe.items()}
+    for key, value in list(recipe.items())[:1]:
+        found[key] = _Choice(value, f"of the recipe for a strong season: {told}")
+    found["training.lr"] = _Choice(_rate(facts), _there_are(facts))
+    found["training.batch_size"] = _Choice(batch, f"there are {windows:,} training windows")
+    if "window.stride" in free:  # a stride that was set takes every so many windows, not as many as wanted
+        found["training.steps_per_epoch"] = _Choice(steps, f"that is {epochs * steps:,} steps in all")
+        found["training.epochs"] = _Choice(EPOCHS, "the learning rate falls along a cosine to the last one")
+    return found

@@ -161,12 +161,14 @@ def _entries(
 ) -> Iterator[Entry]:
     """The keys that are shown, in the order of the models."""
     rows = {row.key: row for row in field_table()}
+    chosen = {key for key, _, why in (line.partition(": ") for line in plan.account) if ", because " in why}
     for key in KEYS:
         if "." not in key:
             continue
         text, default = yaml_text(values[key]), rows[key].default
         is_open = plan.shortfall is not None and key in BY_ROWS and not loaded.was_set(key)
-        decided = key in DECIDED or loaded.was_set(key) or (text != default and key not in FOLLOWING)
+        decided = key in DECIDED or key in chosen or loaded.was_set(key)
+        decided = decided or (text != default and key not in FOLLOWING)
         spelled = decided and not is_open
         if not (spelled or key in EVERYDAY or key in reasons):
             continue

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from lstm_forecast.choosing import CHOSEN
-from lstm_forecast.config import Config, parse_config
+from lstm_forecast.config import Config, config_values, parse_config
 from lstm_forecast.covariates import ahead_columns, past_columns
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.splits import Splits
@@ -218,6 +218,11 @@ def _check_covariates(config: Config, preprocess: Preprocess, where: str) -> Non
 def _config(data: bytes, where: str) -> Config:
     """The resolved configuration of a run; a fault in it is the artifact's, not the user's."""
     try:
-        return parse_config(data, where=where).config
+        config = parse_config(data, where=where).config
     except ConfigError as error:
         raise ArtifactRejected("artifact.config", error.problems[0].message, where=where) from error
+    values = config_values(config)
+    if left_open := [key for key in (*CHOSEN, "window.stride") if values[key] == "auto"]:
+        message = f"{left_open[0]}: expected the value it was trained with, got auto"
+        raise ArtifactRejected("artifact.config", message, where=where)
+    return config

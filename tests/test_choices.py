@@ -135,8 +135,10 @@ def test_the_season_is_the_calendars_or_found_in_the_training_rows_alone(tmp_pat
 def test_a_seasonal_anchor_needs_its_season_within_the_lookback(tmp_path: Path) -> None:
     seasonal = plan(tmp_path, 300, "model.anchor=seasonal")
     assert seasonal[0].config.model.anchor == "seasonal"
+    # A lookback that nobody set gives way; one that was set does not.
+    assert plan(tmp_path, 300, "model.anchor=seasonal", "data.season=90")[0].config.window.lookback == 90
     with pytest.raises(DataInvalid, match="the season has 90 steps, the lookback 60") as caught:
-        plan(tmp_path, 300, "model.anchor=seasonal", "data.season=90")
+        plan(tmp_path, 300, "model.anchor=seasonal", "data.season=90", "window.lookback=60")
     assert (caught.value.id, caught.value.where) == ("model.anchor", "model.anchor")
     assert caught.value.hint == "set model.anchor: last, or window.lookback: 90"
     with pytest.raises(DataInvalid, match="no season was found") as caught:

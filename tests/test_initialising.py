@@ -193,10 +193,8 @@ def test_its_form(tmp_path: Path) -> None:
     assert "  refit: full                # so that the forecast knows the newest rows" in lines
     assert "  supervision: every_step    # every step of this network sees only the past" in lines
     assert "  normalize: diff            # supervision is every_step and anchor is last" in lines
-    assert (
-        "  # hidden_size: 50          # Width of every recurrent layer, or a list with one width per layer."
-        in lines
-    )
+    width = "Width of every recurrent layer, or a list of widths; auto goes by the rows."
+    assert f"  # hidden_size: 50          # {width}" in lines
     assert "  target: Close" in lines
     assert "known by its name; other columns of numbers: Open, High, Low" in found.text
 

@@ -99,8 +99,7 @@ class ModelConfig(BaseModel):
     )
     hidden_size: OrAuto[Width | Annotated[tuple[Width, ...], Field(min_length=1, max_length=16)]] = Field(
         50,
-        description="Width of every recurrent layer, or a list with one width per layer; "
-        "auto goes by the rows there are.",
+        description="Width of every recurrent layer, or a list of widths; auto goes by the rows.",
     )
     bias: bool = Field(True, description="Whether the recurrent layers have bias terms.")
     nonlinearity: Literal["tanh", "relu"] = Field(
@@ -134,8 +133,8 @@ class ModelConfig(BaseModel):
     )
     anchor: OrAuto[Literal["none", "last", "seasonal"]] = Field(
         "last",
-        description="What the head's output is added to: nothing, the last observed value, "
-        "or the value one season before; auto finds the better one in the training rows.",
+        description="What the head's output is added to: nothing, the last value, "
+        "or that one season before; auto tries both.",
     )
     linear_skip: OrAuto[bool] = Field(
         False,
@@ -164,7 +163,7 @@ class TrainingConfig(BaseModel):
 
     epochs: OrAuto[Epochs] = Field(
         100,
-        description="Largest number of passes over the training windows; auto goes by the rows there are.",
+        description="Largest number of passes over the training windows; auto goes by rows.",
     )
     steps_per_epoch: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None,

@@ -16,7 +16,6 @@ PLANNED_KEYS = (
     "tune.storage",
     "tune.space",
 )
-PLANNED_VALUES: dict[str, tuple[object, ...]] = {}
 
 # Names from other forecasting libraries, Keras and PyTorch, without underscores and capitals.
 _SYNONYMS: dict[str, tuple[str, ...]] = {
@@ -291,13 +290,6 @@ def planned_name(key: str) -> bool:
     """Whether the key, or the section it stands in, belongs to a later version."""
     parts = key.split(".")
     return parts[0] in PLANNED_SECTIONS or ".".join(parts[:2]) in PLANNED_KEYS
-
-
-def planned_value(key: str, value: object) -> bool:
-    """Whether the value of a known key is a word that only a later version knows."""
-    if isinstance(value, bool):
-        return False
-    return any(value == planned for planned in PLANNED_VALUES.get(key, ()))
 
 
 def _by_spelling(name: str, keys: Sequence[str]) -> list[str]:

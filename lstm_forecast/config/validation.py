@@ -9,9 +9,7 @@ from pydantic_core import ErrorDetails
 
 from lstm_forecast.config.hints import hint
 from lstm_forecast.config.models import KEYS, SECTIONS, Config
-from lstm_forecast.config.suggestions import planned_value
 from lstm_forecast.config.wording import expected, shown
-from lstm_forecast.config.writing import yaml_text
 from lstm_forecast.config.yaml_reader import Node
 from lstm_forecast.errors import Problem
 
@@ -50,27 +48,13 @@ def validated(given: Mapping[str, Given], fallback_where: str) -> tuple[Config |
         parent, _, name = section.rpartition(".")
         sections[section] = {}
         sections[parent][name] = sections[section]
-    problems = []
     for key, item in given.items():
-        if planned_value(key, item.value):
-            problems.append(_planned_value_problem(key, item))
-            continue
         section, _, name = key.rpartition(".")
         sections[section][name] = item.value
     try:
-        config = Config.model_validate(nested)
+        return Config.model_validate(nested), []
     except ValidationError as error:
-        return None, problems + _problems(error, given, fallback_where)
-    return (None if problems else config), problems
-
-
-def _planned_value_problem(key: str, item: Given) -> Problem:
-    return Problem(
-        "config.not_in_version",
-        f"{key}: {yaml_text(item.value)} is not in this version",
-        item.where,
-        f"this version takes {expected(key)}",
-    )
+        return None, _problems(error, given, fallback_where)
 
 
 def _problems(error: ValidationError, given: Mapping[str, Given], fallback_where: str) -> list[Problem]:

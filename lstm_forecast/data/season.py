@@ -91,8 +91,10 @@ def _strength(values: Floats, season: int) -> float:
     weights = np.ones(season) / season
     if season % 2 == 0:  # an even season has its middle between two rows
         weights = np.convolve(weights, [0.5, 0.5])
-    if len(values) < 3 * season:
+    largest = float(np.nan_to_num(np.abs(values)).max(initial=0.0))
+    if len(values) < 3 * season or largest == 0:
         return 0.0
+    values = values / largest  # squares of the largest numbers have no float
     half = len(weights) // 2
     around = values[half : len(values) - half] - np.convolve(values, weights, "valid")
     step, known = np.arange(len(around)) % season, ~np.isnan(around)

@@ -8,7 +8,7 @@ the same, measured in the lab log.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -21,20 +21,22 @@ from lstm_forecast.data.windows import Windows, season_rows, windows_in
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Base = Literal["last", "seasonal"]
-MOST_FITTED, MOST_JUDGED = 3_000, 1_000  # windows, spread evenly over those there are
+MOST_SERIES = 12  # of a panel are tried, each by itself, spread evenly over those that are long enough
+MOST_FITTED, MOST_JUDGED = 3_000, 1_000  # windows in all, spread evenly over those there are
+FEWEST_FITTED, FEWEST_JUDGED = 500, 100  # of one series at most, however many there are
 JUDGED_SHARE = 0.2  # of each series' training rows, its last ones; no fewer than one horizon
 PENALTIES = (1e-3, 1e-1, 10.0)  # times the mean square of an input, per input and window
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What a linear forecast reaches on training rows that it was not fitted to.
+    """What linear forecasts, one a series, reach on training rows that they were not fitted to.
 
     Attributes:
         lookback: rows that it sees, L.
         anchor: what it is counted from.
         transform: of the target.
-        error: mean absolute error over the MASE scale, with the best of three penalties.
+        error: mean absolute error over the MASE scale, with the best of three penalties, a mean over series.
         untouched: the same of the anchor alone.
     """
 
@@ -81,8 +83,9 @@ def linear_trials(
 ) -> list[Trial]:
     """One trial per anchor; none where the rows are too few for this lookback.
 
-    Fitted to windows whose targets lie before the last fifth of each series, and judged on those that lie in
-    it. What is seen of a window is its rows less the last one, in standard deviations of the series.
+    Fitted to windows whose targets lie before the last fifth of a series, and judged on those that lie in it.
+    What is seen of a window is its rows less the last one, in standard deviations of the series. One map for
+    all series of a panel would tell how alike they are, and not how far back each is worth looking.
 
     Args:
         training: the training rows and nothing else, no cell empty; only the target is looked at.
@@ -92,14 +95,58 @@ def linear_trials(
         anchors: which ones to try.
         transform: none, or a logarithm that every row has.
     """
+    chosen = _typical(training)
+    each = [
+        _of_one(
+            training.pick([s], training.series_ids[s : s + 1]),
+            lookback=lookback,
+            horizon=horizon,
+            season=season,
+            anchors=anchors,
+            transform=transform,
+            share=len(chosen),
+        )
+        for s in chosen
+    ]
+    found = [trials for trials in each if trials]
+    return [
+        replace(
+            alike[0],
+            error=float(np.mean([trial.error for trial in alike])),
+            untouched=float(np.mean([trial.untouched for trial in alike])),
+        )
+        for alike in zip(*found, strict=True)
+    ]
+
+
+def _typical(training: Panel) -> list[int]:
+    """Some series, none of the shortest tenth."""
+    lengths = training.lengths
+    least = max(1, int(np.quantile(lengths[lengths > 0], 0.1, method="lower"))) if lengths.any() else 1
+    long = np.flatnonzero(lengths >= least)
+    places = np.linspace(0, len(long) - 1, min(len(long), MOST_SERIES)).astype(np.int64)
+    return [int(s) for s in long[places]]
+
+
+def _of_one(
+    training: Panel,
+    *,
+    lookback: int,
+    horizon: int,
+    season: int,
+    anchors: Sequence[Base],
+    transform: Transform,
+    share: int,
+) -> list[Trial]:
+    """The trials of a panel of one series, which is one of ``share`` that are tried."""
     starts, ends = training.offsets[:-1], training.offsets[1:]
     border = np.maximum(ends - np.maximum(training.lengths * JUDGED_SHARE, horizon).astype(np.int64), starts)
     levels = transformed(training.values[:, 0], transform)
     unit, scale = _units(training, levels, border, season)
-    each = np.repeat(unit, training.lengths)
-    rows = _Rows(training, levels / each, unit, scale, lookback, horizon, season, transform)
-    fitted = _windows(rows, starts + lookback, border, most=MOST_FITTED)
-    judged = _windows(rows, border, ends, most=MOST_JUDGED)
+    spread = np.repeat(unit, training.lengths)
+    rows = _Rows(training, levels / spread, unit, scale, lookback, horizon, season, transform)
+    fitted = _windows(rows, starts + lookback, border, most=max(MOST_FITTED // share, FEWEST_FITTED))
+    judged = _windows(rows, border, ends, most=max(MOST_JUDGED // share, FEWEST_JUDGED))
     if len(fitted) < 3 or not len(judged):
         return []
     # One factorisation serves all anchors: they differ in what is to be forecast, not in what is seen.

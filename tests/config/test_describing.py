@@ -57,14 +57,20 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "data.static_covariates": st.lists(NAMES, max_size=3, unique=True),
     "data.calendar_features": st.sampled_from(["auto", "none", ["month"], ["hour", "holiday"]]),
     "data.holidays": st.sampled_from([None, "DE", "US-NY", "/a/off.txt"]),
-    "data.transform": st.sampled_from(["none", "log", "log1p", "diff"]),
+    "data.transform": st.sampled_from(["none", "log", "log1p", "diff", "auto"]),
     "data.frequency": st.sampled_from([None, "D", "15min", "W-FRI"]),
     "split.validation": st.floats(0.001, 0.999) | st.integers(0, 10**7) | st.dates().map(str),
     "split.test": st.floats(0.001, 0.999) | st.integers(0, 10**7) | st.dates().map(str),
-    "window.lookback": st.integers(1, 10**5),
+    "window.lookback": st.just("auto") | st.integers(1, 10**5),
     "window.stride": st.just("auto") | st.integers(1, 10**5),
     "scaling.range": st.tuples(st.floats(-1e6, -1e-9), st.floats(0, 1e6)).map(list),
-    "model.hidden_size": st.integers(1, 8192) | st.lists(st.integers(1, 8192), min_size=1, max_size=16),
+    "model.hidden_size": st.just("auto")
+    | st.integers(1, 8192)
+    | st.lists(st.integers(1, 8192), min_size=1, max_size=16),
+    "model.segment": st.just("auto") | st.integers(1, 10**4),
+    "model.anchor": st.sampled_from(["none", "last", "seasonal", "auto"]),
+    "model.linear_skip": st.booleans() | st.just("auto"),
+    "training.epochs": st.just("auto") | st.integers(1, 10**6),
     "model.num_layers": st.integers(1, 16),
     "model.head_layers": st.lists(st.integers(1, 8192), max_size=4),
     "model.dropout": st.floats(0, 1, exclude_max=True),
@@ -199,7 +205,10 @@ def test_the_table_describes_every_key_in_a_plain_sentence() -> None:
     assert len({row.description for row in table}) == len(table)
     by_key = {row.key: row for row in table}
     assert (by_key["data.path"].type, by_key["data.path"].default) == ("path", "")
-    assert by_key["window.lookback"].type == "whole number from 1 to 100000"
+    assert by_key["window.horizon"].type == "whole number from 1 to 100000"
+    assert by_key["window.lookback"].type == "whole number from 1 to 100000 | auto"
+    assert by_key["model.anchor"].type == "none | last | seasonal | auto"
+    assert by_key["model.linear_skip"].type == "true | false | auto"
     assert by_key["training.lr"].type == "number above 0 and at most 1000000"
     assert by_key["model.dropout"].type == "number at least 0 and below 1"
     assert by_key["training.patience"].type == "whole number from 1 to 1000000 | null"
@@ -209,7 +218,7 @@ def test_the_table_describes_every_key_in_a_plain_sentence() -> None:
     assert by_key["model.quantiles"].default == "[0.025, 0.1, 0.5, 0.9, 0.975]"
     assert by_key["evaluation.origins"].type == "whole number from 1 to 1000000 | null"
     assert by_key["model.hidden_size"].type == (
-        "whole number from 1 to 8192 | list of 1 to 16 values (whole number from 1 to 8192)"
+        "whole number from 1 to 8192 | list of 1 to 16 values (whole number from 1 to 8192) | auto"
     )
 
 
@@ -233,7 +242,10 @@ def test_the_schema_names_every_key_and_forbids_others() -> None:
         names = [name.partition(".")[0] for name in below]
         assert list(definition["properties"]) == list(dict.fromkeys(names))
         assert all(prop["description"] for prop in definition["properties"].values())
-    assert definitions["WindowConfig"]["properties"]["lookback"]["maximum"] == 100_000
+    window = definitions["WindowConfig"]["properties"]
+    assert window["horizon"]["maximum"] == 100_000
+    number, word = window["lookback"]["anyOf"]
+    assert (number["maximum"], word["const"], window["lookback"]["default"]) == (100_000, "auto", 60)
     size = definitions["DataConfig"]["properties"]["max_bytes"]
     assert {option["type"] for option in size["anyOf"]} == {"integer", "string"}
     assert size["default"] == "8GiB"

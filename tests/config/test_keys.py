@@ -75,20 +75,6 @@ def test_a_key_of_a_later_version_says_so_from_everywhere(key: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("key", "text"),
-    [
-        ("data.transform", "auto"),
-        ("window.lookback", "auto"),
-        ("model.anchor", "auto"),
-    ],
-)
-def test_a_word_of_a_later_version_says_so(key: str, text: str, tmp_path: Path) -> None:
-    found = problem(tmp_path, key_text(key, text))
-    assert (found.id, found.message) == ("config.not_in_version", f"{key}: {text} is not in this version")
-    assert found.hint.startswith("this version takes ")
-
-
-@pytest.mark.parametrize(
     ("key", "meant"),
     [
         ("training.epoch", "training.epochs"),

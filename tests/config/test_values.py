@@ -55,13 +55,13 @@ WORDS = {
     "model.initial_state": "zeros random learned",
     "model.readout": "hidden cell both",
     "model.normalize": "auto none diff last mean_std",
-    "model.anchor": "none last seasonal",
+    "model.anchor": "none last seasonal auto",
     "training.schedule": "none step cosine plateau",
     "model.supervision": "auto last every_step",
     "training.optimizer": "adam adamw sgd",
     "training.loss": "mse mae huber pinball",
     "run.promote": "always if_better",
-    "data.transform": "none log log1p diff",
+    "data.transform": "none log log1p diff auto",
     "model.head": "point quantile",
     "training.refit": "none full",
     "forecast.intervals.method": "conformal quantile none",
@@ -149,6 +149,11 @@ GOOD = [
     ("split.validation", '"2024-01-31T13:30:00"', "2024-01-31T13:30:00"),
     ("scaling.range", "[-1, 1]", [-1.0, 1.0]),
     ("model.hidden_size", "[50, 30, 20]", [50, 30, 20]),
+    ("model.hidden_size", "auto", "auto"),
+    ("model.segment", "auto", "auto"),
+    ("model.linear_skip", "auto", "auto"),
+    ("window.lookback", "auto", "auto"),
+    ("training.epochs", "auto", "auto"),
     ("model.head_layers", "[8]", [8]),
     ("training.max_time", "30m", "30m"),
     ("training.max_time", "90s", "90s"),
@@ -326,8 +331,12 @@ def test_a_word_is_one_of_the_known_words(key: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", FLAGS)
 def test_a_truth_value_is_no_number_and_no_text(key: str, tmp_path: Path) -> None:
     assert [value_of(tmp_path, key, word) for word in ("yes", "off", "true")] == [True, False, True]
-    for text in ("1", '"true"', "null", "[]", "maybe"):
+    for text in ("1", "null", "[]"):
         assert problem(tmp_path, key_text(key, text)).id == "config.type"
+    # Where there is a word, too, another word is a wrong choice.
+    id = "config.choice" if key == "model.linear_skip" else "config.type"
+    for text in ('"true"', "maybe"):
+        assert problem(tmp_path, key_text(key, text)).id == id
 
 
 @pytest.mark.parametrize("key", [key for key in KEYS if key not in {"data.path", "schema_version"}])
@@ -428,7 +437,7 @@ def test_row_14_the_message_is_the_same_from_file_flag_set_and_environment(tmp_p
     from_environment = problems(tmp_path, environ={name: "-1"})
     found = [from_file, from_set, from_flag, from_environment]
     assert {p.message for (p,) in found} == {
-        "training.epochs: expected whole number from 1 to 1000000, got -1"
+        "training.epochs: expected whole number from 1 to 1000000 | auto, got -1"
     }
     assert {p.id for (p,) in found} == {"config.range"}
     assert [p.where for (p,) in found] == ["stock.yaml:4:3", "--set", "--epochs", name]

@@ -150,7 +150,7 @@ def test_a_signal(
 def test_a_fallback_to_an_older_checkpoint(
     train: Callable[..., Result], tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    interrupted_at(13, lambda: signal.raise_signal(signal.SIGTERM), monkeypatch)
+    interrupted_at(25, lambda: signal.raise_signal(signal.SIGTERM), monkeypatch)
     assert train("--epochs", "5", *KEEP_ALL).code == 143
     (run,) = sorted_runs(tiny.runs / "new")
     newest = max((run.path / "checkpoints").glob("*.safetensors"))

@@ -314,6 +314,7 @@ def test_the_expected_errors_are_those_of_the_key(tmp_path: Path) -> None:
         "data.gaps": ("data.gaps", None),
         "data.bad_rows": ("data.ragged", None),
         "data.max_bad_rows": ("data.bad_rows", None),
+        "data.bad_series": ("data.missing", None),
         "data.strict": (None, "data.unsorted"),
         "data.max_bytes": (None, "data.limit"),
         "data.max_input_age": (None, "data.too_old"),

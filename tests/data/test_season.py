@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from statsmodels.tsa.seasonal import seasonal_decompose
 
 from lstm_forecast.data.calendars import DAY, Frequency
-from lstm_forecast.data.season import Season, find_season
+from lstm_forecast.data.season import Season, find_season, season_strength
 from tests.conftest import ROOT
 from tests.data.panels import NAN, panel_of
 
@@ -258,3 +259,74 @@ def test_it_is_quick(frequency: Frequency) -> None:
         begin = time.perf_counter()
         find_season(panel, frequency, given=None)
         assert time.perf_counter() - begin < most
+
+
+def decomposed_strength(values: Floats, season: int) -> float:
+    """From the classical decomposition of statsmodels, whose means of steps are centred, too.
+
+    Its remainder is that around means of k seasons each, which lowers its variance by (k - 1) / k.
+    """
+    parts = seasonal_decompose(values, model="additive", period=season)
+    around = values - parts.trend
+    known = ~np.isnan(around)
+    left, count = parts.resid[known], float(known.sum()) / season
+    return max(0.0, 1 - float(np.var(left)) * count / (count - 1) / float(np.var(around[known])))
+
+
+@pytest.mark.parametrize("season", [4, 7, 12])
+@pytest.mark.parametrize("size", [0.0, 0.5, 1.0, 4.0])
+def test_the_strength_is_that_of_a_classical_decomposition(size: float, season: int) -> None:
+    shape = noise(season, 40)
+    values = 10 + size * shape[np.arange(240) % season] + 0.05 * np.arange(240) + noise(240, 41)
+    found = season_strength(panel_of(values), season)
+    assert found == pytest.approx(decomposed_strength(values, season), abs=1e-9)
+    assert (found > 0.5) == (size == 4.0)
+
+
+@pytest.mark.parametrize("season", [2, 7, 12, 24])
+def test_what_only_repeats_has_the_whole_strength_on_any_slope(season: int) -> None:
+    pattern = np.tile(noise(season, 1), 10)
+    for values in (pattern, pattern + 3.0 * np.arange(10 * season), 1e300 * pattern, 1e-200 * pattern):
+        assert season_strength(panel_of(values), season) == pytest.approx(1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("season", [4, 7, 24])
+@pytest.mark.parametrize("seasons", [3, 5, 40])
+def test_noise_has_no_strength_however_few_its_seasons(seasons: int, season: int) -> None:
+    """Without the correction, one k-th of what moves would seem to repeat where k seasons have a trend."""
+    found = [season_strength(panel_of(noise(seasons * season, seed)), season) for seed in SEEDS]
+    assert float(np.mean(found)) < 0.6 / (seasons - 1)
+
+
+def test_without_three_seasons_or_without_a_season_there_is_no_strength() -> None:
+    pattern = np.tile(noise(7, 1), 10)
+    assert season_strength(panel_of(pattern[:20]), 7) == 0.0
+    assert season_strength(panel_of(pattern[:21]), 7) == pytest.approx(1.0)
+    assert season_strength(panel_of(pattern), 1) == 0.0
+    assert season_strength(panel_of(np.full(70, 5.0)), 7) == 0.0
+    assert season_strength(panel_of([]), 7) == 0.0
+    assert season_strength(panel_of([NAN] * 70), 7) == 0.0
+    assert season_strength(panel_of([1e300, -1e300] * 20), 4) == pytest.approx(1.0)
+
+
+def test_the_strength_of_a_panel_is_the_mean_of_its_ten_longest_series() -> None:
+    weekly, flat = np.tile(noise(7, 1), 20), noise(140, 9)
+    alone = season_strength(panel_of(flat), 7)
+    assert season_strength(panel_of(weekly, 1e6 * flat), 7) == pytest.approx((1 + alone) / 2)
+    many = [noise(70, seed) for seed in range(20)]
+    assert season_strength(panel_of(*many, *[weekly] * 10), 7) == pytest.approx(1.0)
+
+
+def test_filled_cells_have_no_say_in_the_strength() -> None:
+    values = np.tile(noise(7, 1), 20) + 0.2 * noise(140, 2)
+    values[[20, 21, 90]] = NAN
+    panel = panel_of(values)
+    filled = replace(panel, values=np.nan_to_num(panel.values, nan=1e9))
+    assert season_strength(filled, 7) == season_strength(panel, 7) > 0.8
+
+
+def test_the_strength_of_the_airline_passengers() -> None:
+    """Independent: the decomposition of statsmodels, here of rows whose swings grow."""
+    assert season_strength(panel_of(airline()), 12) == pytest.approx(
+        decomposed_strength(airline(), 12), abs=1e-9
+    )

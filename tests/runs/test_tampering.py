@@ -16,7 +16,8 @@ from safetensors import numpy as safe_numpy
 from safetensors.torch import load, save
 
 from lstm_forecast import pipeline
-from lstm_forecast.config import dump_config, parse_config
+from lstm_forecast.choosing import CHOSEN
+from lstm_forecast.config import dump_config, parse_config, with_values
 from lstm_forecast.errors import ArtifactRejected, ForecastError, RunMissing
 from lstm_forecast.events import Events
 from lstm_forecast.forecasting import trained as packing
@@ -173,6 +174,17 @@ def test_row_32_a_description_of_a_huge_network_allocates_nothing(
     error = rejected(tiny.run)
     assert error.id in ("artifact.config", "artifact.tensor")
     assert {device.type for device in built} <= {"meta"}
+
+
+@pytest.mark.parametrize("key", [*CHOSEN, "window.stride"])
+def test_row_32_a_configuration_that_leaves_a_choice_open_was_never_trained(key: str, tiny: Tiny) -> None:
+    """It would be chosen anew, from other rows, for weights that were trained with the first choice."""
+    path = tiny.run.path / "config.yaml"
+    config = opened(tiny.run).config
+    replaced(tiny.run, "config.yaml", dump_config(with_values(config, {key: "auto"})).encode())
+    error = rejected(tiny.run)
+    assert (error.id, error.where) == ("artifact.config", str(path))
+    assert error.message == f"{key}: expected the value it was trained with, got auto"
 
 
 def test_row_33_a_pickle_in_place_of_weights_is_never_loaded(tiny: Tiny, tmp_path: Path) -> None:
