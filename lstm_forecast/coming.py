@@ -74,11 +74,11 @@ def known_ahead(
             _put(values[:, :, : count.given], times, found)
         _require(opened, values[needed][:, :, : count.given], times[needed], needed, [w for w, _ in given])
     if count.calendar and needed:
-        days = holidays_of(opened.config, times[needed], known=opened.preprocess.holidays)
-        calendar = calendar_values(times[needed], calendar_of(opened.config), days)
-        values[needed, :, count.given :] = calendar
+        shown = opened.preprocess.time_format.calendar(times[needed], opened.config.data.timezone)
+        days = holidays_of(opened.config, shown, known=opened.preprocess.holidays)
+        values[needed, :, count.given :] = calendar_values(shown, calendar_of(opened.config), days)
         if HOLIDAY in calendar_of(opened.config) and len(days):
-            _warn_of_end(opened, days, int(times[needed].max()), events)
+            _warn_of_end(opened, days, int(shown.max()), events)
     return values
 
 

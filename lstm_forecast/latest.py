@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_forecast import stages
-from lstm_forecast.covariates import ahead_columns, holidays_of, with_calendar
+from lstm_forecast.covariates import ahead_columns, with_calendar
 from lstm_forecast.data.files import is_many, is_there, series_names, without_suffix
 from lstm_forecast.data.panel import Panel, fill_missing
 from lstm_forecast.data.reader import Table
@@ -136,9 +136,8 @@ def borders_in(opened: Opened, panel: Panel) -> Splits:
 def _with_covariates(opened: Opened, panel: Panel, statics: Statics | None, *, where: str) -> Panel:
     """The panel with the calendar's columns as in training, and with what its series are."""
     preprocess = opened.preprocess
-    days = holidays_of(opened.config, panel.times, known=preprocess.holidays)
-    dated = preprocess.time_format.kind != "row"
-    panel = with_calendar(opened.config, panel, days, dated=dated, where=where)
+    form, known = preprocess.time_format, preprocess.holidays
+    panel, _ = with_calendar(opened.config, panel, form, known=known, where=where)
     return replace(panel, statics=statics)
 
 

@@ -163,9 +163,7 @@ def prepare_short(config: Config, panel: Panel, table: Table) -> tuple[Prepared,
 
 def _told_by_calendar(config: Config, panel: Panel, table: Table) -> tuple[Panel, Days]:
     """The panel with the calendar's columns, and the holidays they know."""
-    days, dated = covariates.holidays_of(config, panel.times), table.time_format.kind != "row"
-    where = table.source.path
-    return covariates.with_calendar(config, panel, days, dated=dated, where=where), days
+    return covariates.with_calendar(config, panel, table.time_format, where=table.source.path)
 
 
 def short_cutoffs(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
