@@ -91,7 +91,9 @@ def warn_of_cold(opened: Opened, series: Sequence[int], issued: Sequence[int], e
         near = {s: nearest(ids[s], known) for s in new[:_NAMED]}
         names = [ids[s] + (f" (nearest known: {near[s]})" if near[s] else "") for s in new[:_NAMED]]
         what = f"{len(new)} series not seen in training: {_listed(names, len(new))}"
-        events.warn("predict.new_series", f"{what}; forecast all the same, in units of their own rows")
+        shared = opened.config.scaling.per == "global"
+        units = "the units of all series" if shared else "units of their own rows"
+        events.warn("predict.new_series", f"{what}; forecast all the same, in {units}")
     if bare:
         names = [ids[s] for s in bare[:_NAMED]]
         what = f"{len(bare)} series without rows to train on: {_listed(names, len(bare))}"

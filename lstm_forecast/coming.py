@@ -18,6 +18,7 @@ from lstm_forecast.data.table import RowsAhead, Table
 from lstm_forecast.errors import DataInvalid, UsageError
 from lstm_forecast.events import Events
 from lstm_forecast.gating import MODEL
+from lstm_forecast.latest import keys_of_the_run
 from lstm_forecast.opening import Opened
 
 Floats = NDArray[np.float64]
@@ -73,11 +74,11 @@ def known_ahead(
             _put(values[:, :, : count.given], times, found)
         _require(opened, values[needed][:, :, : count.given], times[needed], needed, [w for w, _ in given])
     if count.calendar and needed:
-        days = holidays_of(opened.config, times[needed], known=opened.preprocess.holidays)
-        calendar = calendar_values(times[needed], calendar_of(opened.config), days)
-        values[needed, :, count.given :] = calendar
+        shown = opened.preprocess.time_format.calendar(times[needed], opened.config.data.timezone)
+        days = holidays_of(opened.config, shown, known=opened.preprocess.holidays)
+        values[needed, :, count.given :] = calendar_values(shown, calendar_of(opened.config), days)
         if HOLIDAY in calendar_of(opened.config) and len(days):
-            _warn_of_end(opened, days, int(times[needed].max()), events)
+            _warn_of_end(opened, days, int(shown.max()), events)
     return values
 
 
@@ -106,7 +107,8 @@ def read_ahead(opened: Opened, panel: Panel, path: str, events: Events) -> RowsA
             where="--future",
             hint="leave --future out, or train with data.future_covariates",
         )
-    table = stages.read_future(opened.config, path)
+    with keys_of_the_run():
+        table = stages.read_future(opened.config, path)
     for notice in table.notices:
         events.warn(notice.id, f"{path}: {notice.message}")
     events.say([f"future covariates: {table.source.path}"])
@@ -165,6 +167,7 @@ def _require(
     whose = f" of series {ids[series[row]]!r}" if len(ids) > 1 else ""
     header = [preprocess.time_name] if preprocess.time_format.kind != "row" else []
     header += [preprocess.series_name] if opened.config.data.series_id is not None else []
+    covered = int(np.argmax(missing.any(axis=(0, 2))))  # steps that every series has
     steps, count = int(missing.any(axis=2).sum()), int(missing.any(axis=(1, 2)).sum())
     raise DataInvalid(
         "predict.future_covariates",
@@ -174,7 +177,7 @@ def _require(
             f"looked in: {', '.join(looked) or 'no file'}",
         ],
         hint=f"give them: --future FILE.csv, with the header {','.join([*header, *names])} and a row a step"
-        + (f"; or forecast fewer steps: --horizon {step}" if step else ""),
+        + (f"; or forecast fewer steps: --horizon {covered}" if covered else ""),
     )
 
 
@@ -205,4 +208,6 @@ def found_ahead(
         there = is_there(path)
         known = read_ahead(opened, panel, path, events) if there else nothing
         found.append((path if there else f"{path} (not there)", known))
-    return [*found, (f"{source} after the last target", in_input or nothing)]
+    until = opened.config.data.until
+    cut = "" if until is None else f", of the rows up to data.until {until}"
+    return [*found, (f"{source} after the last target{cut}", in_input or nothing)]

@@ -12,6 +12,7 @@ from lstm_forecast.config import Config
 from lstm_forecast.config.kinds import is_country
 from lstm_forecast.data.ahead import with_rows_ahead
 from lstm_forecast.data.calendar_features import Feature, calendar_names, calendar_values
+from lstm_forecast.data.dates import TimeFormat
 from lstm_forecast.data.files import is_there
 from lstm_forecast.data.holidays import NO_DAYS, Days, country_holidays, holiday_file, years_of
 from lstm_forecast.data.panel import Panel
@@ -49,7 +50,7 @@ def holidays_of(config: Config, times: NDArray[np.int64], *, known: Days | None 
 
     Args:
         config: settled.
-        times: the first and the last count.
+        times: by the clock; the first and the last count.
         known: what a run kept; None in training, which finds those of the next ten years too.
 
     Raises:
@@ -82,23 +83,34 @@ def _year(day: np.int64) -> int:
     return date.fromordinal(int(day) + date(1970, 1, 1).toordinal()).year
 
 
-def with_calendar(config: Config, panel: Panel, holidays: Days, *, dated: bool, where: str) -> Panel:
-    """The panel with the calendar's columns at its end.
+def with_calendar(
+    config: Config, panel: Panel, form: TimeFormat, *, known: Days | None = None, where: str
+) -> tuple[Panel, Days]:
+    """The panel with the calendar's columns at its end, and the holidays that they know.
+
+    Args:
+        config: settled.
+        panel: as it was read.
+        form: of its times.
+        known: the holidays that a run kept; None in training.
+        where: the file, for messages.
 
     Raises:
         DataInvalid: the rows have no dates.
     """
     features = calendar_of(config)
+    times = form.calendar(panel.times, config.data.timezone)
+    days = holidays_of(config, times, known=known)
     if not features:
-        return panel
-    if not dated:
+        return panel, days
+    if form.kind == "row":
         raise DataInvalid(
             "data.calendar_features",
             "the rows have no dates, so the calendar tells nothing of them",
             where=where,
             hint="name the column of the times: data.time; or set data.calendar_features: none",
         )
-    return panel.with_columns(calendar_names(features), calendar_values(panel.times, features, holidays))
+    return panel.with_columns(calendar_names(features), calendar_values(times, features, days)), days
 
 
 def with_statics(config: Config, panel: Panel, table: Table, trained: NDArray[np.bool_]) -> Panel:

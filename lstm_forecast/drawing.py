@@ -303,8 +303,16 @@ def _loss(opened: Opened) -> Figure:
         validation,
         best_epoch=best,
         title=f"{opened.run.name}: loss by epoch",
-        loss_label=f"{opened.config.training.loss} ({_unit(opened)})",
+        loss_label=_loss_label(opened),
     )
+
+
+def _loss_label(opened: Opened) -> str:
+    """What the axis of the losses measures, and in which unit; smape and mase have none."""
+    loss = opened.config.training.loss
+    if isinstance(loss, tuple):
+        return " + ".join(loss)
+    return loss if loss in ("smape", "mase") else f"{loss} ({_unit(opened)})"
 
 
 def _unit(opened: Opened) -> str:

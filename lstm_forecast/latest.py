@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_forecast import stages
-from lstm_forecast.covariates import ahead_columns, holidays_of, with_calendar
+from lstm_forecast.covariates import ahead_columns, with_calendar
 from lstm_forecast.data.files import is_many, is_there, series_names, without_suffix
 from lstm_forecast.data.panel import Panel, fill_missing
 from lstm_forecast.data.reader import Table
@@ -81,8 +81,8 @@ def read_for_run(
     Raises:
         DataInvalid: a column or series does not fit the run.
     """
-    table = stages.read_input(opened.config, path)
-    with _keys_of_the_run():
+    with keys_of_the_run():
+        table = stages.read_input(opened.config, path)
         table = usable_at(opened.config, table, opened.preprocess.frequency)
     for notice in table.notices:
         events.warn(notice.id, notice.message)
@@ -90,7 +90,7 @@ def read_for_run(
     _check_columns(opened, table.columns, table.source.path)
     places = _places(opened, table)
     statics = _statics(opened, table, places)
-    with _keys_of_the_run():
+    with keys_of_the_run():
         panel, notes = stages.clean_panel(opened.config, table, opened.preprocess.frequency)
         panel = _in_run_order(panel, opened, table, strangers)
         # As in training: after the training rows nothing may look ahead, so there cells are filled forward.
@@ -104,12 +104,12 @@ def read_for_run(
 
 
 @contextmanager
-def _keys_of_the_run() -> Iterator[None]:
+def keys_of_the_run() -> Iterator[None]:
     """Errors about a file say that the keys they name are those of the run, which cannot be changed here."""
     try:
         yield
     except DataInvalid as error:
-        if error.id != "predict.unknown_series":
+        if "data." in error.hint:
             error.hint = f"mend the file, or train again with another key: {error.hint}"
         raise
 
@@ -136,9 +136,8 @@ def borders_in(opened: Opened, panel: Panel) -> Splits:
 def _with_covariates(opened: Opened, panel: Panel, statics: Statics | None, *, where: str) -> Panel:
     """The panel with the calendar's columns as in training, and with what its series are."""
     preprocess = opened.preprocess
-    days = holidays_of(opened.config, panel.times, known=preprocess.holidays)
-    dated = preprocess.time_format.kind != "row"
-    panel = with_calendar(opened.config, panel, days, dated=dated, where=where)
+    form, known = preprocess.time_format, preprocess.holidays
+    panel, _ = with_calendar(opened.config, panel, form, known=known, where=where)
     return replace(panel, statics=statics)
 
 

@@ -52,21 +52,22 @@ def read_input(config: Config, path: str) -> Table:
     table = read_files(path, _options(config))
     if config.data.until is not None:
         table = cut_table(table, config.data.until)
-    return covariates.split_ahead(config, _gathered(config, table))
+    return covariates.split_ahead(config, _gathered(config, table, future=len(config.data.future_covariates)))
 
 
 def read_future(config: Config, path: str) -> Table:
     """Reads a file of future covariates alone: times, ids and those columns, written as the input is."""
     alone = {"target": None, "past_covariates": (), "static_covariates": (), "without_target": True}
-    return _gathered(config, read_files(path, replace(_options(config), **alone)))  # type: ignore[arg-type]
+    table = read_files(path, replace(_options(config), **alone))  # type: ignore[arg-type]
+    return _gathered(config, table, future=0)  # it has no target that could end
 
 
-def _gathered(config: Config, table: Table) -> Table:
-    """The table in the periods of ``data.resample``, where that is set."""
+def _gathered(config: Config, table: Table, *, future: int) -> Table:
+    """The table in the periods of ``data.resample``, where that is set; its last columns are known ahead."""
     periods = config.data.resample
     if periods.to is None or periods.how is None:
         return table
-    return resample(table, to=periods.to, how=periods.how, strict=config.data.strict)
+    return resample(table, to=periods.to, how=periods.how, strict=config.data.strict, future=future)
 
 
 def _options(config: Config) -> ReadOptions:
@@ -162,9 +163,7 @@ def prepare_short(config: Config, panel: Panel, table: Table) -> tuple[Prepared,
 
 def _told_by_calendar(config: Config, panel: Panel, table: Table) -> tuple[Panel, Days]:
     """The panel with the calendar's columns, and the holidays they know."""
-    days, dated = covariates.holidays_of(config, panel.times), table.time_format.kind != "row"
-    where = table.source.path
-    return covariates.with_calendar(config, panel, days, dated=dated, where=where), days
+    return covariates.with_calendar(config, panel, table.time_format, where=table.source.path)
 
 
 def short_cutoffs(panel: Panel) -> tuple[np.ndarray, np.ndarray]:

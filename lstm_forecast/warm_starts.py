@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -156,8 +157,19 @@ def _refuse_other(source: Opened, plan: Plan) -> None:
             details=[
                 f"{key}: {ours} here, {theirs} in {handle}" for key, (ours, theirs) in differing.items()
             ],
-            hint="make them the same, or train without --from",
+            hint=f"{_to_be_the_same(source, plan, pairs, differing)}, or train without --from",
         )
+
+
+def _to_be_the_same(
+    source: Opened, plan: Plan, pairs: Mapping[str, tuple[str, str]], differing: Collection[str]
+) -> str:
+    """What to type where keys differ: those of the run, or all of its configuration where the data chose."""
+    if any(key in plan.chosen for key in differing):
+        return f"train with what was chosen then: {source.run.path / 'config.yaml'}"
+    if not all("." in key for key in differing):
+        return "make them the same"
+    return "make them the same: " + " ".join(f"--set '{key}={pairs[key][1]}'" for key in differing)
 
 
 def _known_ahead(config: Config) -> str:

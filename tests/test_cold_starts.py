@@ -142,6 +142,7 @@ def test_one_scale_for_all_is_also_that_of_a_new_series_and_another_level_is_war
     expected = pooled.mean() + answer.numpy()[0].astype(np.float64) * pooled.std()
     np.testing.assert_allclose(values(forecast, "new"), expected, rtol=1e-6)
     said = warnings(chosen, shops(tmp_path / "far.csv", {"far": 100 * NEW}))
+    assert said["predict.new_series"].endswith("; forecast all the same, in the units of all series")
     assert said["predict.out_of_range"].startswith("1e+02 % of what the network receives lies outside")
 
 

@@ -76,6 +76,40 @@ def test_a_step_without_one_ends_the_forecast_before_it(folder: Path, tmp_path: 
     assert error.hint.endswith("or forecast fewer steps: --horizon 2")
 
 
+def test_the_steps_that_it_offers_are_those_that_every_series_has(tmp_path: Path) -> None:
+    lines = ["date,shop,sales,promo"]
+    for shop, ahead in (("a", 5), ("b", 2)):
+        for day, promo in zip(days(60 + ahead), promotions(60 + ahead), strict=True):
+            sales = f"{100 + 10 * promo}" if day in days(60) else ""
+            lines.append(f"{day},{shop},{sales},{promo}")
+    file = tmp_path / "two.csv"
+    file.write_text("\n".join(lines) + "\n")
+    trained(file, {**KEYS, "data.series_id": "shop", "run.name": "a"})
+    error = refused(tmp_path, "a", horizon=7)
+    assert error.message.startswith("no promo of series 'a' on 2024-03-06;")
+    assert error.hint.endswith("; or forecast fewer steps: --horizon 2")
+    assert len(predict(tmp_path, "a", horizon=2).rows) == 4
+
+
+def test_a_file_that_cannot_be_used_is_mended_and_no_key_of_the_run_changed(
+    folder: Path, tmp_path: Path
+) -> None:
+    file = coming(tmp_path / "f.csv", [1, 0])
+    file.write_text(file.read_text() + file.read_text().splitlines()[-1] + "\n")
+    error = refused(folder, future=file)
+    assert error.id == "data.duplicates"
+    assert error.hint.startswith("mend the file, or train again with another key: ")
+
+
+def test_rows_behind_the_cut_are_not_looked_at_and_it_is_said(tmp_path: Path) -> None:
+    file = promoted(tmp_path, rows=ROWS)
+    trained(file, {**KEYS, "run.name": "a", "data.until": 100})
+    assert refused(tmp_path, "a").details[1] == (
+        f"looked in: {file} after the last target, of the rows up to data.until 100"
+    )
+    assert len(predict(tmp_path, "a", future=file).rows) == 2
+
+
 def test_a_file_gives_them_by_date_in_any_order_with_others_beside(folder: Path, tmp_path: Path) -> None:
     chosen = opened(pipeline.open_reference("one", folder / "runs", Events()).run)
     ahead = np.array([[[1.0], [0.0]]])

@@ -41,7 +41,8 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Given:
 
         return call
 
-    for name in ("plot_error", "plot_residuals", "plot_backtest", "plot_gates", "plot_forecast", "plot_test"):
+    kinds = ("error", "residuals", "backtest", "gates", "forecast", "test", "loss")
+    for name in map("plot_{}".format, kinds):
         monkeypatch.setattr(drawing, name, watched(name, getattr(drawing, name)))
     return calls
 
@@ -282,3 +283,20 @@ def test_without_test_rows_no_test_is_drawn_after_a_training(tmp_path: Path) -> 
     run = trained(data, {"split.test": "0", "run.plots": "true"}, events=events).run
     assert sorted(path.name for path in (run.path / "plots").iterdir()) == ["forecast.png", "loss.png"]
     assert [id for id, _ in events.warnings if id.startswith("plot")] == []
+
+
+@pytest.mark.parametrize(
+    ("loss", "label"),
+    [
+        ("mae", "mae (scaled values)"),
+        ("mase", "mase"),  # measured in original units, and without a unit
+        ("[smape, mase]", "smape + mase"),
+    ],
+)
+def test_the_losses_axis_names_the_loss_and_its_unit(
+    loss: str, label: str, given: Given, tmp_path: Path
+) -> None:
+    data = write_csv(tmp_path / "a.csv", {"date": days(120), "value": momentum(120)})
+    reads = {"model.supervision": "last", "model.normalize": "none"}
+    draw(trained(data, {**reads, "training.loss": loss}).run, "loss")
+    assert given["plot_loss"][1]["loss_label"] == label

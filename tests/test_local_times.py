@@ -10,7 +10,10 @@ import pandas as pd
 import pytest
 
 from lstm_forecast import pipeline
+from lstm_forecast.coming import known_ahead
 from lstm_forecast.errors import ArtifactRejected
+from lstm_forecast.events import Events
+from lstm_forecast.opening import opened
 from lstm_forecast.runs.storage import sha256_of
 from tests.conftest import Cli
 from tests.data.test_zones import us
@@ -138,3 +141,37 @@ def test_init_writes_both_keys_and_what_it_wrote_trains(cli: Cli, tmp_path: Path
     assert "  resample:\n    to: D " in text
     assert text.count("\ndata:\n") == 1
     assert cli("check", written).code == 0
+
+
+@pytest.mark.parametrize(
+    ("form", "zone", "clock"),
+    [
+        ("%Y-%m-%d %H:%M", "Europe/Berlin", "Europe/Berlin"),
+        ("%Y-%m-%dT%H:%M:%SZ", "Europe/Berlin", "Europe/Berlin"),  # moments in UTC, days of Berlin
+        ("%Y-%m-%dT%H:%M:%S+05:30", "null", "Asia/Kolkata"),  # no zone: the clock that the cells show
+        ("%Y-%m-%d %H:%M", "null", "UTC"),
+    ],
+)
+def test_the_calendar_is_that_of_the_clock(form: str, zone: str, clock: str, tmp_path: Path) -> None:
+    """Hour, weekday and holiday of past and future rows, across the change of the clock; by pandas."""
+    index = pd.date_range("2024-10-20", periods=160, freq="h", tz="UTC")
+    shown = index.tz_convert("UTC" if form.endswith("Z") else clock)
+    write_csv(tmp_path / "h.csv", {"when": shown.strftime(form).tolist(), "v": momentum(160)})
+    (tmp_path / "days.txt").write_text("2024-10-23\n2024-10-27\n")
+    features = {
+        "data.timezone": zone,
+        "data.calendar_features": "[hour, dayofweek, holiday]",
+        "data.holidays": str(tmp_path / "days.txt"),
+    }
+    run = opened(trained(tmp_path / "h.csv", features).run)
+    ahead = known_ahead(run, run.context, (), horizon=24, series=[0], events=Events())
+    assert ahead is not None
+    told = np.concatenate([run.context.values[:, 1:], ahead[0]])
+    moments = np.concatenate([run.context.times, index[-1].value // 1000 + 3_600_000_000 * np.arange(1, 25)])
+    local = pd.to_datetime(moments, unit="us", utc=True).tz_convert(clock)
+    turns = np.column_stack([(local.hour + local.minute / 60) / 24, local.day_of_week / 7]) * 2 * np.pi
+    expected = np.column_stack(
+        [np.sin(turns[:, 0]), np.cos(turns[:, 0]), np.sin(turns[:, 1]), np.cos(turns[:, 1])]
+    )
+    np.testing.assert_allclose(told[:, :4], expected, atol=1e-12)
+    assert told[:, 4].tolist() == np.isin(local.strftime("%m-%d"), ["10-23", "10-27"]).tolist()

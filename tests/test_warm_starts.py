@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from lstm_forecast import pipeline
+from lstm_forecast.config import load_config
 from lstm_forecast.errors import ArtifactRejected, RunMissing, UsageError
 from lstm_forecast.events import Events
 from lstm_forecast.model.reglstm import RegLSTM
@@ -180,7 +181,29 @@ def test_all_that_differs_is_listed(tmp_path: Path) -> None:
         f"training.ensemble: 2 here, 1 in {handle}",
         f"window.horizon: 3 here, 2 in {handle}",
     ]
+    assert error.hint == "make them the same, or train without --from"  # no key makes a column another
     assert train(csv, {**chosen, "window.lookback": "9"}, start_from="old").start == handle
+    keys = {**chosen, "model.dropout": "0.5", "training.ensemble": "2"}
+    assert refusal(csv, keys, first.run.path).hint == (
+        "make them the same: --set 'model.dropout=0.2' --set 'training.ensemble=1', or train without --from"
+    )
+
+
+def test_the_configuration_of_the_run_is_named_where_newer_rows_choose_other_networks(tmp_path: Path) -> None:
+    reads = {"model.supervision": "last", "model.normalize": "none", "model.linear_skip": "true"}
+    auto = {**reads, "window.lookback": "auto", "run.name": "old"}
+    first = train(prices(tmp_path / "a.csv", 200), auto)
+    longer = prices(tmp_path / "a.csv", 360)
+    error = refusal(longer, auto, "old")
+    kept = first.run.path / "config.yaml"
+    handle = first.run.handle
+    assert list(error.details) == [
+        f"window.lookback: 40 here, 20 in {handle}"
+    ]  # an eighth of the training rows
+    assert error.hint == f"train with what was chosen then: {kept}, or train without --from"
+    events = Events()
+    loaded = load_config(kept, environ={})
+    assert pipeline.train(loaded, runs_dir=tmp_path / "runs", start_from="old", events=events).start == handle
 
 
 def test_the_same_columns_in_other_roles_are_other_networks(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def calendar_values(times: Times, features: Sequence[Feature], holidays: NDArray
     """The features of these times [...], each within -1 … 1: [..., P].
 
     Args:
-        times: microseconds since the epoch.
+        times: microseconds since the epoch, by the clock that tells them.
         features: in the order of :func:`calendar_names`.
         holidays: days since the epoch, sorted.
     """

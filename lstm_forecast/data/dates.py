@@ -57,6 +57,17 @@ class TimeFormat:
         """What the zone's clock shows at these times, for axes and months; without a zone the times."""
         return wall_times(times, self.timezone) if self.timezone else times
 
+    def calendar(self, times: NDArray[np.int64], timezone: str | None) -> NDArray[np.int64]:
+        """What calendar and clock say at these times: those of a named zone, else as the cells are written.
+
+        Args:
+            times: as a table has them, any shape.
+            timezone: ``data.timezone``; dates alone are the same in every zone.
+        """
+        if self.kind in ("date", "quarter", "row"):
+            return times
+        return wall_times(times, timezone) if timezone else times + zone_minutes(self.zone) * 60_000_000
+
     def format(self, times: NDArray[np.int64]) -> list[str]:
         """Times (microseconds since the epoch; row numbers for ``row``) in the file's own form.
 

@@ -244,4 +244,5 @@ def _duplicates_remedy(story: account.Story) -> str:
     if story.members.column is not None or len(story.roles.target) > 1:
         return ""
     candidates = (*story.roles.series_guesses, *story.roles.text)
-    return f"tell series apart: data.series_id: {story.header.names[candidates[0]]}" if candidates else ""
+    name = story.header.names[candidates[0]] if candidates else ""
+    return f"tell series apart: data.series_id: {name} (--series-id {name!r})" if candidates else ""

@@ -23,7 +23,7 @@ from lstm_forecast.data.calendars import (
 )
 from lstm_forecast.data.findings import Notice, plural
 from lstm_forecast.data.offsets import parse_offset
-from lstm_forecast.data.table import Table, with_rows
+from lstm_forecast.data.table import Table, after_last_target, with_rows
 from lstm_forecast.data.values import LARGEST
 from lstm_forecast.data.zones import calendar_times, offsets_at, readings, wall_times
 from lstm_forecast.errors import DataInvalid, UsageError
@@ -101,18 +101,21 @@ def parse_periods(to: str) -> Periods:
     )
 
 
-def resample(table: Table, *, to: str, how: How, strict: bool = False) -> Table:
+def resample(table: Table, *, to: str, how: How, strict: bool = False, future: int = 0) -> Table:
     """One row per series and period, of every period that is whole and has rows; the account says so.
 
     Every column, covariates too, is treated alike; empty cells are left out, and a period without any value
     in a column has an empty cell there. A period without rows has none: that is a gap of the new rhythm.
     The first and the last period of a series are left out where rows of it are missing, see :func:`_whole`.
+    A period whose target is not known to its end has none: the sum of half a day is no day's.
 
     Args:
         table: sorted by series and time.
         to: a pandas offset.
         how: what becomes of the values of a period.
         strict: whether a period within the series that lacks rows is an error, not a warning.
+        future: P, number of future covariates, the last columns; with any, rows after the last target are
+            steps to be forecast.
 
     Raises:
         UsageError: an offset that names no period.
@@ -122,7 +125,7 @@ def resample(table: Table, *, to: str, how: How, strict: bool = False) -> Table:
     periods = parse_periods(to)
     if table.time_format.kind == "row":
         raise _refused(table, "the rows have numbers and no dates", "name the column of the times: data.time")
-    groups = _grouped(table, periods)
+    groups = _grouped(table, periods, future)
     keep = _whole(groups, how)
     if not keep.any():
         raise _refused(table, f"no period of {to} is whole", "give more rows, or a shorter data.resample.to")
@@ -152,6 +155,8 @@ class _Groups:
         rhythm: of the rows.
         first: [P] the first row of each period.
         begins: [P] where each period begins, as :func:`_begins` has it.
+        open: [P] whether rows of the period lie after the last target of their series.
+        future: number of future covariates.
     """
 
     table: Table
@@ -159,6 +164,8 @@ class _Groups:
     rhythm: Frequency
     first: NDArray[np.intp]
     begins: Times
+    open: NDArray[np.bool_]
+    future: int
 
     @property
     def series(self) -> NDArray[np.int64]:
@@ -171,12 +178,13 @@ class _Groups:
         return np.append(self.first[1:], len(self.table.times)) - 1
 
 
-def _grouped(table: Table, periods: Periods) -> _Groups:
+def _grouped(table: Table, periods: Periods, future: int) -> _Groups:
     begins = _begins(table.times, table.zone, periods)
     first = np.flatnonzero(np.append(True, (np.diff(table.series) != 0) | (np.diff(begins) != 0)))
     borders = np.searchsorted(table.series, np.arange(1, len(table.series_ids)))
     rhythm = infer_frequency(np.split(table.times, borders), table.zone)
-    return _Groups(table, periods, rhythm, first, begins[first])
+    ahead = after_last_target(table) if future else np.zeros(len(table.times), dtype=np.bool_)
+    return _Groups(table, periods, rhythm, first, begins[first], np.logical_or.reduceat(ahead, first), future)
 
 
 def _begins(times: Times, zone: str, periods: Periods) -> Times:
@@ -202,8 +210,9 @@ def _moments(borders: Times, zone: str, periods: Periods) -> Times:
 
 
 def _gathered(groups: _Groups, how: How) -> NDArray[np.float64]:
-    """The values of the periods: [P, C]."""
+    """The values of the periods: [P, C]; an open one has no target yet."""
     values = gather(groups.table.values, groups.first, how)
+    values[groups.open, 0] = np.nan
     if (np.abs(values[~np.isnan(values)]) > LARGEST).any():
         hint = "write the numbers in a larger unit, or set data.resample.how: mean"
         where = groups.table.source.path
@@ -247,14 +256,15 @@ def _next(rhythm: Frequency, last: int) -> int | None:
 
 
 def _partial(groups: _Groups, keep: NDArray[np.bool_], found: Table) -> tuple[Notice, ...]:
-    """A warning of periods with fewer values than the rhythm has times.
+    """A warning of periods with fewer values than the rhythm has times; open ones have future ones alone.
 
     On a trading pattern a day with fewer rows is taken for a shorter day, as ``data.gaps: auto`` does.
     """
     table, rhythm = groups.table, groups.rhythm
     if not rhythm.regular or rhythm.trading:
         return ()
-    observed = np.add.reduceat(~np.isnan(table.values), groups.first, axis=0, dtype=np.int64).min(axis=1)
+    counts = np.add.reduceat(~np.isnan(table.values), groups.first, axis=0, dtype=np.int64)
+    observed = np.where(groups.open, counts[:, -groups.future :].min(axis=1), counts.min(axis=1))
     due = np.zeros(len(keep), dtype=np.int64)
     for mine in np.split(np.arange(len(keep)), np.flatnonzero(np.diff(groups.series)) + 1):
         span = table.times[[groups.first[mine[0]], groups.last[mine[-1]]]].tolist()

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 
 from lstm_forecast.errors import ResourceError
+from lstm_forecast.model.beside import Beside
 from lstm_forecast.model.reglstm import RegLSTM
 
 Precision = Literal["float32", "bfloat16"]
@@ -47,7 +48,7 @@ def require_precision(model: RegLSTM, precision: Precision, *, lookback: int) ->
         generators = [torch.Generator(device).manual_seed(0) for _ in range(model.num_layers)]
         draws = model.draw(1, lookback, generators=generators)
         with computing_in(precision, device):
-            answer = model.final(window, draws=draws)
+            answer = model.final(window, beside=_zeros_beside(model, device), draws=draws)
         answer.float().sum().backward()  # type: ignore[no-untyped-call]
     except RuntimeError as error:
         raise ResourceError(
@@ -62,3 +63,12 @@ def require_precision(model: RegLSTM, precision: Precision, *, lookback: int) ->
     finally:
         model.zero_grad(set_to_none=True)
         model.train(trained)
+
+
+def _zeros_beside(model: RegLSTM, device: torch.device) -> Beside:
+    """What the network takes beside one window."""
+    ahead, static = model.ahead_size, len(model.static_sizes)
+    return Beside(
+        ahead=torch.zeros(1, model.output_size, ahead, device=device) if ahead else None,
+        static=torch.zeros(1, static, device=device) if static else None,
+    )

@@ -329,7 +329,7 @@ def test_row_10_duplicates_that_an_id_column_would_explain_name_it(tmp_path: Pat
     text = "Date,branch,Close\n2024-03-01,a,1\n2024-03-01,b,2\n2024-03-02,a,1\n2024-03-02,b,2\n"
     with pytest.raises(DataInvalid, match="several rows at 2024-03-01: lines 2, 3") as caught:
         read(tmp_path, text)
-    assert "data.series_id: branch" in caught.value.hint
+    assert "data.series_id: branch (--series-id 'branch')" in caught.value.hint
     assert "data.duplicates: last" in caught.value.hint
 
 

@@ -272,3 +272,18 @@ def test_a_million_rows_take_no_loop(tmp_path: Path) -> None:
 
     few, many = calls(20), calls(200)
     assert many < 1.5 * few
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_a_period_whose_target_ends_within_it_is_to_be_forecast(how: How, tmp_path: Path) -> None:
+    data = frame(pd.date_range("2024-01-01", "2024-01-06 23:00", freq="h"))
+    data.iloc[84:, 0] = np.nan  # the target is known until 4 January 11:00, the other column to the end
+    table = table_of(data, tmp_path)
+    found = resample(table, to="D", how=how, future=1)
+    expected = HOWS[how](data.resample("D"))
+    expected.iloc[3:, 0] = np.nan
+    same(found, expected)
+    assert ids(found) == []  # no value is missing that could be there
+    data.iloc[100, 1] = np.nan
+    told = resample(table_of(data, tmp_path), to="D", how="sum", future=1).notices
+    assert [notice.message.partition(" with")[0] for notice in told] == ["1 resampled period"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,10 +18,21 @@ from lstm_forecast.model.reglstm import RegLSTM
 from tests.training.small import CPU, RECIPE, H, fitted
 
 
-def peephole(*, layers: int = 1, segment: int = 1, skip_steps: int = 0) -> RegLSTM:
+def peephole(
+    *, layers: int = 1, segment: int = 1, skip_steps: int = 0, ahead_size: int = 0, static: bool = False
+) -> RegLSTM:
     """A network that every CPU computes in bfloat16: torch's own LSTM takes one with instructions for it."""
     model = RegLSTM(
-        2, 8, layers, output_size=3, cell="lstm_peephole", segment=segment, skip_steps=skip_steps, dropout=0.2
+        2,
+        8,
+        layers,
+        output_size=3,
+        cell="lstm_peephole",
+        segment=segment,
+        skip_steps=skip_steps,
+        ahead_size=ahead_size,
+        static_sizes=(3, 0) if static else (),
+        dropout=0.2,
     )
     initialise(model, torch.Generator().manual_seed(1))
     return model
@@ -54,8 +66,10 @@ def test_an_answer_has_other_digits_and_nearly_the_same_value() -> None:
     torch.testing.assert_close(rough, exact, rtol=0.05, atol=0.02)
 
 
-@pytest.mark.parametrize("arguments", [{}, {"layers": 2}, {"segment": 3, "skip_steps": 12}])
-def test_the_look_beforehand_leaves_everything_as_it_was(arguments: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "arguments", [{}, {"layers": 2}, {"segment": 3, "skip_steps": 12}, {"ahead_size": 2, "static": True}]
+)
+def test_the_look_beforehand_leaves_everything_as_it_was(arguments: dict[str, Any]) -> None:
     model = peephole(**arguments).eval()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     generator = torch.get_rng_state()
