@@ -154,7 +154,7 @@ def _choices(
         wanted |= _by_seasons(config, facts, best.lookback)
         wanted |= _seasonal_training(config, facts, best, free) if bare else {}
     elif bare:
-        wanted["training.batch_size"] = _Choice(16, "few windows to a step learn in fewer epochs")
+        wanted["training.batch_size"] = _Choice(16, "smaller batches learned more of prices and rates")
     if config.data.transform == "diff":
         wanted["model.anchor"] = _Choice("none", "data.transform: diff already forecasts changes")
     for key, choice in wanted.items():

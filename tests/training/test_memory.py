@@ -23,7 +23,7 @@ from tests.conftest import CRON, ROOT, SMALL, Cli, Result, Tiny
 
 WORDS = [word if word != "1" else "4" for word in SMALL]
 WORDS += ["--set", "training.checkpoint_every=0s", "--set", "run.plots=false", "--name", "new"]
-MID_3 = 9  # a step of the third epoch: 119 windows in batches of 32
+MID_3 = 18  # a step of the third epoch: 119 windows in batches of 16
 
 
 @pytest.fixture
