@@ -29,7 +29,7 @@ _UNITS = (
     (1_000_000, "second"),
 )
 _MOST_EMPTY = 100  # stretches of a week or more without an open time: there will be none
-_MOST_ROWS = 10_000_000  # a grid longer than this is not a rhythm but a typing error in a date
+MOST_ROWS = 10_000_000  # a grid longer than this is not a rhythm but a typing error in a date
 
 
 @dataclass(frozen=True)
@@ -297,7 +297,7 @@ def _weekday(times: Times) -> NDArray[np.int64]:
 
 
 def _grid(first: int, last: int, step: int) -> Times:
-    if (last - first) // step > _MOST_ROWS:
+    if (last - first) // step > MOST_ROWS:
         return np.array([first, last], dtype=np.int64)
     return np.arange(first, last + 1, step, dtype=np.int64)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_forecast.data.flat import counted
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.zones import readings
 from lstm_forecast.errors import DataInvalid
@@ -96,11 +97,8 @@ def _cut(
         return panel.offsets[:-1].copy(), times
     else:
         first = int(times[-min(max(round(size * share), horizon), len(times))])
-    begins = [
-        start + int(np.searchsorted(panel.times[start:end], first))
-        for start, end in zip(panel.offsets[:-1], ends, strict=True)
-    ]
-    return np.array(begins, dtype=np.int64), times[times < first]
+    before = counted(panel.times < first, panel.offsets)
+    return np.minimum(panel.offsets[:-1] + before, ends), times[times < first]
 
 
 def _moment(date: str, zone: str) -> int:

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_forecast.data.flat import BLOCK_CELLS, blocks
 from lstm_forecast.forecasting.volatility import Scale
 
 Floats = NDArray[np.float64]
@@ -109,13 +110,10 @@ class Calibration:
 
     def windows_behind(self, series: Counts) -> Counts:
         """Calibration windows that the intervals of each of these series rest on: [S', K]."""
-        counts = np.tile(self.windows(), (len(series), 1))
-        many = np.bincount(self.series, minlength=len(self.floor)) >= OWN_SCORES
-        for place, one in enumerate(series.tolist()):
-            if many[one]:
-                own = _known(self.scores[self.series == one, :, 0])
-                counts[place] = np.where(own >= OWN_SCORES, own, counts[place])
-        return counts
+        known = ~np.isnan(self.scores[:, :, 0])
+        size = len(self.floor)
+        own = np.array([np.bincount(self.series[step], minlength=size)[series] for step in known.T])
+        return np.where(own.T >= OWN_SCORES, own.T, self.windows())
 
     def possible(self, level: float) -> NDArray[np.bool_]:
         """Whether there is an interval of this level, by step: [K]."""
@@ -145,14 +143,19 @@ class Calibration:
         if column is None:
             return np.full((len(series), steps), np.nan)
         scores = self.scores[:, :, column]
-        table = np.tile(smallest_covering(scores, level), (len(self.floor), 1))
-        mine = by_series(self.series, len(self.floor))
-        for one in np.unique(series).tolist():
-            if len(mine[one]) >= OWN_SCORES:
-                own = scores[mine[one]]
-                own_score = smallest_covering(own, level)
-                alone = (_known(own) >= OWN_SCORES) & ~np.isnan(own_score)
-                table[one] = np.where(alone, own_score, table[one])
+        pooled = smallest_covering(scores, level)
+        counts = np.bincount(self.series, minlength=len(self.floor))
+        enough = counts >= OWN_SCORES
+        if not enough[series].any():
+            return in_units(np.broadcast_to(pooled, (len(series), steps)), unit)
+        table = np.tile(pooled, (len(self.floor), 1))
+        order = np.argsort(self.series, kind="stable")
+        wanted = np.where(enough & np.isin(np.arange(len(counts)), series), counts, 0)
+        for block in blocks(np.cumsum(counts) - counts, wanted, cells=max(1, BLOCK_CELLS // steps)):
+            own = np.moveaxis(scores[block.of(order)], 1, 0)  # [n, G, K]
+            own_score = smallest_covering(own, level)
+            alone = (_known(own) >= OWN_SCORES) & ~np.isnan(own_score)
+            table[block.series] = np.where(alone, own_score, table[block.series])
         return in_units(table[series], unit)
 
 
@@ -246,16 +249,21 @@ def smallest_covering(scores: Floats, level: float) -> Floats:
     wanted = rank(counts, level)
     if len(scores) == 0:
         return np.full(scores.shape[1:], np.nan)
+    if scores.ndim == 2 and len(scores) > scores.shape[1]:  # no copy of all
+        return np.array([_smallest(*one) for one in zip(scores.T, counts, wanted, strict=True)])
     ordered = np.sort(scores, axis=0)  # NaN last
     place = np.minimum(wanted, len(scores)) - 1
     found = np.take_along_axis(ordered, place[None], axis=0)[0]
     return np.where(wanted <= counts, found, np.nan)
 
 
-def by_series(series: Counts, series_count: int) -> list[Counts]:
-    """The windows of each series, in their order: S arrays of places in ``series``."""
-    ends = np.cumsum(np.bincount(series, minlength=series_count))
-    return np.split(np.argsort(series, kind="stable"), ends[:-1])
+def _smallest(scores: Floats, count: int, wanted: int) -> float:
+    """The ``wanted``-th smallest of the ``count`` known ones; NaN where there are not as many."""
+    if wanted > count:
+        return float("nan")
+    known = scores[~np.isnan(scores)]
+    known.partition(wanted - 1)
+    return float(known[wanted - 1])
 
 
 def in_units(scores: Floats, unit: Floats) -> Floats:

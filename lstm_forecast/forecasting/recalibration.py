@@ -11,7 +11,6 @@ from lstm_forecast.forecasting.calibration import (
     Calibration,
     Counts,
     Floats,
-    by_series,
     in_units,
     smallest_covering,
     windows_needed,
@@ -139,3 +138,9 @@ def _newest_covering(queue: _Queue, origins: Counts, level: float) -> Floats:
         taken = np.where(place >= begin[part], queue.score[np.maximum(place, 0)], np.nan)
         found[part] = smallest_covering(taken, level)
     return found[where]
+
+
+def by_series(series: Counts, series_count: int) -> list[Counts]:
+    """The windows of each series, in their order: S arrays of places in ``series``."""
+    ends = np.cumsum(np.bincount(series, minlength=series_count))
+    return np.split(np.argsort(series, kind="stable"), ends[:-1])
