@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lstm_forecast import stages
 from lstm_forecast.covariates import ahead_columns, calendar_of, holidays_of, last_year
 from lstm_forecast.data.calendar_features import HOLIDAY, calendar_values
-from lstm_forecast.data.calendars import next_times
+from lstm_forecast.data.calendars import next_times_of
 from lstm_forecast.data.files import is_many, is_there
 from lstm_forecast.data.holidays import Days, years_of
 from lstm_forecast.data.panel import Panel
@@ -27,9 +27,9 @@ Floats = NDArray[np.float64]
 def future_times(opened: Opened, panel: Panel, *, horizon: int) -> NDArray[np.int64]:
     """The next ``horizon`` times of every series, in its rhythm: [S, horizon]; an empty series has zeros."""
     times = np.zeros((len(panel), horizon), dtype=np.int64)
-    for series in np.flatnonzero(panel.lengths):
-        last = int(panel.times[panel.offsets[series + 1] - 1])
-        times[series] = next_times(opened.preprocess.frequency, last, horizon)
+    present = np.flatnonzero(panel.lengths)
+    last = panel.times[panel.offsets[present + 1] - 1]
+    times[present] = next_times_of(opened.preprocess.frequency, last, horizon)
     return times
 
 

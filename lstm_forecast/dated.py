@@ -5,13 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lstm_forecast.events import Events
 from lstm_forecast.spreadsheets import BOM, escaped, is_formula
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -147,10 +153,18 @@ class Forecast:
             "source",
         ]
         writer.writerow(names)
-        for row in self.rows:
-            ends = ["" if end is None else repr(end) for pair in row.bounds for end in pair]
-            cells = [form(row.series), form(row.time), row.step, repr(row.forecast), *ends, row.source]
-            writer.writerow(cells)
+        forms = {cell: form(cell) for row in self.rows for cell in (row.series, row.time)}
+        writer.writerows(
+            [
+                forms[row.series],
+                forms[row.time],
+                row.step,
+                row.forecast,
+                *(end for pair in row.bounds for end in pair),
+                row.source,
+            ]
+            for row in self.rows
+        )
         return (BOM if excel else "") + text.getvalue()
 
     def to_document(self, warnings: list[dict[str, str]]) -> dict[str, Any]:
@@ -173,6 +187,52 @@ class Forecast:
     def to_json(self, warnings: list[dict[str, str]]) -> str:
         """The document as text."""
         return json.dumps(self.to_document(warnings), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def forecast_rows(
+    series: Sequence[str],
+    moments: NDArray[np.int64],
+    times: Sequence[str],
+    values: Floats,
+    bounds: Sequence[tuple[Floats, Floats]],
+    *,
+    sources: Sequence[str],
+    origins: Sequence[Origin],
+) -> tuple[ForecastRow, ...]:
+    """The rows of a forecast, by series and step.
+
+    Args:
+        series: S names.
+        moments: time of each step, [S, H].
+        times: the same in the input's form, S · H of them.
+        values: [S, H].
+        bounds: lower and upper of each level, [S, H] each; NaN where not calibrated.
+        sources: what made each series' forecast.
+        origins: what each continues.
+    """
+    steps = moments.shape[1]
+    ends = [zip(_numbers(low), _numbers(high), strict=True) for low, high in bounds]
+    columns = (
+        _each(series, steps),
+        times,
+        moments.reshape(-1).tolist(),
+        list(range(1, steps + 1)) * len(series),
+        values.reshape(-1).tolist(),
+        zip(*ends, strict=True) if ends else [()] * len(times),
+        _each(sources, steps),
+        _each(origins, steps),
+    )
+    return tuple(ForecastRow(*cells) for cells in zip(*columns, strict=True))
+
+
+def _each(items: Sequence[Any], count: int) -> list[Any]:
+    """Every item so many times."""
+    return [item for item in items for _ in range(count)]
+
+
+def _numbers(values: Floats) -> list[float | None]:
+    """The values one behind the other, None for NaN."""
+    return [None if math.isnan(value) else value for value in values.reshape(-1).tolist()]
 
 
 def warn_of_formulas(forecast: Forecast, events: Events) -> None:

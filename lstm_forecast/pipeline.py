@@ -140,8 +140,7 @@ def predict(
         )
     names = chosen.preprocess.series_name, chosen.preprocess.time_name
     origin = chosen.run.path.parent.parent, chosen.preprocess.columns[0], as_of, source, sha256
-    shown = sorted({chosen.preprocess.series_ids.index(row.series) for row in rows})
-    behind = interval_list(chosen, wanted, steps, series=shown)
+    behind = interval_list(chosen, wanted, steps, series=asked)
     gate = chosen.gate.to_document() if chosen.gate else None
     return Forecast(chosen.run.handle, *origin, *names, rows, behind, gate)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lstm_forecast.cold_starts import warn_of_cold
 from lstm_forecast.coming import future_times
 from lstm_forecast.data.panel import Panel
-from lstm_forecast.dated import ForecastRow, Interval, Origin
+from lstm_forecast.dated import ForecastRow, Interval, Origin, forecast_rows
 from lstm_forecast.errors import DataInvalid, UsageError, nearest
 from lstm_forecast.events import Events
 from lstm_forecast.gating import MODEL
@@ -66,8 +66,9 @@ def forecast_panel(
     if opened.issued == MODEL:
         name, simple = _simple(opened, panel, last[short], short, horizon=horizon)
         values[short] = simple
-        for s in np.setdiff1d(np.arange(len(panel)), able).tolist():
-            sources[s] = name
+        sources = [name] * len(panel)
+        for s in able.tolist():
+            sources[s] = opened.issued
     return Ahead(values, bounds, sources)
 
 
@@ -218,28 +219,26 @@ def dated_rows(
         events.say([opened.gate.sentence if opened.gate else str(opened.metrics.get("sentence"))])
     issued = _warn_without_unit(opened, issued, events)
     _warn_uncalibrated(opened, ahead, issued, events)
-    rows = []
-    for s in chosen:
-        texts, moments = opened.preprocess.time_format.format(times[s]), times[s].tolist()
-        origin = _origin(opened, panel, s)
-        for step, (text, value) in enumerate(zip(texts, ahead.values[s].tolist(), strict=True)):
-            pairs = [(low[s, step], high[s, step]) for low, high in ahead.bounds.values()]
-            ends = tuple((_number(low), _number(high)) for low, high in pairs)
-            source = ahead.sources[s]
-            rows.append(ForecastRow(ids[s], text, moments[step], step + 1, value, ends, source, origin))
-    return tuple(rows)
+    return forecast_rows(
+        [ids[s] for s in chosen],
+        times[chosen],
+        opened.preprocess.time_format.format(times[chosen].reshape(-1)),
+        ahead.values[chosen],
+        [(low[chosen], high[chosen]) for low, high in ahead.bounds.values()],
+        sources=[ahead.sources[s] for s in chosen],
+        origins=_origins(opened, panel, chosen),
+    )
 
 
-def _origin(opened: Opened, panel: Panel, series: int) -> Origin:
-    """The last row of a series, and the last one that the run was trained with."""
-    last = panel.offsets[series + 1] - 1
-    trained = opened.context.times[opened.context.rows(series)]
-    newest = int(trained[-1]) if len(trained) else int(panel.times[last])
-    return Origin(int(panel.times[last]), float(panel.values[last, 0]), newest)
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+def _origins(opened: Opened, panel: Panel, series: Sequence[int]) -> list[Origin]:
+    """The last row of each of these series, and the last one that the run was trained with."""
+    numbers, context = np.array(series, dtype=np.int64), opened.context
+    last = panel.offsets[numbers + 1] - 1
+    newest = panel.times[last].copy()
+    trained = context.lengths[numbers] > 0
+    newest[trained] = context.times[context.offsets[numbers[trained] + 1] - 1]
+    known = panel.times[last].tolist(), panel.values[last, 0].tolist(), newest.tolist()
+    return [Origin(*numbers) for numbers in zip(*known, strict=True)]
 
 
 def _warn_short(opened: Opened, short: list[str], sources: list[str], events: Events) -> None:

@@ -2,10 +2,10 @@
 
 ``python benchmarks/speed/many_series.py [SERIES] [ROWS]`` writes a CSV of so many series with so many rows
 each into a temporary folder, and runs ``train`` and ``predict --output`` on it in processes of their own, as
-a user would. It prints the seconds of each stage, those that lie within another one indented, and the most
-memory that the process held beyond its imports while the stage ran, by the operating system's account
-(Linux; elsewhere only that of the whole process). ``--profile FILE`` keeps the profile of ``train``,
-``--profile-predict FILE`` that of ``predict``.
+a user would. It prints the seconds of each stage, by the clock and by the processor, those that lie within
+another one indented, and the most memory that the process held beyond its imports while the stage ran, by
+the operating system's account (Linux; elsewhere only that of the whole process). ``--profile FILE`` keeps the
+profile of ``train``, ``--profile-predict FILE`` that of ``predict``.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Stages:
     """Seconds and peak memory of functions, each told when it is called and when it is done."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+        self.seconds: dict[str, list[float]] = {}
         self.peaks: dict[str, int] = {}
         self.open: list[str] = []
         self.base = 0
@@ -112,14 +112,15 @@ class Stages:
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Counts what happens inside."""
-        self.seconds.setdefault(name, 0.0)
+        wall, work = self.seconds.setdefault(name, [0.0, 0.0])
         self._note()
         self.open.append(name)
-        began = time.perf_counter()
+        began = time.perf_counter(), time.process_time()
         try:
             yield
         finally:
-            self.seconds[name] += time.perf_counter() - began
+            spent = time.perf_counter() - began[0], time.process_time() - began[1]
+            self.seconds[name] = [wall + spent[0], work + spent[1]]
             self._note()
             self.open.pop()
 
@@ -176,10 +177,11 @@ def show(verb: str, folder: Path, arguments: list[str], profile: str) -> float:
         sys.exit(done.stderr)
     found = json.loads(done.stdout.splitlines()[-1])
     print(f"\n{verb}: {whole_s:.2f} s, of that {found['import_s']:.2f} s of imports")
-    print(f"{'stage':<28} {'seconds':>8} {'peak, MiB':>10}")
+    print(f"{'stage':<28} {'seconds':>8} {'processor':>10} {'peak, MiB':>10}")
     for name in (*(stage[0] for stage in STAGES[verb]), "all"):
         if name in found["seconds"]:
-            print(f"{name:<28} {found['seconds'][name]:8.2f} {found['peaks'][name] / MIB:10.0f}")
+            wall, work = found["seconds"][name]
+            print(f"{name:<28} {wall:8.2f} {work:10.2f} {found['peaks'][name] / MIB:10.0f}")
     return whole_s
 
 

@@ -253,6 +253,15 @@ def next_times(frequency: Frequency, last: int, count: int) -> Times:
     return found[:count]
 
 
+def next_times_of(frequency: Frequency, last: Times, count: int) -> Times:
+    """The same of several series, which end at ``last`` [S]: [S, count]."""
+    if frequency.unit == "row" or (frequency.unit == "time" and not (frequency.zone or frequency.trading)):
+        return last[:, None] + frequency.step * np.arange(1, count + 1)
+    different, place = np.unique(last, return_inverse=True)
+    found = [next_times(frequency, end, count) for end in different.tolist()]
+    return np.array(found, dtype=np.int64).reshape(len(found), count)[place]
+
+
 def _step_of(frequency: Frequency) -> int:
     """Microseconds from one row to the next, at least."""
     return frequency.step if frequency.unit == "time" else 28 * DAY
