@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,15 +82,25 @@ def drawable(opened: Opened) -> Drawable:
     return Drawable("test rows", test.series, test.origins, times, test.actual, test.forecast, bounds, errors)
 
 
-def held_out_test(opened: Opened) -> tuple[HeldOut, Bounds]:
+def test_cutoffs(opened: Opened) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where the run's test forecasts were made: flat rows of its context and their series, [W] each."""
+    context, scaling = opened.context, opened.preprocess.held_out_scaling or opened.preprocess.scaling
+    ends, horizon = context.offsets[1:], opened.config.window.horizon
+    first = np.where(scaling.trained, opened.splits.validation_end, ends)
+    return cutoffs(context, first, ends - (horizon - 1), least=opened.config.window.lookback)
+
+
+def held_out_test(opened: Opened, only: Sequence[int] | None = None) -> tuple[HeldOut, Bounds]:
     """What was forecast on the run's test rows, made again from its weights and rows.
 
-    By the tested networks, or by the baseline that stands in their place.
+    By the tested networks, or by the baseline that stands in their place; of all series, or these only.
     """
     context, forecaster = opened.context, opened.tested_issuer
     ends, horizon = context.offsets[1:], opened.config.window.horizon
-    first = np.where(forecaster.scaling.trained, opened.splits.validation_end, ends)
-    rows, series = cutoffs(context, first, ends - (horizon - 1), least=forecaster.lookback)
+    rows, series = test_cutoffs(opened)
+    if only is not None:
+        mine = np.isin(series, only)
+        rows, series = rows[mine], series[mine]
     test = hold_out(forecaster, context, rows, series, end=ends, steps=horizon)
     if opened.calibration is None:
         return test, {}

@@ -41,17 +41,25 @@ class Ahead:
 
 
 def forecast_panel(
-    opened: Opened, panel: Panel, *, horizon: int, levels: Sequence[float], known: Floats | None = None
+    opened: Opened,
+    panel: Panel,
+    *,
+    horizon: int,
+    levels: Sequence[float],
+    known: Floats | None = None,
+    only: Sequence[int] | None = None,
 ) -> Ahead:
     """The next ``horizon`` values of every series with rows, and their intervals.
 
     A series with fewer rows than the network's lookback, or without units, gets the forecast of the baseline
     that did best on validation, without intervals. A run that issues a baseline does so for every series.
-    ``known`` are the columns known ahead at those steps, [S, horizon, P]; None where there are none.
+    ``known`` are the columns known ahead at those steps, [S, horizon, P]; None where there are none. Where
+    ``only`` some series are named, the others have zeros.
     """
     last = np.maximum(panel.offsets[1:] - 1, 0)
-    present = np.flatnonzero(panel.lengths)
-    able = _able(opened, panel)
+    present, able = np.flatnonzero(panel.lengths), _able(opened, panel)
+    if only is not None:
+        present, able = np.intersect1d(present, only), np.intersect1d(able, only)
     short = np.setdiff1d(present, able)
     values, sources = np.zeros((len(panel), horizon)), [opened.issued] * len(panel)
     bounds = {level: _unknown(len(panel), horizon) for level in levels}
