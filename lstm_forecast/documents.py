@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,31 +20,39 @@ from lstm_forecast.evaluation.spread import crps
 from lstm_forecast.evaluation.verdict import Verdict
 from lstm_forecast.judging import Bounds
 
+_PIECE = 20_000  # rows of a table that are text at once
 MOST_SERIES = 1_000  # above it, errors by series are left out of the JSON document: they are in the table
 
 
-def tidy_csv(held: HeldOut, bounds: Bounds, panel: Panel, time_format: TimeFormat) -> str:
+def tidy_csv(held: HeldOut, bounds: Bounds, panel: Panel, time_format: TimeFormat) -> Iterator[bytes]:
     """One line per forecast value: series, cutoff, step, time, actual, forecast, baselines, bounds.
 
     Original units; an empty cell is a value that was not observed, or a bound that was not calibrated.
     ``forecast`` is what ``predict`` would have given, and where that is not the network's, ``model`` is it.
+    In pieces, because the text of a million rows takes a hundred times the memory of their forecasts.
     """
-    count, horizon = held.forecast.shape
-    rows = held.rows[:, None] + 1 + np.arange(horizon)
-    series = np.repeat([panel.series_ids[s] for s in held.series], horizon)
-    cutoffs = np.repeat(time_format.format(held.origins), horizon)
-    steps = np.tile(np.arange(1, horizon + 1), count)
-    times = time_format.format(panel.times[rows].reshape(-1)) if count else []
     model = {} if held.issued is None else {"model": held.forecast}
     numbers = {"actual": held.actual, "forecast": held.given, **model, **held.baselines}
     for level, (lower, upper) in bounds.items():
         numbers |= {f"lo_{level:g}": lower, f"hi_{level:g}": upper}
+    yield _csv([["series", "cutoff", "step", "time", *numbers]])
+    horizon = held.forecast.shape[1]
+    size = max(1, _PIECE // max(horizon, 1))
+    for first in range(0, len(held), size):
+        part = slice(first, first + size)
+        rows = held.rows[part, None] + 1 + np.arange(horizon)
+        steps = list(range(1, horizon + 1)) * len(rows)
+        named = [panel.series_ids[s] for s in held.series[part].tolist() for _ in range(horizon)]
+        cutoffs = [text for text in time_format.format(held.origins[part]) for _ in range(horizon)]
+        times = time_format.format(panel.times[rows].reshape(-1))
+        cells = [_cells(values[part]) for values in numbers.values()]
+        yield _csv(zip(named, cutoffs, steps, times, *cells, strict=True))
+
+
+def _csv(rows: Iterable[Iterable[object]]) -> bytes:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["series", "cutoff", "step", "time", *numbers])
-    columns = [_cells(values) for values in numbers.values()]
-    writer.writerows(zip(series.tolist(), cutoffs.tolist(), steps.tolist(), times, *columns, strict=True))
-    return text.getvalue()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
 
 
 def verdict_document(verdict: Verdict) -> dict[str, Any]:
@@ -102,6 +110,9 @@ def _finite(row: Mapping[str, float]) -> dict[str, float | None]:
     return {key: finite(value) for key, value in row.items()}
 
 
-def _cells(values: NDArray[np.float64]) -> list[str]:
-    flat: list[float] = values.reshape(-1).tolist()
-    return ["" if math.isnan(value) else repr(value) for value in flat]
+def _cells(values: NDArray[np.float64]) -> list[float | None]:
+    """The values one behind the other, None for NaN; in a CSV that is nothing, and a number its ``repr``."""
+    flat: list[float | None] = [*values.reshape(-1).tolist()]
+    for place in np.flatnonzero(np.isnan(values)).tolist():
+        flat[place] = None
+    return flat

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -156,13 +156,15 @@ def judge_held_out(config: Config, prepared: Prepared, forecaster: Forecaster, e
     issuer = issuer_of(config, forecaster, gate.issued if gate else MODEL)
     wide = _held_out(config, prepared, issuer, splits.validation_end, ends, far=FAR_TESTED)
     bounds: Bounds = {}
-    if calibration is not None and len(wide):
-        bounds = fixed_bounds(config, calibration, panel, issuer, wide)
-        coverage = {level: measured_coverage(wide.actual, *pair) for level, pair in bounds.items()}
-        calibration = calibration.with_coverage(coverage)
     keep = complete(wide, end=ends, horizon=horizon)
+    if calibration is not None and len(wide):
+        coverage, kept = {}, {}
+        for level, (low, up) in each_bounds(config, calibration, panel, issuer, wide):
+            coverage[level] = measured_coverage(wide.actual, low, up)
+            kept[level] = low[keep, :horizon], up[keep, :horizon]
+        calibration, bounds = calibration.with_coverage(coverage), kept
     test = wide.part(keep, steps=horizon)
-    bounds = {level: (low[keep, :horizon], up[keep, :horizon]) for level, (low, up) in bounds.items()}
+    del wide
     if issuer is not forecaster:
         ours = hold_out(forecaster, panel, test.rows, test.series, end=ends, steps=horizon)
         test = ours.with_issued(test.forecast)
@@ -249,20 +251,28 @@ def fixed_bounds(
     config: Config, calibration: Calibration, panel: Panel, forecaster: Issuer, held: HeldOut
 ) -> Bounds:
     """The intervals of held-out forecasts as ``predict`` would give them."""
+    return dict(each_bounds(config, calibration, panel, forecaster, held))
+
+
+def each_bounds(
+    config: Config, calibration: Calibration, panel: Panel, forecaster: Issuer, held: HeldOut
+) -> Iterator[tuple[float, tuple[Floats, Floats]]]:
+    """The same, one level after the other."""
     unit = units_at(config, panel, forecaster, held)
     lowest = forecaster.lowest(panel, held.rows, held.series)
-    return {
-        level: interval_bounds(
-            calibration,
+    for level in config.forecast.intervals.levels:
+        yield (
             level,
-            held.forecast,
-            margins=calibration.margins(level, series=held.series, unit=unit),
-            quantiles=held.quantiles,
-            quantile_levels=forecaster.levels,
-            minimum=lowest,
+            interval_bounds(
+                calibration,
+                level,
+                held.forecast,
+                margins=calibration.margins(level, series=held.series, unit=unit),
+                quantiles=held.quantiles,
+                quantile_levels=forecaster.levels,
+                minimum=lowest,
+            ),
         )
-        for level in config.forecast.intervals.levels
-    }
 
 
 def _held_out(

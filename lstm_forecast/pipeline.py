@@ -208,7 +208,7 @@ def evaluate(
     document = evaluation_document(chosen, found)
     table = tidy_csv(found.held, found.bounds, found.panel, chosen.preprocess.time_format)
     files = {
-        backtests.TABLE: table.encode(),
+        backtests.TABLE: b"".join(table),
         backtests.ARRAYS: backtests.pack_backtest(found.held, found.bounds, found.panel),
         backtests.SUMMARY: json_bytes(document),
     }

@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 MIB = 2**20
+LONG = 20_000  # rows of a series; above, a day each would reach beyond the years that have four digits
 CONFIG = """
 data: {path: series.csv, time: date, target: value, series_id: series}
 window: {lookback: 20, horizon: 10, stride: 20}
@@ -77,9 +78,10 @@ STAGES = {
 
 
 def write_series(path: Path, series: int, rows: int) -> None:
-    """Daily random walks with a weekly season, two digits after the point, sorted by series."""
+    """Random walks with a season of seven steps, two digits after the point; daily, and long ones hourly."""
     random = np.random.default_rng(0)
-    days = (np.datetime64("2023-01-01") + np.arange(rows)).astype(str).tolist()
+    step = np.timedelta64(1, "D") if rows <= LONG else np.timedelta64(1, "h")
+    days = (np.datetime64("1995-01-01") + np.arange(rows) * step).astype(str).tolist()
     season = 3 * np.sin(np.arange(rows) * (2 * np.pi / 7))
     with path.open("w", encoding="utf-8") as file:
         file.write("series,date,value\n")

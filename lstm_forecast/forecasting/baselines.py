@@ -152,7 +152,12 @@ def _seasonal_indices(values: Floats, season: int) -> Floats:
     """
     weights = np.ones(season) if season % 2 else np.concatenate([[0.5], np.ones(season - 1), [0.5]])
     spans = np.lib.stride_tricks.sliding_window_view(values, len(weights), axis=1)
-    trend = (spans * (weights / season)).sum(axis=2)
+    count = values.shape[1] - len(weights) + 1
+    trend = np.empty((len(values), count))
+    size = max(1, BLOCK_CELLS // (len(values) * len(weights)))
+    for first in range(0, count, size):
+        part = slice(first, first + size)
+        trend[:, part] = (spans[:, part] * (weights / season)).sum(axis=2)
     half = season // 2
     ratio = values[:, half : values.shape[1] - half] / trend
     phase = (half + np.arange(ratio.shape[1])) % season
