@@ -90,18 +90,22 @@ def test_cutoffs(opened: Opened) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return cutoffs(context, first, ends - (horizon - 1), least=opened.config.window.lookback)
 
 
-def held_out_test(opened: Opened, only: Sequence[int] | None = None) -> tuple[HeldOut, Bounds]:
+def one_step_test(opened: Opened, only: Sequence[int]) -> HeldOut:
+    """What was forecast one step ahead on the test rows of these series: see :func:`held_out_test`."""
+    rows, series = test_cutoffs(opened)
+    mine = np.isin(series, only)
+    ends = opened.context.offsets[1:]
+    return hold_out(opened.tested_issuer, opened.context, rows[mine], series[mine], end=ends, steps=1)
+
+
+def held_out_test(opened: Opened) -> tuple[HeldOut, Bounds]:
     """What was forecast on the run's test rows, made again from its weights and rows.
 
-    By the tested networks, or by the baseline that stands in their place; of all series, or these only.
+    By the tested networks, or by the baseline that stands in their place.
     """
     context, forecaster = opened.context, opened.tested_issuer
     ends, horizon = context.offsets[1:], opened.config.window.horizon
-    rows, series = test_cutoffs(opened)
-    if only is not None:
-        mine = np.isin(series, only)
-        rows, series = rows[mine], series[mine]
-    test = hold_out(forecaster, context, rows, series, end=ends, steps=horizon)
+    test = hold_out(forecaster, context, *test_cutoffs(opened), end=ends, steps=horizon)
     if opened.calibration is None:
         return test, {}
     return test, fixed_bounds(opened.config, opened.calibration, context, forecaster, test)

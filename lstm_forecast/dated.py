@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -15,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_forecast.events import Events
+from lstm_forecast.reporting.csv_text import csv_lines, digits, quoted
 from lstm_forecast.spreadsheets import BOM, escaped, is_formula
 
 Floats = NDArray[np.float64]
@@ -142,8 +141,6 @@ class Forecast:
             excel: begins with a byte order mark, and no cell of text is run by a spreadsheet.
         """
         form = escaped if excel else str
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
         names = [
             form(self.series_name),
             form(self.time_name),
@@ -152,20 +149,24 @@ class Forecast:
             *self.bound_names,
             "source",
         ]
-        writer.writerow(names)
-        forms = {cell: form(cell) for row in self.rows for cell in (row.series, row.time)}
-        writer.writerows(
-            [
-                forms[row.series],
-                forms[row.time],
-                row.step,
-                row.forecast,
-                *(end for pair in row.bounds for end in pair),
-                row.source,
-            ]
-            for row in self.rows
+        header = csv_lines([[name] for name in quoted(names)])
+        known = [quoted([form(text) for text in texts]) for texts in self._texts]
+        ends = np.array([row.bounds for row in self.rows], dtype=np.float64).reshape(
+            len(self.rows), 2 * len(self.intervals)
         )
-        return (BOM if excel else "") + text.getvalue()
+        cells = [
+            *known,
+            [str(row.step) for row in self.rows],
+            digits(np.array([row.forecast for row in self.rows])),
+            *(digits(end) for end in ends.T),
+            [row.source for row in self.rows],
+        ]
+        return (BOM if excel else "") + header + csv_lines(cells)
+
+    @property
+    def _texts(self) -> tuple[list[str], list[str]]:
+        """Names and times of the rows."""
+        return [row.series for row in self.rows], [row.time for row in self.rows]
 
     def to_document(self, warnings: list[dict[str, str]]) -> dict[str, Any]:
         """The one JSON document of ``predict --json``."""

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lstm_forecast.data.dates import TimeFormat
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.scaling import Scaling
 from lstm_forecast.evaluation.held_out import HeldOut, all_forecasts
 from lstm_forecast.evaluation.measures import interval_measures, measure_by_series, measure_by_step
-from lstm_forecast.evaluation.spread import crps
+from lstm_forecast.evaluation.spread import crps_cells, mean_of
 from lstm_forecast.evaluation.verdict import Verdict
 from lstm_forecast.judging import Bounds
+from lstm_forecast.reporting.csv_text import csv_lines, digits, quoted
 
 _PIECE = 20_000  # rows of a table that are text at once
 MOST_SERIES = 1_000  # above it, errors by series are left out of the JSON document: they are in the table
@@ -35,24 +33,22 @@ def tidy_csv(held: HeldOut, bounds: Bounds, panel: Panel, time_format: TimeForma
     numbers = {"actual": held.actual, "forecast": held.given, **model, **held.baselines}
     for level, (lower, upper) in bounds.items():
         numbers |= {f"lo_{level:g}": lower, f"hi_{level:g}": upper}
-    yield _csv([["series", "cutoff", "step", "time", *numbers]])
+    yield csv_lines([[name] for name in ("series", "cutoff", "step", "time", *quoted([*numbers]))]).encode()
     horizon = held.forecast.shape[1]
     size = max(1, _PIECE // max(horizon, 1))
     for first in range(0, len(held), size):
         part = slice(first, first + size)
         rows = held.rows[part, None] + 1 + np.arange(horizon)
-        steps = list(range(1, horizon + 1)) * len(rows)
-        named = [panel.series_ids[s] for s in held.series[part].tolist() for _ in range(horizon)]
-        cutoffs = [text for text in time_format.format(held.origins[part]) for _ in range(horizon)]
-        times = time_format.format(panel.times[rows].reshape(-1))
-        cells = [_cells(values[part]) for values in numbers.values()]
-        yield _csv(zip(named, cutoffs, steps, times, *cells, strict=True))
-
-
-def _csv(rows: Iterable[Iterable[object]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
+        named = quoted([panel.series_ids[s] for s in held.series[part].tolist()])
+        cutoffs = quoted(time_format.format(held.origins[part]))
+        first_cells = (
+            [name for name in named for _ in range(horizon)],
+            [text for text in cutoffs for _ in range(horizon)],
+            [str(step) for step in range(1, horizon + 1)] * len(rows),
+            quoted(time_format.format(panel.times[rows].reshape(-1))),
+        )
+        cells = [digits(values[part]) for values in numbers.values()]
+        yield csv_lines([*first_cells, *cells]).encode()
 
 
 def verdict_document(verdict: Verdict) -> dict[str, Any]:
@@ -98,7 +94,7 @@ def _crps(held: HeldOut, bounds: Bounds) -> float:
     lower, upper = [low for _, (low, _) in outside_in], [up for _, (_, up) in reversed(outside_in)]
     tails = [(1 - level / 100) / 2 for level, _ in outside_in]
     probabilities = [*tails, 0.5, *(1 - tail for tail in reversed(tails))]
-    return crps(held.actual, np.stack([*lower, held.given, *upper], axis=-1), probabilities)
+    return mean_of(crps_cells(held.actual, [*lower, held.given, *upper], probabilities))
 
 
 def finite(value: float | None) -> float | None:
@@ -108,11 +104,3 @@ def finite(value: float | None) -> float | None:
 
 def _finite(row: Mapping[str, float]) -> dict[str, float | None]:
     return {key: finite(value) for key, value in row.items()}
-
-
-def _cells(values: NDArray[np.float64]) -> list[float | None]:
-    """The values one behind the other, None for NaN; in a CSV that is nothing, and a number its ``repr``."""
-    flat: list[float | None] = [*values.reshape(-1).tolist()]
-    for place in np.flatnonzero(np.isnan(values)).tolist():
-        flat[place] = None
-    return flat

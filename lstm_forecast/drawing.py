@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_forecast import predicting
-from lstm_forecast.backtests import Drawable, drawable, held_out_test, test_cutoffs
+from lstm_forecast.backtests import Drawable, drawable, one_step_test, test_cutoffs
 from lstm_forecast.cold_starts import with_cold_starts
 from lstm_forecast.coming import future_times, known_ahead
 from lstm_forecast.dated import Interval
@@ -238,7 +238,7 @@ def _series_plots(opened: Opened, chosen: Sequence[int], *, future: bool, events
     context = opened.context
     cold = with_cold_starts(opened, context)
     horizon = opened.config.forecast.horizon or opened.config.window.horizon
-    test, levels = held_out_test(opened, only=chosen)[0], predicting.chosen_levels(opened, None)
+    test, levels = one_step_test(opened, chosen), predicting.chosen_levels(opened, None)
     known = None
     if future:
         known, future = _own_ahead(cold, chosen, horizon, events)

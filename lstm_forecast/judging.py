@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ from lstm_forecast.events import Events
 from lstm_forecast.fitting import KeptFor, Learned, Plan, learn, learn_again
 from lstm_forecast.forecasting.baselines import naive2
 from lstm_forecast.forecasting.calibration import Calibration, calibrate_conformal, calibrate_quantile
-from lstm_forecast.forecasting.intervals import interval_bounds, measured_coverage
+from lstm_forecast.forecasting.intervals import bounds_in_pieces, count_inside, coverage_of
 from lstm_forecast.forecasting.volatility import interval_units
 from lstm_forecast.gating import MODEL, Gate, gate_of, issuer_of
 from lstm_forecast.rivals import baselines_at, best_in_training, best_simple
@@ -158,11 +158,7 @@ def judge_held_out(config: Config, prepared: Prepared, forecaster: Forecaster, e
     bounds: Bounds = {}
     keep = complete(wide, end=ends, horizon=horizon)
     if calibration is not None and len(wide):
-        coverage, kept = {}, {}
-        for level, (low, up) in each_bounds(config, calibration, panel, issuer, wide):
-            coverage[level] = measured_coverage(wide.actual, low, up)
-            kept[level] = low[keep, :horizon], up[keep, :horizon]
-        calibration, bounds = calibration.with_coverage(coverage), kept
+        calibration, bounds = _measured(config, calibration, panel, issuer, wide, keep, steps=horizon)
     test = wide.part(keep, steps=horizon)
     del wide
     if issuer is not forecaster:
@@ -251,28 +247,41 @@ def fixed_bounds(
     config: Config, calibration: Calibration, panel: Panel, forecaster: Issuer, held: HeldOut
 ) -> Bounds:
     """The intervals of held-out forecasts as ``predict`` would give them."""
-    return dict(each_bounds(config, calibration, panel, forecaster, held))
+    whole = np.ones(len(held), dtype=bool)
+    return _measured(config, calibration, panel, forecaster, held, whole, steps=None)[1]
 
 
-def each_bounds(
-    config: Config, calibration: Calibration, panel: Panel, forecaster: Issuer, held: HeldOut
-) -> Iterator[tuple[float, tuple[Floats, Floats]]]:
-    """The same, one level after the other."""
-    unit = units_at(config, panel, forecaster, held)
-    lowest = forecaster.lowest(panel, held.rows, held.series)
+def _measured(
+    config: Config,
+    calibration: Calibration,
+    panel: Panel,
+    forecaster: Issuer,
+    held: HeldOut,
+    keep: NDArray[np.bool_],
+    *,
+    steps: int | None,
+) -> tuple[Calibration, Bounds]:
+    """The calibration with the coverage of all bounds, and the bounds of some windows' first steps."""
+    unit, coverage, kept = units_at(config, panel, forecaster, held), {}, {}
     for level in config.forecast.intervals.levels:
-        yield (
+        pieces = bounds_in_pieces(
+            calibration,
             level,
-            interval_bounds(
-                calibration,
-                level,
-                held.forecast,
-                margins=calibration.margins(level, series=held.series, unit=unit),
-                quantiles=held.quantiles,
-                quantile_levels=forecaster.levels,
-                minimum=lowest,
-            ),
+            held.forecast,
+            series=held.series,
+            unit=unit,
+            quantiles=held.quantiles,
+            quantile_levels=forecaster.levels,
+            minimum=forecaster.lowest(panel, held.rows, held.series),
         )
+        counts, ends = [], []
+        for part, *pair in pieces:
+            counts.append(count_inside(held.actual[part], *pair))
+            ends.append([end[keep[part], :steps] for end in pair])
+        coverage[level] = coverage_of(*np.sum(counts, axis=0))
+        low, up = (np.concatenate(parts) for parts in zip(*ends, strict=True))
+        kept[level] = low, up
+    return calibration.with_coverage(coverage), kept
 
 
 def _held_out(

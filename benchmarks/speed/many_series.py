@@ -3,9 +3,9 @@
 ``python benchmarks/speed/many_series.py [SERIES] [ROWS]`` writes a CSV of so many series with so many rows
 each into a temporary folder, and runs ``train`` and ``predict --output`` on it in processes of their own, as
 a user would. It prints the seconds of each stage, by the clock and by the processor, those that lie within
-another one indented, and the most memory that the process held beyond its imports while the stage ran, by
-the operating system's account (Linux; elsewhere only that of the whole process). ``--profile FILE`` keeps the
-profile of ``train``, ``--profile-predict FILE`` that of ``predict``.
+another one indented, and the memory that the process held beyond its imports before the stage and at most
+while it ran, by the operating system's account (Linux; elsewhere only the most of the whole process).
+``--profile FILE`` keeps the profile of ``train``, ``--profile-predict FILE`` that of ``predict``.
 """
 
 from __future__ import annotations
@@ -35,6 +35,11 @@ window: {lookback: 20, horizon: 10, stride: 20}
 model: {num_layers: 1, hidden_size: 16, dropout: 0.0}
 training: {epochs: 1, batch_size: 1024, lr: 0.003, loss: mae}
 """
+# What the commands import in their course: counted as imports here, and in no stage.
+IMPORTS = {
+    "train": ("torch._dynamo", "sklearn.preprocessing", "scipy.special", "matplotlib.backends.backend_agg"),
+    "predict": ("torch",),
+}
 # What is timed: a name in the table, and the function. One that is called within another is indented.
 STAGES = {
     "train": (
@@ -98,7 +103,7 @@ class Stages:
         self.seconds: dict[str, list[float]] = {}
         self.peaks: dict[str, int] = {}
         self.open: list[str] = []
-        self.base = 0
+        self.held: dict[str, int] = {}
 
     def watch(self, name: str, module: str, function: str) -> None:
         """Puts a stopwatch around a function, where its caller looks for it."""
@@ -116,6 +121,7 @@ class Stages:
         """Counts what happens inside."""
         wall, work = self.seconds.setdefault(name, [0.0, 0.0])
         self._note()
+        self.held.setdefault(name, held_bytes())
         self.open.append(name)
         began = time.perf_counter(), time.process_time()
         try:
@@ -135,11 +141,20 @@ class Stages:
             Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
+def held_bytes() -> int:
+    """The memory this process holds now; where that is not known, the most it has held."""
+    return _status("VmRSS")
+
+
 def peak_bytes() -> int:
     """The most memory this process has held since it was last asked to count anew."""
+    return _status("VmHWM")
+
+
+def _status(field: str) -> int:
     with contextlib.suppress(OSError):
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
 
@@ -147,15 +162,15 @@ def peak_bytes() -> int:
 def measure(verb: str, arguments: list[str], profile: str) -> None:
     """Runs a command of the program in this process and prints what its stages took as JSON."""
     began = time.perf_counter()
-    import torch  # noqa: F401  # counted as an import, as is what the stages lie in
-
+    for module in IMPORTS[verb]:
+        importlib.import_module(module)
     stages = Stages()
     for stage in STAGES[verb]:
         stages.watch(*stage)
     from lstm_forecast.cli.app import app
 
     imported_s = time.perf_counter() - began
-    stages.base = peak_bytes()
+    base = peak_bytes()
     profiler = cProfile.Profile()
     with contextlib.redirect_stdout(io.StringIO()), stages.stage("all"):
         if profile:
@@ -165,8 +180,8 @@ def measure(verb: str, arguments: list[str], profile: str) -> None:
     if profile:
         profiler.dump_stats(profile)
     found = {"import_s": imported_s, "seconds": stages.seconds}
-    peaks = {name: peak - stages.base for name, peak in stages.peaks.items()}
-    print(json.dumps({**found, "peaks": peaks}))
+    memory = {name: (stages.held[name] - base, peak - base) for name, peak in stages.peaks.items()}
+    print(json.dumps({**found, "memory": memory}))
 
 
 def show(verb: str, folder: Path, arguments: list[str], profile: str) -> float:
@@ -179,11 +194,12 @@ def show(verb: str, folder: Path, arguments: list[str], profile: str) -> float:
         sys.exit(done.stderr)
     found = json.loads(done.stdout.splitlines()[-1])
     print(f"\n{verb}: {whole_s:.2f} s, of that {found['import_s']:.2f} s of imports")
-    print(f"{'stage':<28} {'seconds':>8} {'processor':>10} {'peak, MiB':>10}")
+    print(f"{'stage':<28} {'seconds':>8} {'processor':>10} {'MiB before':>11} {'at most':>8}")
     for name in (*(stage[0] for stage in STAGES[verb]), "all"):
         if name in found["seconds"]:
             wall, work = found["seconds"][name]
-            print(f"{name:<28} {wall:8.2f} {work:10.2f} {found['peaks'][name] / MIB:10.0f}")
+            before, most = (size / MIB for size in found["memory"][name])
+            print(f"{name:<28} {wall:8.2f} {work:10.2f} {before:11.0f} {most:8.0f}")
     return whole_s
 
 

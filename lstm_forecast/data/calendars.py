@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_forecast.data.flat import distinct
 from lstm_forecast.data.zones import calendar_times, is_timezone, moments_of
 from lstm_forecast.errors import DataInvalid
 
@@ -127,19 +128,29 @@ def _infer(times_of_series: Sequence[Times]) -> Frequency:
     diffs = np.concatenate([np.diff(times) for times in times_of_series])
     if len(diffs) == 0:
         return Frequency("time", DAY, regular=False)
-    times = np.unique(np.concatenate(times_of_series))
+    times = distinct(np.concatenate(times_of_series) if len(times_of_series) > 1 else times_of_series[0])
     months = _monthly(times, diffs)
     if months is not None:
         return months
-    steps, counts = np.unique(diffs, return_counts=True)
-    step = int(steps[np.argmax(counts)])
+    step, most = _most_common(diffs)
     daily = _weekday_pattern(times, diffs)
     if daily is not None and step < 7 * DAY:
         return daily
     on_grid = bool(np.all(diffs % step == 0))
-    if not on_grid or counts.max() < 0.5 * len(diffs):
+    if not on_grid or most < 0.5 * len(diffs):
         return Frequency("time", int(np.median(diffs)), regular=False)
     return _session_pattern(times, step)
+
+
+def _most_common(steps: Times) -> tuple[int, int]:
+    """The most common of the steps, the smallest of equals, and how often it comes."""
+    first = int(steps[0])
+    alike = int(np.count_nonzero(steps == first))
+    if 2 * alike > len(steps):
+        return first, alike
+    different, counts = np.unique(steps, return_counts=True)
+    most = int(np.argmax(counts))
+    return int(different[most]), int(counts[most])
 
 
 def _monthly(times: Times, diffs: Times) -> Frequency | None:

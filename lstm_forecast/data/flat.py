@@ -86,6 +86,12 @@ def counted(flags: Flags, offsets: Rows) -> Rows:
     return counts
 
 
+def distinct(numbers: Rows) -> Rows:
+    """The different numbers, rising; those of one series of rows are so already, and are not sorted again."""
+    rising = bool((numbers[1:] > numbers[:-1]).all())
+    return numbers if rising else np.unique(numbers)
+
+
 def ranges(first: Rows, counts: Rows) -> Rows:
     """The numbers from ``first[s]`` on, ``counts[s]`` of each, one series behind the other."""
     ends = np.cumsum(counts)

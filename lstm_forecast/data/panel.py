@@ -111,8 +111,20 @@ class Panel:
         )
 
     def until(self, end: NDArray[np.int64]) -> Panel:
-        """A truncated copy: of series ``s`` only the rows before flat row ``end[s]``, nothing later."""
+        """A truncated copy: of series ``s`` only the rows before flat row ``end[s]``, nothing later.
+
+        Of one series, whose rows lie together, it is a view that cannot be written to.
+        """
+        if len(self) == 1:
+            return self._first_rows(int(end[0]))
         return self.take(marked(self.offsets[:-1], end, len(self.times)))
+
+    def _first_rows(self, count: int) -> Panel:
+        values, observed, times = self.values[:count], self.observed[:count], self.times[:count]
+        for flags in (values.flags, observed.flags, times.flags):
+            flags.writeable = False
+        offsets = np.array([0, count], dtype=np.int64)
+        return replace(self, values=values, observed=observed, times=times, offsets=offsets)
 
 
 def build_panel(table: Table, frequency: Frequency, *, gaps: Gaps) -> tuple[Panel, list[str]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_forecast.data.flat import counted
+from lstm_forecast.data.flat import counted, distinct
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.zones import readings
 from lstm_forecast.errors import DataInvalid
@@ -39,7 +39,7 @@ def split_panel(panel: Panel, *, validation: Share, test: Share, horizon: int, z
     Raises:
         DataInvalid: dates in the wrong order or a count below the horizon.
     """
-    union = np.unique(panel.times)
+    union = distinct(panel.times)
     size = len(union)
     stop, before = panel.offsets[1:], union
     if test:

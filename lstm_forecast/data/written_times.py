@@ -15,7 +15,7 @@ _FIRST, _LAST = (int(np.datetime64(day, "us").astype(np.int64)) for day in ("000
 def write_times(moments: NDArray[np.int64], pattern: str, zones: list[str]) -> list[str]:
     """Moments (microseconds since the epoch) in a pattern, each with its zone: what ``write_time`` gives."""
     parts = split_pattern(pattern)
-    plain = all(part in _PLACES or part == "%z" or not is_field(part) for part in parts)
+    plain = bool(parts) and all(part in _PLACES or part == "%z" or not is_field(part) for part in parts)
     inside = len(moments) and moments.min() >= _FIRST and moments.max() <= _LAST
     if not (plain and inside and zones.count(zones[0]) == len(zones)):
         return [write_time(int(moment), pattern, zone) for moment, zone in zip(moments, zones, strict=True)]

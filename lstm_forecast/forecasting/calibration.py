@@ -110,8 +110,7 @@ class Calibration:
 
     def windows_behind(self, series: Counts) -> Counts:
         """Calibration windows that the intervals of each of these series rest on: [S', K]."""
-        known = ~np.isnan(self.scores[:, :, 0])
-        size = len(self.floor)
+        known, size = ~np.isnan(self.scores[:, :, 0]), len(self.floor)
         own = np.array([np.bincount(self.series[step], minlength=size)[series] for step in known.T])
         return np.where(own.T >= OWN_SCORES, own.T, self.windows())
 
@@ -130,33 +129,35 @@ class Calibration:
     def margins(self, level: float, *, series: Counts, unit: Floats) -> Floats:
         """How far each interval reaches beyond the forecast, in original units: [W, K].
 
-        From the series' own scores where it has 100 and the level is possible with them, else from all.
-        NaN at a step with too few scores. Those of quantiles may be negative: the interval shrinks.
-
         Args:
             level: percent.
             series: each window's series, [W].
             unit: unit of each window's scores, [W].
         """
-        column = self.column(level)
-        steps = self.scores.shape[1]
+        return in_units(self.covering(level, series)[series], unit)
+
+    def covering(self, level: float, series: Counts) -> Floats:
+        """The score that covers with this probability, of each series that comes in ``series`` [W]: [S, K].
+
+        From the series' own scores where it has 100 and the level is possible with them, else from all.
+        NaN at a step with too few scores. Those of quantiles may be negative: the interval shrinks.
+        """
+        column, steps = self.column(level), self.scores.shape[1]
         if column is None:
-            return np.full((len(series), steps), np.nan)
+            return np.full((len(self.floor), steps), np.nan)
         scores = self.scores[:, :, column]
-        pooled = smallest_covering(scores, level)
+        table = np.tile(smallest_covering(scores, level), (len(self.floor), 1))
         counts = np.bincount(self.series, minlength=len(self.floor))
-        enough = counts >= OWN_SCORES
-        if not enough[series].any():
-            return in_units(np.broadcast_to(pooled, (len(series), steps)), unit)
-        table = np.tile(pooled, (len(self.floor), 1))
+        if np.count_nonzero(counts) == 1:  # its own scores are all there are
+            return table
         order = np.argsort(self.series, kind="stable")
-        wanted = np.where(enough & np.isin(np.arange(len(counts)), series), counts, 0)
+        wanted = np.where(np.isin(np.arange(len(counts)), series) & (counts >= OWN_SCORES), counts, 0)
         for block in blocks(np.cumsum(counts) - counts, wanted, cells=max(1, BLOCK_CELLS // steps)):
             own = np.moveaxis(scores[block.of(order)], 1, 0)  # [n, G, K]
             own_score = smallest_covering(own, level)
             alone = (_known(own) >= OWN_SCORES) & ~np.isnan(own_score)
             table[block.series] = np.where(alone, own_score, table[block.series])
-        return in_units(table[series], unit)
+        return table
 
 
 def calibrate_conformal(
@@ -261,9 +262,7 @@ def _smallest(scores: Floats, count: int, wanted: int) -> float:
     """The ``wanted``-th smallest of the ``count`` known ones; NaN where there are not as many."""
     if wanted > count:
         return float("nan")
-    known = scores[~np.isnan(scores)]
-    known.partition(wanted - 1)
-    return float(known[wanted - 1])
+    return float(np.partition(scores[~np.isnan(scores)], wanted - 1)[wanted - 1])
 
 
 def in_units(scores: Floats, unit: Floats) -> Floats:
@@ -287,9 +286,10 @@ def _probability(level: float) -> Fraction:
 
 
 def _scores(distance: Floats, unit: Floats) -> Floats:
-    """A distance [W, K, P] in units, never infinite."""
+    """A distance [W, K, P] in units, never infinite; in its place."""
     with np.errstate(over="ignore"):
-        return np.clip(distance / unit[:, None, None], -LARGEST, LARGEST)
+        distance /= unit[:, None, None]
+    return np.clip(distance, -LARGEST, LARGEST, out=distance)
 
 
 def _known(scores: Floats) -> Counts:
