@@ -59,7 +59,7 @@ STAGES = {
         ("  held-out forecasts", "lstm_forecast.judging", "hold_out_tiers"),
         ("  best baseline", "lstm_forecast.judging", "best_simple"),
         ("  calibration", "lstm_forecast.judging", "calibrate"),
-        ("  bounds of the test", "lstm_forecast.judging", "fixed_bounds"),
+        ("  bounds of the test", "lstm_forecast.judging", "_measured"),
         ("  baselines of the test", "lstm_forecast.judging", "baselines_at"),
         ("  Naive2", "lstm_forecast.judging", "naive2"),
         ("  verdict", "lstm_forecast.judging", "judge"),
