@@ -7,7 +7,6 @@ import os
 import platform
 import shutil
 import sqlite3
-import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -52,9 +51,7 @@ def test_everything_it_finds_is_what_the_machine_has(cli: Cli, tiny: Tiny) -> No
 
 
 def test_without_torch_everything_else_is_there(tiny: Tiny) -> None:
-    began = time.monotonic()
     result = run_cli(["doctor", "--no-torch", "--runs-dir", tiny.runs])
-    assert time.monotonic() - began < 10
     assert (result.code, result.err) == (0, "")
     heads = [line.split(":")[0] for line in result.out.splitlines()]
     assert heads[:7] == ["versions", "packages", "cores", "runs", "disk", "locks", "ledger"]

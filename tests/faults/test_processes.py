@@ -155,13 +155,13 @@ def test_row_47_of_two_trainings_of_one_name_one_works(count: int, world: World)
         awaited(about.exists)
         holder = json.loads(about.read_bytes())
         winner, loser = sorted(children, key=lambda child: child.pid != holder["pid"])
-        left = loser.result(timeout=10)  # while the other one works
+        left = loser.result(timeout=60)  # while the other one works
         assert (left.code, left.out) == (75, "")
         said = f"is held by process {winner.pid} on {holder['host']} since {holder['since']}; waited 0 s"
         assert said in left.err
         run = begun(runs_dir, was.handles)
         os.kill(winner.pid, signal.SIGTERM)
-        stopped = winner.result(timeout=30)
+        stopped = winner.result(timeout=60)
         assert stopped.code == 143
         assert_invariants(was, stopped)
         assert [run.handle for run in sorted_runs(runs_dir / "a") if run.handle not in was.handles] == [
@@ -346,8 +346,8 @@ def typed(world: World, runs_dir: Path, keys: str) -> tuple[int, str, Run]:
         terminal.wait_for("epoch", timeout=60)
         run = begun(runs_dir, was.handles)
         terminal.type(keys)
-        terminal.wait_for("SIGINT: stopping", timeout=8)
-        return terminal.ended(8), terminal.text(), run
+        terminal.wait_for("SIGINT: stopping", timeout=60)
+        return terminal.ended(60), terminal.text(), run
 
 
 @pytest.mark.parametrize("keys", ["\x03", "\x03\x03"], ids=["once", "twice"])
