@@ -218,7 +218,7 @@ def test_the_same_columns_in_other_roles_are_other_networks(tmp_path: Path) -> N
     error = refusal(csv, other, first.run.path)
     handle = first.run.handle
     assert sorted(error.details) == [
-        f"known ahead: 1 columns and 0 of the calendar here, 0 columns and 0 of the calendar in {handle}",
+        f"known ahead: 1 column and 0 of the calendar here, 0 columns and 0 of the calendar in {handle}",
         f"static covariates: kind (x) here, none in {handle}",
     ]
 

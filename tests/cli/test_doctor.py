@@ -64,7 +64,7 @@ def test_the_lines_name_a_held_lock_and_what_a_crash_left(cli: Cli, tiny: Tiny) 
     with held_lock(tiny.runs / ".locks" / "tiny.lock", timeout_s=0.0):
         out = cli(*words).out
         assert "locks:     tiny held by " in out
-        assert "1 runs of 1 names, 1 removed but not yet deleted (runs prune)" in out
+        assert "1 run of 1 name, 1 removed but not yet deleted (runs prune)" in out
         locks = document(cli, *words[1:])["locks"]
         assert [(lock["name"], lock["held"]) for lock in locks] == [("tiny", True)]
     assert "locks:     none held" in cli(*words).out
