@@ -12,7 +12,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,22 +22,19 @@ from lstm_forecast.errors import ForecastError
 from lstm_forecast.runs.run import Run, lock_path, promote, read_status, sorted_runs
 from lstm_forecast.runs.storage import held_lock
 from tests.conftest import CRON, ROOT, SMALL, Cli, Tiny
-from tests.faults.commands import statement, table, train
+from tests.faults.commands import table, train
 from tests.faults.harness import (
     KILLED,
-    Child,
     Terminal,
-    Warm,
     age_temporaries,
     assert_clean,
     assert_invariants,
-    awaited,
     before,
     newest,
     run_cli,
     status,
-    warmed,
 )
+from tests.forked import Child, Warm, awaited
 
 LONG = 100_000  # epochs; nobody waits for them
 
@@ -60,12 +56,11 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = tmp_path_factory.mktemp("processes")
     csv, template = table(folder), folder / "template"
-    with warmed(folder, statement(train(csv, template))) as warm:
-        assert warm.run(["help", "exit-codes"]).code == 0  # by then the statement is done
-        yield World(folder, warm, csv, template)
+    assert warm.run(train(csv, template)).code == 0
+    return World(folder, warm, csv, template)
 
 
 def few_or_many(few: int, many: int) -> pytest.MarkDecorator:
