@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from lstm_forecast import stages
 from lstm_forecast.covariates import ahead_columns, with_calendar
 from lstm_forecast.data.files import is_many, is_there, series_names, without_suffix
-from lstm_forecast.data.flat import counted
+from lstm_forecast.data.findings import plural
+from lstm_forecast.data.flat import count_marked
 from lstm_forecast.data.panel import Panel, fill_missing
 from lstm_forecast.data.reader import Table
 from lstm_forecast.data.splits import Splits
@@ -126,7 +127,7 @@ def borders_in(opened: Opened, panel: Panel) -> Splits:
         # Where the run keeps none of the rows before it, that is the last one before its first row.
         before = flat[known] > begin
         newest[known] = np.where(before, context.times[flat[known] - 1], context.times[begin] - 1)
-        rows = counted(panel.times <= np.repeat(newest, panel.lengths), panel.offsets)
+        rows = count_marked(panel.times <= np.repeat(newest, panel.lengths), panel.offsets)
         ends.append(panel.offsets[:-1] + rows)
     return Splits(*ends)
 
@@ -192,9 +193,9 @@ def _check_length(opened: Opened, panel: Panel, where: str) -> None:
     if longest < lookback and opened.issued == MODEL and len(panel) == len(opened.context):
         raise DataInvalid(
             "data.too_short",
-            f"need at least {lookback:,} rows of a series, got {longest:,}",
+            f"need at least {plural(lookback, 'row')} of a series, got {longest:,}",
             where=where,
-            details=[f"lookback: the run sees {lookback} steps, and forecasts from its last ones"],
+            details=[f"lookback: the run sees {plural(lookback, 'step')}, and forecasts from the last"],
             hint="give a file that begins earlier, or train a run with a smaller --lookback",
         )
 

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_forecast.data.flat import blocks, counted, ranges
+from lstm_forecast.data.flat import blocks, count_marked, ranges
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -135,7 +135,7 @@ def known_blocks(values: Floats, offsets: Rows) -> Iterator[tuple[Rows, Floats]]
     if known.all():
         first, counts = offsets[:-1], np.diff(offsets)
     else:
-        values, counts = values[known], counted(known, offsets)
+        values, counts = values[known], count_marked(known, offsets)
         first = np.cumsum(counts) - counts
     for block in blocks(first, counts):
         yield block.series, block.of(values)

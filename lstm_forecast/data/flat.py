@@ -77,7 +77,7 @@ def marked(begin: Rows, end: Rows, size: int) -> Flags:
     return np.cumsum(steps[:-1], dtype=np.int8).view(np.bool_)
 
 
-def counted(flags: Flags, offsets: Rows) -> Rows:
+def count_marked(flags: Flags, offsets: Rows) -> Rows:
     """How many rows of each series are marked: int64 [S]."""
     full = np.flatnonzero(np.diff(offsets))
     counts = np.zeros(len(offsets) - 1, dtype=np.int64)

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_forecast.data.calendars import Frequency
-from lstm_forecast.data.flat import counted, marked, ranges
+from lstm_forecast.data.findings import counted, plural
+from lstm_forecast.data.flat import count_marked, marked, ranges
 from lstm_forecast.data.holes import Holes, holes_in
 from lstm_forecast.data.statics import Statics
 from lstm_forecast.data.table import after_last_target
@@ -69,7 +70,7 @@ class Panel:
             values=self.values[keep],
             observed=self.observed[keep],
             times=self.times[keep],
-            offsets=np.cumsum([0, *counted(keep, self.offsets)], dtype=np.int64),
+            offsets=np.cumsum([0, *count_marked(keep, self.offsets)], dtype=np.int64),
         )
 
     def pick(self, series: Sequence[int | None], names: tuple[str, ...]) -> Panel:
@@ -147,6 +148,8 @@ def build_panel(table: Table, frequency: Frequency, *, gaps: Gaps) -> tuple[Pane
     )
     if frequency.unit == "row" or gaps == "keep":
         return panel, []
+    if not frequency.regular and panel.lengths.max(initial=0) < 2:
+        return panel, []  # single rows have no step; that they are too few is what training says
     if not frequency.regular:
         raise _irregular(table, frequency)
     holes, off_grid = holes_in(frequency, panel.times, offsets)
@@ -182,11 +185,12 @@ def check_missing(table: Table) -> None:
     if after_last_target(table)[rows].all():
         hint = "no target comes after them: remove these rows, or name what is known ahead in them:"
         hint += " data.future_covariates"
+    count = plural(int(empty.sum()), "empty cell")
     raise DataInvalid(
         "data.missing",
-        f"{int(empty.sum()):,} empty cells, first in column {column!r}; expected a number in every row",
+        f"{count}, first in column {column!r}; expected a number in every row",
         where=table.place(int(rows[0])),
-        details=[f"first lines: {lines}", f"longest run: {longest:,} rows"],
+        details=[f"first lines: {lines}", f"longest run: {plural(longest, 'row')}"],
         hint=hint,
     )
 
@@ -207,7 +211,7 @@ def fill_missing(panel: Panel, policy: Missing, *, train_end: NDArray[np.int64])
     if policy == "error":
         raise DataInvalid(
             "data.missing",
-            f"{count:,} cells of the rows that data.gaps: fill made are empty",
+            f"{plural(count, 'empty cell')} in the rows that data.gaps: fill made",
             hint="set data.missing: ffill or interpolate beside data.gaps: fill",
         )
     values = panel.values.copy()
@@ -216,7 +220,7 @@ def fill_missing(panel: Panel, policy: Missing, *, train_end: NDArray[np.int64])
     begin = np.repeat(starts, panel.lengths)
     for column in range(values.shape[1]):
         values[:, column] = _fill_column(values[:, column], begin, inside)
-    note = f"{count:,} empty cells filled (data.missing: {policy}); they are inputs, never targets"
+    note = f"{plural(count, 'empty cell')} filled (data.missing: {policy}); they are inputs, never targets"
     return replace(panel, values=values), [note]
 
 
@@ -226,7 +230,7 @@ def drop_missing(panel: Panel) -> tuple[Panel, list[str]]:
     if complete.all():
         return panel, []
     return panel.take(complete), [
-        f"{int((~complete).sum()):,} rows with empty cells left out (data.missing: drop)"
+        f"{plural(int((~complete).sum()), 'row')} with empty cells left out (data.missing: drop)"
     ]
 
 
@@ -239,7 +243,7 @@ def trim_leading(panel: Panel) -> tuple[Panel, list[str]]:
     whole = np.append(np.flatnonzero(complete), len(complete))
     first = np.minimum(whole[np.searchsorted(whole, starts)], ends)
     keep = marked(first, ends, len(complete))
-    return panel.take(keep), [f"{int((~keep).sum()):,} rows before the first complete one left out"]
+    return panel.take(keep), [f"{plural(int((~keep).sum()), 'row')} before the first complete one left out"]
 
 
 def _complete(values: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -306,12 +310,12 @@ def _off_grid_error(where: str, frequency: Frequency) -> DataInvalid:
 
 
 def _gap_error(table: Table, panel: Panel, frequency: Frequency, holes: Holes) -> DataInvalid:
-    series = int(holes.series[0])
+    series, missing = int(holes.series[0]), counted(len(holes.times), "time")
     first = table.time_format.format(holes.times[:1])[0]
     where = table.file_of(series) + (f", series {panel.series_ids[series]}" if len(panel) > 1 else "")
     return DataInvalid(
         "data.gaps",
-        f"{len(holes.times):,} times are missing from a series that is {frequency}; the first is {first}",
+        f"{missing} missing from a series that is {frequency}; the first is {first}",
         where=where,
         hint="set data.gaps: fill (with data.missing: ffill) or keep (--set data.gaps=keep)",
     )

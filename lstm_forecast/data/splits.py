@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_forecast.data.flat import counted, distinct
+from lstm_forecast.data.findings import counted, plural
+from lstm_forecast.data.flat import count_marked, distinct
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.zones import readings
 from lstm_forecast.errors import DataInvalid
@@ -86,7 +87,7 @@ def _cut(
         if 0 < share < horizon:
             raise DataInvalid(
                 "split.too_short",
-                f"{share} rows are fewer than one horizon of {horizon}",
+                f"{counted(share, 'row')} fewer than one horizon of {horizon}",
                 where=f"split.{key}",
                 hint=f"set split.{key}: {horizon} or more",
             )
@@ -97,7 +98,7 @@ def _cut(
         return panel.offsets[:-1].copy(), times
     else:
         first = int(times[-min(max(round(size * share), horizon), len(times))])
-    before = counted(panel.times < first, panel.offsets)
+    before = count_marked(panel.times < first, panel.offsets)
     return np.minimum(panel.offsets[:-1] + before, ends), times[times < first]
 
 
@@ -121,7 +122,7 @@ def check_lengths(
         return
     raise DataInvalid(
         "data.too_short",
-        f"need at least {need:,} rows, got {longest:,}",
+        f"need at least {plural(need, 'row')}, got {longest:,}",
         where=where,
         details=[
             f"lookback {lookback} + horizon {horizon} = {lookback + horizon} rows to train on,",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lstm_forecast.data.calendars import DAY, Frequency
 from lstm_forecast.data.column_units import Method
-from lstm_forecast.data.flat import blocks, counted, marked, ranges
+from lstm_forecast.data.flat import blocks, count_marked, marked, ranges
 from lstm_forecast.data.holes import holes_in
 from lstm_forecast.data.panel import Missing, Panel, fill_missing, trim_leading
 from lstm_forecast.data.scaling import AheadColumns, Normalize, Per, fit_scaling, season_smape
@@ -68,7 +68,7 @@ def test_marks_and_counts_are_those_of_each_series(lengths: list[int], seed: int
     expected = [row for first, stop in zip(begin, end, strict=True) for row in range(first, stop)]
     assert np.flatnonzero(rows).tolist() == expected
     assert ranges(begin, end - begin).tolist() == expected
-    assert counted(rows, panel.offsets).tolist() == (end - begin).tolist()
+    assert count_marked(rows, panel.offsets).tolist() == (end - begin).tolist()
     kept = panel.until(end)
     mine = one_by_one.until(panel, end)
     assert kept.times.tolist() == panel.times[mine].tolist()
