@@ -19,6 +19,7 @@ from lstm_forecast.dated import Interval
 from lstm_forecast.errors import ArtifactRejected, DataInvalid, ForecastError, UsageError
 from lstm_forecast.events import Events
 from lstm_forecast.gating import MODEL
+from lstm_forecast.interval_levels import chosen_levels, interval_list
 from lstm_forecast.opening import Opened
 from lstm_forecast.reporting.evaluation_plots import (
     MOST_RESIDUALS,
@@ -241,13 +242,13 @@ def _series_plots(opened: Opened, chosen: Sequence[int], *, future: bool, events
     context = opened.context
     cold = with_cold_starts(opened, context)
     horizon = opened.config.forecast.horizon or opened.config.window.horizon
-    test, levels = one_step_test(opened, chosen), predicting.chosen_levels(opened, None)
+    test, levels = one_step_test(opened, chosen), chosen_levels(opened, None)
     known = None
     if future:
         known, future = _own_ahead(cold, chosen, horizon, events)
     ahead = predicting.forecast_panel(cold, context, horizon=horizon, levels=levels, known=known, only=chosen)
     times = future_times(opened, context, horizon=horizon)
-    behind = predicting.interval_list(opened, levels, horizon, series=chosen)
+    behind = interval_list(opened, levels, horizon, series=chosen)
     plots = []
     for s in chosen:
         rows = context.rows(s)

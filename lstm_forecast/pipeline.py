@@ -23,10 +23,11 @@ from lstm_forecast.errors import UsageError
 from lstm_forecast.evaluating import Backtest, Evaluation, evaluate_run, evaluation_document
 from lstm_forecast.events import Events
 from lstm_forecast.fitting import Plan, plan_training
+from lstm_forecast.interval_levels import chosen_levels, interval_list
 from lstm_forecast.latest import CONTEXT, latest_panel
 from lstm_forecast.naming import open_reference, run_name, runs_folder
 from lstm_forecast.networks import network_threads
-from lstm_forecast.predicting import chosen_levels, chosen_series, dated_rows, interval_list
+from lstm_forecast.predicting import chosen_series, dated_rows
 from lstm_forecast.resuming import begin_run, locked_name
 from lstm_forecast.room import require_room
 from lstm_forecast.runs.run import Run, claim_name

@@ -38,6 +38,7 @@ STAGES_IN_ORDER = (
     "champions",
     "spreadsheets",
     "dated",
+    "interval_levels",
     "predicting",
     "evaluating",
     "auditing",
