@@ -25,8 +25,7 @@ from lstm_forecast.events import Events
 from lstm_forecast.fitting import Plan, plan_training
 from lstm_forecast.latest import CONTEXT, latest_panel
 from lstm_forecast.naming import open_reference, run_name, runs_folder
-from lstm_forecast.networks import network_threads
-from lstm_forecast.predicting import chosen_levels, chosen_series, dated_rows, interval_list
+from lstm_forecast.predicting import chosen_levels, chosen_series, dated_rows, engine_of, interval_list
 from lstm_forecast.resuming import begin_run, locked_name
 from lstm_forecast.room import require_room
 from lstm_forecast.runs.run import Run, claim_name
@@ -134,16 +133,14 @@ def predict(
     asked = chosen_series(chosen, panel, series)
     given = found_ahead(chosen, panel, in_input, source=source, future=future, events=events)
     ahead = known_ahead(chosen, panel, given, horizon=steps, series=asked, events=events)
-    with network_threads(chosen.config):
-        rows = dated_rows(
-            chosen, panel, horizon=steps, chosen=asked, levels=wanted, known=ahead, events=events
-        )
+    rows = dated_rows(chosen, panel, horizon=steps, chosen=asked, levels=wanted, known=ahead, events=events)
     names = chosen.preprocess.series_name, chosen.preprocess.time_name
     origin = chosen.run.path.parent.parent, chosen.preprocess.columns[0], as_of, source, sha256
     shown = sorted({chosen.preprocess.series_ids.index(row.series) for row in rows})
     behind = interval_list(chosen, wanted, steps, series=shown)
     gate = chosen.gate.to_document() if chosen.gate else None
-    return Forecast(chosen.run.handle, *origin, *names, rows, behind, gate)
+    engine = engine_of(chosen, panel, horizon=steps)
+    return Forecast(chosen.run.handle, *origin, *names, rows, behind, gate, engine)
 
 
 @dataclass(frozen=True)
@@ -247,8 +244,7 @@ def plot(
     if kind == "track":
         only = tracking.one_run(run, chosen)
         return tracking.track_picture(chosen, only=only, form=form, series=series, events=events)
-    with network_threads(chosen.config):
-        return picture(chosen, kind, form=form, series=series, events=events)
+    return picture(chosen, kind, form=form, series=series, events=events)
 
 
 def plan(

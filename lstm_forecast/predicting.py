@@ -19,6 +19,7 @@ from lstm_forecast.gating import MODEL
 from lstm_forecast.opening import Opened
 
 if TYPE_CHECKING:
+    from lstm_forecast.forecasting.engines import Engine
     from lstm_forecast.forecasting.forecast import Outlook
 
 Floats = NDArray[np.float64]
@@ -57,7 +58,8 @@ def forecast_panel(
     bounds = {level: _unknown(len(panel), horizon) for level in levels}
     if len(able):
         ahead = None if known is None else known[able]
-        outlook = opened.issuer.at(panel, last[able], able, horizon=horizon, ahead=ahead)
+        issuer = opened.issuer_for(windows=len(able), horizon=horizon)
+        outlook = issuer.at(panel, last[able], able, horizon=horizon, ahead=ahead)
         values[able] = outlook.point
         measured = _with_unit(opened, able)
         for level, pair in _bounds(opened, panel, last[able], able, outlook, levels).items():
@@ -75,8 +77,14 @@ def _able(opened: Opened, panel: Panel) -> Rows:
     """The series that what the run issues can be made for."""
     if opened.issued != MODEL:
         return np.flatnonzero(panel.lengths)
-    forecaster = opened.forecaster
+    forecaster = opened.in_numpy
     return np.flatnonzero((panel.lengths >= forecaster.lookback) & forecaster.scaling.trained)
+
+
+def engine_of(opened: Opened, panel: Panel, *, horizon: int) -> Engine | None:
+    """What computes :func:`forecast_panel`; None where no network does."""
+    able = _able(opened, panel)
+    return opened.engine_for(windows=len(able), horizon=horizon) if len(able) else None
 
 
 def _simple(opened: Opened, panel: Panel, rows: Rows, series: Rows, *, horizon: int) -> tuple[str, Floats]:
@@ -298,7 +306,7 @@ def _warn_out_of_range(
     opened: Opened, panel: Panel, series: Rows, known: Floats | None, events: Events
 ) -> None:
     """Says how much of what the network receives is unlike anything it was trained on."""
-    forecaster = opened.forecaster
+    forecaster = opened.in_numpy
     ahead = None if known is None else known[series]
     outside, whole = forecaster.outside(panel, panel.offsets[1:][series] - 1, series, ahead=ahead)
     if not outside:

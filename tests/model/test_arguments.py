@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lstm_forecast.model import PeepholeLSTM, RegLSTM
-from lstm_forecast.model.cells import CELLS_WITH_CELL_STATE, CellName
+from lstm_forecast.model.architecture import CELLS_WITH_CELL_STATE, CellName
 
 B, L, F, D = 3, 5, 2, 4
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lstm_forecast.model import RegLSTM, initialise
-from lstm_forecast.model.cells import CellName
+from lstm_forecast.model.architecture import CellName
 
 F, D = 3, 16
 CELLS: tuple[CellName, ...] = get_args(CellName)
