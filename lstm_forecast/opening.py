@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from lstm_forecast.choosing import CHOSEN
 from lstm_forecast.config import Config, config_values, parse_config
+from lstm_forecast.config.left_open import CHOSEN
 from lstm_forecast.covariates import ahead_columns, past_columns
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.splits import Splits
