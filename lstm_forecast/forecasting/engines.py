@@ -14,8 +14,8 @@ from lstm_forecast.model.architecture import Architecture, weight_shapes
 Engine = Literal["numpy", "torch"]
 PART = 128  # windows that NumPy computes at once
 # Measured, benchmarks/speed/engines.py: NumPy takes about 0.15 ns for a weight and window, and for each step
-# of a layer as long as for 100,000 of them. The most work takes it 0.6 s; torch takes 0.3 s then, and 1.4 s to
-# be imported.
+# of a layer as long as for 100,000 of them. The most work takes it 0.6 s, torch 0.3 s and 1.4 s to be
+# imported.
 STEP = 100_000
 MOST_WORK = 4_000_000_000
 
