@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from lstm_forecast.config import Config, config_values, parse_config
@@ -127,6 +128,13 @@ class Opened:
             return self.in_numpy
         return simple_forecaster_of(self.config, self.issued, self.preprocess.scaling)
 
+    def able(self, panel: Panel) -> NDArray[np.int64]:
+        """The series of a panel that what the run issues can be made for."""
+        if self.issued != MODEL:
+            return np.flatnonzero(panel.lengths)
+        long = panel.lengths >= self.config.window.lookback
+        return np.flatnonzero(long & self.preprocess.scaling.trained)
+
     def issuer_for(self, *, windows: int, horizon: int) -> Issuer:
         """The same, with the networks in torch where so many windows and steps are much work."""
         engine = self.engine_for(windows=windows, horizon=horizon)
@@ -134,7 +142,7 @@ class Opened:
 
     def engine_for(self, *, windows: int, horizon: int) -> Engine | None:
         """What computes forecasts from so many windows; None where no network does."""
-        if self.issued != MODEL:
+        if self.issued != MODEL or not windows:
             return None
         count, lookback = self.config.training.ensemble, self.config.window.lookback
         return engine_for(self._made, networks=count, lookback=lookback, windows=windows, horizon=horizon)

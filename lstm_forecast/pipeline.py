@@ -22,7 +22,7 @@ from lstm_forecast.errors import UsageError
 from lstm_forecast.events import Events
 from lstm_forecast.latest import CONTEXT, latest_panel
 from lstm_forecast.naming import open_reference, run_name, runs_folder
-from lstm_forecast.predicting import chosen_levels, chosen_series, dated_rows, engine_of, interval_list
+from lstm_forecast.predicting import chosen_levels, chosen_series, dated_rows, interval_list
 from lstm_forecast.runs.run import Run, claim_name
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def predict(
     shown = sorted({chosen.preprocess.series_ids.index(row.series) for row in rows})
     behind = interval_list(chosen, wanted, steps, series=shown)
     gate = chosen.gate.to_document() if chosen.gate else None
-    engine = engine_of(chosen, panel, horizon=steps)
+    engine = chosen.engine_for(windows=len(chosen.able(panel)), horizon=steps)
     return Forecast(chosen.run.handle, *origin, *names, rows, behind, gate, engine)
 
 

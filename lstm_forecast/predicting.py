@@ -21,7 +21,6 @@ from lstm_forecast.gating import MODEL
 from lstm_forecast.opening import Opened
 
 if TYPE_CHECKING:
-    from lstm_forecast.forecasting.engines import Engine
     from lstm_forecast.forecasting.forecast import Outlook
 
 Floats = NDArray[np.float64]
@@ -54,7 +53,7 @@ def forecast_panel(
     """
     last = np.maximum(panel.offsets[1:] - 1, 0)
     present = np.flatnonzero(panel.lengths)
-    able = _able(opened, panel)
+    able = opened.able(panel)
     short = np.setdiff1d(present, able)
     values, sources = np.zeros((len(panel), horizon)), [opened.issued] * len(panel)
     bounds = {level: _unknown(len(panel), horizon) for level in levels}
@@ -73,20 +72,6 @@ def forecast_panel(
         for s in np.setdiff1d(np.arange(len(panel)), able).tolist():
             sources[s] = name
     return Ahead(values, bounds, sources)
-
-
-def _able(opened: Opened, panel: Panel) -> Rows:
-    """The series that what the run issues can be made for."""
-    if opened.issued != MODEL:
-        return np.flatnonzero(panel.lengths)
-    forecaster = opened.in_numpy
-    return np.flatnonzero((panel.lengths >= forecaster.lookback) & forecaster.scaling.trained)
-
-
-def engine_of(opened: Opened, panel: Panel, *, horizon: int) -> Engine | None:
-    """What computes :func:`forecast_panel`; None where no network does."""
-    able = _able(opened, panel)
-    return opened.engine_for(windows=len(able), horizon=horizon) if len(able) else None
 
 
 def _simple(opened: Opened, panel: Panel, rows: Rows, series: Rows, *, horizon: int) -> tuple[str, Floats]:

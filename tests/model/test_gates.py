@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lstm_forecast.model import RegLSTM, gates
+from lstm_forecast.model import gates
 from lstm_forecast.model.architecture import CellName
 from lstm_forecast.model.gates import LayerGates
+from lstm_forecast.model.reglstm import RegLSTM
 from tests.model import numpy_reference as reference
 from tests.model.in_arrays import in_arrays
 
