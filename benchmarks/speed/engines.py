@@ -3,7 +3,9 @@
     .venv/bin/python benchmarks/speed/engines.py [--rounds 5]
 
 Windows of 60 steps, all weights random, torch on one thread as a forecast has it. The fastest of some rounds,
-in turn; then how long NumPy took for a weight and window, and for one step of one layer.
+in turn: processor time of one thread each, which a busy machine changes little; the wall's of NumPy on one and
+on two threads, which on a busy one wait for each other; and how long NumPy took for a weight and window, and
+for one step of one layer.
 """
 
 from __future__ import annotations
@@ -39,8 +41,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="rounds of all three ways")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    print("| network | windows | NumPy, ms | 2 threads, ms | torch, ms | ns a weight | µs a step |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print("| network | windows | NumPy, ms | torch, ms | ns a weight | µs a step | wall, ms | on two |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for cell, width, layers in SHAPES:
         made = Architecture(input_size=1, hidden_size=width, num_layers=layers, cell=cell)
         weights = sum(math.prod(s) for key, s in weight_shapes(made).items() if key.startswith("layers"))
@@ -72,15 +74,16 @@ def ways_of(made: Architecture, windows: int) -> list[Callable[[], object]]:
     return [lambda: network.final(x), on_two, in_torch]
 
 
-def best_of(rounds: int, ways: list[Callable[[], object]]) -> list[float]:
-    """The least seconds of each way."""
-    best = [math.inf] * len(ways)
+def best_of(rounds: int, ways: list[Callable[[], object]]) -> tuple[list[float], list[float]]:
+    """The least wall and processor seconds of each way."""
+    walls, spent = [math.inf] * len(ways), [math.inf] * len(ways)
     for _ in range(rounds):
         for place, way in enumerate(ways):
-            began = time.perf_counter()
+            began = time.perf_counter(), time.process_time()
             way()
-            best[place] = min(best[place], time.perf_counter() - began)
-    return best
+            walls[place] = min(walls[place], time.perf_counter() - began[0])
+            spent[place] = min(spent[place], time.process_time() - began[1])
+    return walls, spent
 
 
 if __name__ == "__main__":

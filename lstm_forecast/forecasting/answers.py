@@ -27,6 +27,9 @@ def answers_of_arrays(
 ) -> Floats:
     """The mean of the networks' answers to windows: [B, H], or [B, H, Q] with quantiles.
 
+    What goes in and what comes out is rounded to float32, as torch has it. Below that lies what the order of
+    summation does, so a series has one forecast, alone or among others, on whatever machine.
+
     Args:
         networks: one or more.
         inputs: what they see, [B, L, C].
@@ -34,10 +37,14 @@ def answers_of_arrays(
         series: which series of the run the B windows are of.
         ahead: the columns known ahead, [B, H, P] in original units.
     """
-    known = ahead_inputs(ahead, scaling, series) if scaling.ahead else None
-    static = scaling.statics.codes[series] if scaling.statics is not None else None
-    answers = [network.final(inputs, ahead=known, static=static) for network in networks]
-    return np.asarray(np.mean(answers, axis=0, dtype=np.float64))
+    known = _rounded(ahead_inputs(ahead, scaling, series)) if scaling.ahead else None
+    static = _rounded(scaling.statics.codes[series]) if scaling.statics is not None else None
+    answers = [network.final(_rounded(inputs), ahead=known, static=static) for network in networks]
+    return np.asarray(np.mean([_rounded(answer) for answer in answers], axis=0))
+
+
+def _rounded(values: Floats) -> Floats:
+    return values.astype(np.float32).astype(np.float64)
 
 
 def answers_of_torch(

@@ -52,7 +52,7 @@ def gate_activations(network: ArrayNetwork, x: Array, static: Array | None = Non
     with on_one_thread():
         layers = list(network.layers(x, static, keep=activation_names(made.cell)))
     return [
-        LayerGates(k + 1, d == 1, {name: rows[:, 0].astype(np.float64) for name, rows in one.kept.items()})
+        LayerGates(k + 1, d == 1, {name: rows[:, 0] for name, rows in one.kept.items()})
         for k, directions in enumerate(layers)
         for d, one in enumerate(directions)
     ]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lstm_forecast.model.architecture import CellName, Nonlinearity
 
-Array = npt.NDArray[np.floating[Any]]
+Array = npt.NDArray[np.float64]
 Activations = dict[str, Array]
 
 
@@ -52,7 +51,7 @@ Step = Callable[[Array, list[Array], Direction], Activations]
 
 def direction(weights: Mapping[str, Array], prefix: str, end: str, *, cell: CellName) -> Direction:
     """The weights of one direction, by torch's names in a whole network."""
-    none = np.zeros((), dtype=weights[f"{prefix}weight_ih{end}"].dtype)
+    none = np.zeros(())
     of_x = weights.get(f"{prefix}bias_ih{end}", none)
     of_h = weights.get(f"{prefix}bias_hh{end}", none)
     return Direction(
@@ -72,7 +71,7 @@ def scan(
     # what the input gives to the gates does not depend on the state: one product for all steps
     from_x = sequence.reshape(length * batch, features) @ made.weight_ih.T + made.bias
     from_x = from_x.reshape(length, batch, -1)
-    kept = {name: np.empty((length, *start[0].shape), dtype=from_x.dtype) for name in keep}
+    kept = {name: np.empty((length, *start[0].shape)) for name in keep}
     state = start
     with np.errstate(over="ignore"):  # in the exponential of a gate that is shut
         for t in range(length - 1, -1, -1) if backward else range(length):

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lstm_forecast.model.architecture import Architecture
 from lstm_forecast.model.numpy_cells import Array, Scanned, direction, relu, scan, step_of
@@ -23,22 +24,24 @@ _NORM_EPS = 1e-5  # of torch.nn.LayerNorm
 
 
 class ArrayNetwork:
-    """A network in evaluation mode, in the precision of its weights.
+    """A network in evaluation mode. It computes in float64.
+
+    So what a window's answer owes to the order of summation, which depends on the windows beside it and on
+    the machine, lies far below the digits that torch gives in float32.
 
     Args:
         made: what it is made of.
-        weights: by the names and of the shapes of :func:`architecture.weight_shapes`, of one type.
+        weights: by the names and of the shapes of :func:`architecture.weight_shapes`.
     """
 
-    def __init__(self, made: Architecture, weights: Mapping[str, Array]) -> None:
+    def __init__(self, made: Architecture, weights: Mapping[str, NDArray[np.floating[Any]]]) -> None:
         self.made = made
-        self._weights = dict(weights)
+        self._weights = {name: array.astype(np.float64) for name, array in weights.items()}
         self._step = step_of(made.cell, made.nonlinearity)
         self._layers = [
-            [direction(weights, f"layers.{k}.", end, cell=made.cell) for end in made.suffixes]
+            [direction(self._weights, f"layers.{k}.", end, cell=made.cell) for end in made.suffixes]
             for k in range(made.num_layers)
         ]
-        self._dtype = next(iter(weights.values())).dtype
 
     @property
     def output_size(self) -> int:
@@ -73,9 +76,9 @@ class ArrayNetwork:
         read = np.concatenate(parts, axis=1)
         numbers = self._head(read)
         if ahead is not None:
-            numbers = numbers + self._steps(read, np.asarray(ahead, dtype=self._dtype))
+            numbers = numbers + self._steps(read, ahead)
         if made.skip_steps:
-            numbers = numbers + self._dense("skip.", np.asarray(x[:, :, 0], dtype=self._dtype))
+            numbers = numbers + self._dense("skip.", x[:, :, 0])
         return numbers.reshape(len(x), made.output_size, -1) if made.num_quantiles else numbers
 
     def layers(
@@ -92,9 +95,7 @@ class ArrayNetwork:
         if x.ndim != 3 or x.shape[2] != made.input_size or x.shape[1] < 1 or x.shape[1] % made.segment:
             wanted = f"[B, L, {made.input_size}] with L a multiple of {made.segment}"
             raise ValueError(f"x: got shape {x.shape}, expected {wanted}")
-        sequence = self._with_static(
-            _in_segments(np.asarray(x.swapaxes(0, 1), dtype=self._dtype), made.segment), static
-        )
+        sequence = self._with_static(_in_segments(x.swapaxes(0, 1), made.segment), static)
         for k, directions in enumerate(self._layers):
             found = [
                 scan(sequence, self._start(k, d, len(x)), one, step=self._step, backward=d == 1, keep=keep)
@@ -110,14 +111,14 @@ class ArrayNetwork:
         if made.initial_state == "learned":
             learned = self._weights[f"learned_state.{layer}"]
             return [np.repeat(part[direction], batch, axis=0) for part in learned]
-        return [np.zeros((batch, made.hidden_sizes[layer]), dtype=self._dtype)] * made.state_parts
+        return [np.zeros((batch, made.hidden_sizes[layer]))] * made.state_parts
 
     def _normalised(self, outputs: Array, *, layer: int) -> Array:
         """LayerNorm over a layer's outputs [..., W], where there is one (Ba, Kiros & Hinton 2016)."""
         if not self.made.layer_norm:
             return outputs
         centred = outputs - outputs.mean(axis=-1, keepdims=True)
-        spread = np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + self._dtype.type(_NORM_EPS))
+        spread = np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + _NORM_EPS)
         weight, bias = (self._weights[f"norms.{layer}.{name}"] for name in ("weight", "bias"))
         return np.asarray(centred / spread * weight + bias)
 
@@ -130,7 +131,7 @@ class ArrayNetwork:
         parts, tables = [], 0
         for column, size in zip(static.T, sizes, strict=True):
             if not size:
-                parts.append(column[:, None].astype(self._dtype))
+                parts.append(column[:, None])
                 continue
             known = self._weights[f"static.embeddings.{tables}.weight"]
             tables += 1

@@ -80,7 +80,7 @@ def assert_same(options: Mapping[str, Any], dtype: torch.dtype, tolerance: float
     found = network.final(x, ahead=ahead, static=static)
     assert weight_shapes(network.made) == {name: tuple(t.shape) for name, t in model.state_dict().items()}
     assert found.shape == expected.shape
-    assert found.dtype == (np.float32 if dtype is torch.float32 else np.float64)
+    assert found.dtype == np.float64
     np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
 
 
