@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/speed/engines.py [--rounds 5]
 
 Windows of 60 steps, all weights random, torch on one thread as a forecast has it. The fastest of some rounds,
-in turn: processor time of one thread each, which a busy machine changes little; the wall's of NumPy on one and
-on two threads, which on a busy one wait for each other; and how long NumPy took for a weight and window, and
+in turn: processor time of one thread each, which a busy machine changes little; the wall's of NumPy on one
+and on two threads, which on a busy one wait for each other; how long NumPy took for a weight and window, and
 for one step of one layer.
 """
 
@@ -47,12 +47,11 @@ def main() -> int:
         made = Architecture(input_size=1, hidden_size=width, num_layers=layers, cell=cell)
         weights = sum(math.prod(s) for key, s in weight_shapes(made).items() if key.startswith("layers"))
         for windows in (1, 8, 32, 128, 512):
-            one, two, other = best_of(options.rounds, ways_of(made, windows))
+            walls, (one, _, other) = best_of(options.rounds, ways_of(made, windows))
             each, step = one / STEPS / windows / weights, one / STEPS / layers
-            times = " | ".join(f"{1e3 * seconds:.1f}" for seconds in (one, two, other))
-            print(
-                f"| {cell} {layers} x {width} | {windows} | {times} | {1e9 * each:.2f} | {1e6 * step:.0f} |"
-            )
+            numbers = f"{1e3 * one:.1f} | {1e3 * other:.1f} | {1e9 * each:.2f} | {1e6 * step:.0f}"
+            numbers += f" | {1e3 * walls[0]:.1f} | {1e3 * walls[1]:.1f}"
+            print(f"| {cell} {layers} x {width} | {windows} | {numbers} |", flush=True)
     return 0
 
 
