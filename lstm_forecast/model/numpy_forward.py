@@ -161,7 +161,7 @@ class ArrayNetwork:
 def on_one_thread() -> Iterator[None]:
     """A block whose matrix products take one thread.
 
-    Those of two threads wait for each other at every step: on two busy cores 64 units took 2 to 24 times as
+    Those of two threads wait for each other at every step: on two busy cores 64 units took 2 to 20 times as
     long, and on idle ones these small products gain little (benchmarks/speed/engines.py).
     """
     with _blas().limit(limits=1, user_api="blas"):
