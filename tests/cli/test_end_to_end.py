@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lstm_forecast.cli.app import app
+from lstm_forecast.cli.app import program
 from lstm_forecast.forecasting.baselines import SIMPLE
 from tests.conftest import ROOT, Cli
 
@@ -105,7 +105,9 @@ def test_a_configuration_begins_with_the_commands_that_run_it(path: Path) -> Non
     commands = [line.split("   #")[0] for line in comment if line.startswith("lstm-forecast ")]
     assert commands[0] == f"lstm-forecast train configs/{path.name}"
     known = {
-        command.name or command.callback.__name__ for command in app.registered_commands if command.callback
+        command.name or command.callback.__name__
+        for command in program().registered_commands
+        if command.callback
     }
     names = {path.stem}  # what is trained before it is used
     for command in commands:

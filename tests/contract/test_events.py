@@ -226,7 +226,7 @@ FAILING += [["runs", "prune", "none"], ["runs", "compare", "none"], ["predict", 
 def test_every_command_with_the_flag_is_listed_here() -> None:
     from typer.main import get_command
 
-    from lstm_forecast.cli.app import app
+    from lstm_forecast.cli.app import program
 
     def below(command: Any, path: str) -> list[str]:
         found = [path] if any("--log-format" in p.opts for p in command.params) else []
@@ -234,7 +234,7 @@ def test_every_command_with_the_flag_is_listed_here() -> None:
             n for name, c in getattr(command, "commands", {}).items() for n in below(c, f"{path} {name}")
         ]
 
-    with_flag = {path.strip() for path in below(get_command(app), "")}
+    with_flag = {path.strip() for path in below(get_command(program()), "")}
     assert with_flag == {" ".join(w for w in name.split() if w[0] != "-") for name in COMMANDS}
 
 
