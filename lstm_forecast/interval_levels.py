@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lstm_forecast.data.findings import plural
 from lstm_forecast.dated import Interval
 from lstm_forecast.errors import DataInvalid, UsageError
 from lstm_forecast.opening import Opened
@@ -67,7 +68,8 @@ def _too_few(level: float, count: int) -> DataInvalid:
     highest = highest_level(count)
     return DataInvalid(
         "intervals.level",
-        f"an interval of {level:g} % needs {windows_needed(level)} calibration windows, the run has {count}",
+        f"an interval of {level:g} % needs {plural(windows_needed(level), 'calibration window')},"
+        f" the run has {count}",
         where="--levels",
         hint=f"ask for at most {highest:g} %" if highest else "train again with a larger split.validation",
     )

@@ -59,7 +59,7 @@ def forecast_panel(
     ``only`` some series are named, the others have zeros.
     """
     last = np.maximum(panel.offsets[1:] - 1, 0)
-    present, able = np.flatnonzero(panel.lengths), _able(opened, panel)
+    present, able = np.flatnonzero(panel.lengths), opened.able(panel)
     if only is not None:
         present, able = np.intersect1d(present, only), np.intersect1d(able, only)
     short = np.setdiff1d(present, able)
@@ -67,7 +67,8 @@ def forecast_panel(
     bounds = {level: _unknown(len(panel), horizon) for level in levels}
     if len(able):
         ahead = None if known is None else known[able]
-        outlook = opened.issuer.at(panel, last[able], able, horizon=horizon, ahead=ahead)
+        issuer = opened.issuer_for(windows=len(able), horizon=horizon)
+        outlook = issuer.at(panel, last[able], able, horizon=horizon, ahead=ahead)
         values[able] = outlook.point
         measured = _with_unit(opened, able)
         for level, pair in _bounds(opened, panel, last[able], able, outlook, levels).items():
@@ -80,14 +81,6 @@ def forecast_panel(
         for s in able.tolist():
             sources[s] = opened.issued
     return Ahead(values, bounds, sources)
-
-
-def _able(opened: Opened, panel: Panel) -> Rows:
-    """The series that what the run issues can be made for."""
-    if opened.issued != MODEL:
-        return np.flatnonzero(panel.lengths)
-    forecaster = opened.forecaster
-    return np.flatnonzero((panel.lengths >= forecaster.lookback) & forecaster.scaling.trained)
 
 
 def _simple(opened: Opened, panel: Panel, rows: Rows, series: Rows, *, horizon: int) -> tuple[str, Floats]:
@@ -245,7 +238,7 @@ def _warn_out_of_range(
     opened: Opened, panel: Panel, series: Rows, known: Floats | None, events: Events
 ) -> None:
     """Says how much of what the network receives is unlike anything it was trained on."""
-    forecaster = opened.forecaster
+    forecaster = opened.in_numpy
     ahead = None if known is None else known[series]
     outside, whole = forecaster.outside(panel, panel.offsets[1:][series] - 1, series, ahead=ahead)
     if not outside:
