@@ -39,6 +39,7 @@ STAGES_IN_ORDER = (
     "champions",
     "spreadsheets",
     "dated",
+    "interval_levels",
     "predicting",
     "evaluating",
     "auditing",
