@@ -27,10 +27,11 @@ from lstm_forecast.latest import CONTEXT, latest_panel
 from lstm_forecast.naming import open_reference, run_name, runs_folder
 from lstm_forecast.networks import network_threads
 from lstm_forecast.predicting import chosen_levels, chosen_series, dated_rows, interval_list
-from lstm_forecast.resuming import begin_run, locked_name
+from lstm_forecast.resuming import begin_run, locked_name, with_stored_threads
 from lstm_forecast.room import require_room
 from lstm_forecast.runs.run import Run, claim_name
 from lstm_forecast.runs.storage import json_bytes
+from lstm_forecast.training.allocator import keep_freed_memory
 from lstm_forecast.trainings import TrainResult, train_into
 from lstm_forecast.warm_starts import with_start
 
@@ -69,6 +70,7 @@ def train(
     """
     events = events or Events()
     folder, name = runs_folder(runs_dir, loaded), run_name(loaded)
+    keep_freed_memory()
     with signals.caught(lambda number: events.emit("signal", {"signal": number}, level="warning")):
         claim_name(folder, name, loaded.config.data.path)
         plan = plan_training(loaded, events)
@@ -79,6 +81,8 @@ def train(
             claim_name(folder, name, loaded.config.data.path)  # whoever was waited for may have taken it
             require_room(folder, name, plan, events)
             run, checkpoints = begin_run(folder, name, plan, resume=resume, events=events)
+            if loaded.config.training.threads == "auto":
+                plan = with_stored_threads(plan, checkpoints)
             return train_into(run, plan, checkpoints, events=events, argv=argv)
 
 
