@@ -16,6 +16,9 @@ from lstm_forecast.training.recipe import Recipe
 from lstm_forecast.training.workers import workers_on
 
 
+AT_ONCE = 128  # windows validated at once by a thread; more take memory and save no time, see the lab log
+
+
 @dataclass(frozen=True)
 class Score:
     """What validation says: ``loss`` in the unit of the head, and ``score``, which selects the model.
@@ -74,7 +77,9 @@ def validation_score(
         return model.final(x, beside=Beside(ahead, static))
 
     def answers_of(rows: Tensor) -> Tensor:
-        return final_outputs(final, tensors, rows, lookback=recipe.lookback, horizon=recipe.horizon)
+        return final_outputs(
+            final, tensors, rows, lookback=recipe.lookback, horizon=recipe.horizon, batch=AT_ONCE
+        )
 
     with workers_on(start.device, recipe.threads) as workers:
         shards = [start[rows] for rows in workers.shards(len(start))]
