@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lstm_forecast.data import account, assemble, broken, dialect, source
 from lstm_forecast.data.cells import Converted, convert
 from lstm_forecast.data.columns import Named, Roles, find_roles
-from lstm_forecast.data.findings import Notice
+from lstm_forecast.data.findings import Notice, plural
 from lstm_forecast.data.header import Header, find_header
 from lstm_forecast.data.local_times import Rows, moments_by_order
 from lstm_forecast.data.plain_rows import collect_plain
@@ -79,8 +79,9 @@ def _finish(story: account.Story, options: ReadOptions) -> Reading:
     is_wide = isinstance(options.target, tuple)
     long = _to_long(story, is_wide=is_wide)
     ids = tuple(header.names[column] for column in roles.target) if is_wide else members.ids
-    static = dict(zip(ids, static_cells(story, ids), strict=False))
-    long, ids, left_out = broken.without_unreadable(story, long, ids, options)
+    statics, unlike = static_cells(story, ids)
+    static = dict(zip(ids, statics, strict=False))
+    long, ids, left_out = broken.without_unreadable(story, long, ids, options, unlike)
     order = assemble.order_of(long)
     table, merged = assemble.merge_duplicates(
         assemble.arrange(long),
@@ -184,7 +185,7 @@ def _require_rows(body: Body, name: str) -> None:
     if body.lines:
         return
     left_out = body.suspended + len(body.totals) + len(body.rejects)
-    detail = [f"{left_out} rows were left out: no trade, totals or bad"] if left_out else []
+    detail = [f"{plural(left_out, 'row')} left out: no trade, totals or bad"] if left_out else []
     raise DataInvalid(
         "data.empty", "no rows of data", where=name, details=detail, hint="give a CSV with data"
     )
@@ -206,7 +207,7 @@ def _find_members(
         row = texts.index("")
         raise DataInvalid(
             "data.series_id",
-            f"column {header.names[roles.series_id]!r}: {texts.count('')} cells without an id",
+            f"column {header.names[roles.series_id]!r}: {plural(texts.count(''), 'cell')} without an id",
             where=f"{name}:{body.lines[row]}",
             hint="fill the cells or remove the rows",
         )

@@ -91,33 +91,41 @@ class Statics:
         return cls(columns, codes)
 
 
-def static_cells(story: Story, ids: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """The cell of every series in every static column of a file, [S][K]; () where there are none.
+def static_cells(
+    story: Story, ids: Sequence[str]
+) -> tuple[tuple[tuple[str, ...], ...], dict[int, DataInvalid]]:
+    """The cell of every series in every static column of a file, and the series that have none or several.
 
     Empty cells are filled from the series' other rows.
 
-    Raises:
-        DataInvalid: a series with two different cells, or with none.
+    Returns:
+        Cells [S][K], () where there are no static columns; by series the first fault, in the order found.
     """
     columns = story.roles.static
     if not columns:
-        return ()
+        return (), {}
     found: list[list[str]] = [[""] * len(columns) for _ in ids]
+    faults: dict[int, DataInvalid] = {}
     for k, column in enumerate(columns):
         cells = story.body.column(column)
         for row, (series, cell) in enumerate(zip(story.members.codes.tolist(), cells, strict=True)):
             if cell and not found[series][k]:
                 found[series][k] = cell
-            elif cell and cell != found[series][k]:
-                raise _not_constant(story, column, row, ids[series], expected=found[series][k])
-        if empty := [name for name, own in zip(ids, found, strict=True) if not own[k]]:
-            raise DataInvalid(
-                "data.static",
-                f"static column {story.header.names[column]!r}: series {empty[0]!r} has no cell in it",
-                where=story.text.name,
-                hint="fill one cell of each series, or remove the column from data.static_covariates",
-            )
-    return tuple(tuple(own) for own in found)
+            elif cell and cell != found[series][k] and series not in faults:
+                faults[series] = _not_constant(story, column, row, ids[series], expected=found[series][k])
+        for series, own in enumerate(found):
+            if not own[k] and series not in faults:
+                faults[series] = _empty(story, column, ids[series])
+    return tuple(tuple(own) for own in found), faults
+
+
+def _empty(story: Story, column: int, series: str) -> DataInvalid:
+    return DataInvalid(
+        "data.static",
+        f"static column {story.header.names[column]!r}: series {series!r} has no cell in it",
+        where=story.text.name,
+        hint="fill one cell of each series, or remove the column from data.static_covariates",
+    )
 
 
 def _not_constant(story: Story, column: int, row: int, series: str, *, expected: str) -> DataInvalid:
