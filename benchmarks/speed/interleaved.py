@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 BUSY = "while True: sum(range(1000))"
+MARK = "seconds: "
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -30,14 +31,14 @@ def measured(commands: Mapping[str, Sequence[str]], *, turns: int, busy: bool = 
     """Starts every command, which calls :func:`contend`, and asks each in turn for its work.
 
     Args:
-        commands: of Python, by contender.
+        commands: whole command lines, by contender.
         turns: that count.
         busy: whether another process is busy beside them.
     """
     environment = {name: value for name, value in os.environ.items() if name not in THREAD_VARIABLES}
     started = {
         name: subprocess.Popen(
-            [sys.executable, *command],
+            command,
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -61,21 +62,34 @@ def measured(commands: Mapping[str, Sequence[str]], *, turns: int, busy: bool = 
 
 
 def _answer(process: subprocess.Popen[str]) -> Spent:
+    """Asks a contender for its work; other lines that it prints are passed over."""
     assert process.stdin is not None
     assert process.stdout is not None
     print("go", file=process.stdin, flush=True)
-    wall, cpu = process.stdout.readline().split()
-    return Spent(float(wall), float(cpu))
+    for line in process.stdout:
+        if line.startswith(MARK):
+            wall, cpu = line.removeprefix(MARK).split()
+            return Spent(float(wall), float(cpu))
+    raise RuntimeError(f"a contender ended: {process.args!r}")
 
 
 def contend(work: Callable[[], None]) -> None:
-    """Says that it is ready; then does the work for every line it reads, and answers with its seconds."""
+    """Does the work whenever it is asked for, and answers with its seconds."""
+    turns = answer_when_asked()
+    for _ in turns:
+        work()
+        next(turns)
+
+
+def answer_when_asked() -> Iterator[None]:
+    """Where a library has the loop: goes on when asked, and the next time answers with the seconds since."""
     sys.stdin.readline()
-    print(0.0, 0.0, flush=True)
+    print(f"{MARK}0 0", flush=True)  # ready
     for _ in sys.stdin:
         wall, cpu = time.perf_counter(), time.process_time()
-        work()
-        print(time.perf_counter() - wall, time.process_time() - cpu, flush=True)
+        yield
+        print(f"{MARK}{time.perf_counter() - wall} {time.process_time() - cpu}", flush=True)
+        yield
 
 
 @contextmanager

@@ -28,13 +28,14 @@ CONTENDERS = {
 }
 CONFIG = Path(__file__).parents[1] / "accuracy" / "configs" / "m4-hourly.yaml"
 LOOKBACK, HORIZON, SEASON, HIDDEN = 240, 48, 24, 128
-BATCH, STEPS, EPOCHS, WARMUP = 256, 250, 20, 100
+BATCH, EPOCHS, WARMUP = 256, 20, 100
 
 
 def main() -> int:
     """Prints a table of the contenders and the ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--steps", type=int, default=250, metavar="N", help="of an epoch, default 250")
     parser.add_argument("--turns", type=int, default=5, metavar="N", help="epochs of each, default 5")
     parser.add_argument("--only", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
@@ -44,14 +45,14 @@ def main() -> int:
             from lstm_forecast.training.allocator import keep_freed_memory
 
             keep_freed_memory()
-        contend(ours(given.folder) if given.contender == "ours" else plain(given.folder))
+        contend((ours if given.contender == "ours" else plain)(given.folder, given.steps))
         return 0
-    commands = {name: [__file__, *sys.argv[1:], "--contender", name] for name in given.only}
+    commands = {name: [sys.executable, __file__, *sys.argv[1:], "--contender", name] for name in given.only}
     report(measured(commands, turns=given.turns), CONTENDERS)
     return 0
 
 
-def plain(folder: Path) -> Callable[[], None]:
+def plain(folder: Path, steps: int) -> Callable[[], None]:
     """The recipe as one writes it with torch."""
     import numpy as np
     import torch
@@ -87,14 +88,14 @@ def plain(folder: Path) -> Callable[[], None]:
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.004, weight_decay=0.0)
 
     def share(step: int) -> float:
-        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / (STEPS * EPOCHS))))
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / (steps * EPOCHS))))
         return min(1.0, (step + 1) / WARMUP) * cosine
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
 
     def epoch() -> None:
         network.train()
-        for _ in range(STEPS):
+        for _ in range(steps):
             chosen = torch.randint(len(lengths), (BATCH,))
             free = lengths[chosen] - (LOOKBACK + HORIZON) + 1
             start = begins[chosen] + (torch.rand(BATCH) * free).long()
@@ -114,7 +115,7 @@ def plain(folder: Path) -> Callable[[], None]:
     return epoch
 
 
-def ours(folder: Path) -> Callable[[], None]:
+def ours(folder: Path, steps: int) -> Callable[[], None]:
     """An epoch of this program."""
     import torch
 
@@ -129,7 +130,8 @@ def ours(folder: Path) -> Callable[[], None]:
     with TemporaryDirectory() as name:
         path = Path(name) / "m4_hourly.csv"
         _write(read_wide(folder / "m4_hourly_train.csv"), path, dated=False)
-        plan = fitting.plan_training(load_config(CONFIG, sets=[f"data.path={path}"]), Events())
+        sets = [f"data.path={path}", f"training.steps_per_epoch={steps}"]
+        plan = fitting.plan_training(load_config(CONFIG, sets=sets), Events())
     config, prepared = plan.config, plan.prepared
     training = prepared.panel.until(prepared.splits.train_end)
     shift = prepared.panel.offsets[:-1] - training.offsets[:-1]

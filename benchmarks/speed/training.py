@@ -53,7 +53,7 @@ def main() -> int:
             keep_freed_memory()
         contend(ours(given) if given.contender == "ours" else plain(given))
         return 0
-    commands = {name: [__file__, *sys.argv[1:], "--contender", name] for name in given.only}
+    commands = {name: [sys.executable, __file__, *sys.argv[1:], "--contender", name] for name in given.only}
     report(measured(commands, turns=given.turns, busy=given.busy), CONTENDERS)
     return 0
 

@@ -30,7 +30,7 @@ def main() -> int:
     import numpy as np
     import torch
 
-    from lstm_forecast import fitting, stages
+    from lstm_forecast import fitting
     from lstm_forecast.config import load_config
     from lstm_forecast.events import Events
     from lstm_forecast.training.allocator import keep_freed_memory
@@ -50,18 +50,17 @@ def main() -> int:
         path.write_text("\n".join(["Close", *map(repr, walk.tolist())]) + "\n")
         loaded = load_config(ROOT / "configs" / "stock.yaml", sets=[*sets, f"data.path={path}"])
         plan = fitting.plan_training(loaded, Events())
-    _warm(torch.device("cpu"))
+    _warm()
     del walk
     print(f"{_told('VmRSS'):6.0f} MB with imports, table and panel")
     before = _restarted()
-    fitting.learn(
-        plan.config, plan.prepared, device=torch.device("cpu"), on_epoch=lambda *_: None, keep=kept
-    )
-    print(f"{_told('VmHWM') - before:6.0f} MB more at the peak of training, {stages.__name__ and given.rows:,} rows")
+    fitting.learn(plan.config, plan.prepared, device=torch.device("cpu"), on_epoch=lambda *_: None, keep=kept)
+    more = _told("VmHWM") - before
+    print(f"{more:6.0f} MB more at the peak of training, {given.rows:,} rows")
     return 0
 
 
-def _warm(device: object) -> None:
+def _warm() -> None:
     """One step of a tiny network: libraries that load on first use are imports, and no part of training."""
     import torch
 

@@ -15,7 +15,6 @@ from lstm_forecast.model.reglstm import RegLSTM
 from lstm_forecast.training.recipe import Recipe
 from lstm_forecast.training.workers import workers_on
 
-
 AT_ONCE = 128  # windows validated at once by a thread; more take memory and save no time, see the lab log
 
 
