@@ -94,9 +94,9 @@ def one_step_test(opened: Opened, only: Sequence[int]) -> HeldOut:
     """What was forecast one step ahead on the test rows of these series: see :func:`held_out_test`."""
     rows, series = test_cutoffs(opened)
     mine = np.isin(series, only)
-    rows, series, ends = rows[mine], series[mine], opened.context.offsets[1:]
-    forecaster = opened.tested_issuer_for(windows=len(rows), horizon=1)
-    return hold_out(forecaster, opened.context, rows, series, end=ends, steps=1)
+    context = opened.context
+    forecaster = opened.tested_issuer_for(windows=int(mine.sum()), horizon=1)
+    return hold_out(forecaster, context, rows[mine], series[mine], end=context.offsets[1:], steps=1)
 
 
 def held_out_test(opened: Opened) -> tuple[HeldOut, Bounds]:
@@ -105,10 +105,9 @@ def held_out_test(opened: Opened) -> tuple[HeldOut, Bounds]:
     By the tested networks, or by the baseline that stands in their place.
     """
     context, horizon = opened.context, opened.config.window.horizon
-    ends = context.offsets[1:]
     rows, series = test_cutoffs(opened)
     forecaster = opened.tested_issuer_for(windows=len(rows), horizon=horizon)
-    test = hold_out(forecaster, context, rows, series, end=ends, steps=horizon)
+    test = hold_out(forecaster, context, rows, series, end=context.offsets[1:], steps=horizon)
     if opened.calibration is None:
         return test, {}
     return test, fixed_bounds(opened.config, opened.calibration, context, forecaster, test)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from lstm_forecast.config import Config, Loaded, dump_config, parse_config
+from lstm_forecast.cores import threads_for
 from lstm_forecast.data.calendars import DAY, Frequency
 from lstm_forecast.data.findings import counted, plural
 from lstm_forecast.data.flat import marked
@@ -87,6 +88,14 @@ def require_kept(config: Config, where: str) -> None:
             details=[f"config.yaml: {error.problems[0].message}"],
             hint="give the columns shorter names",
         ) from error
+
+
+def with_threads(config: Config) -> Config:
+    """The configuration with the number of threads that this machine gives a batch, where it is ours."""
+    if config.training.threads != "auto":
+        return config
+    threads = threads_for(config.training.batch_size, networks=config.training.ensemble)
+    return config.model_copy(update={"training": config.training.model_copy(update={"threads": threads})})
 
 
 def with_name(config: Config, name: str) -> Config:

@@ -85,7 +85,7 @@ class Trained:
         judged: what the test said about them.
         final: the networks trained again on all rows, where ``training.refit`` asks for them; else those.
         device: where they were trained.
-        threads: threads of the CPU they were trained with.
+        threads: that each batch was split over.
     """
 
     learned: Learned
@@ -118,15 +118,12 @@ def fit_and_test(
         boards: TensorBoard files, one per network, told of each epoch; none where they are not wanted.
         keep: how each network's training is kept; None: it is not.
     """
-    import torch
-
     from lstm_forecast.model.devices import choose_device
 
     config, prepared = plan.config, plan.prepared
     device, line = choose_device(config.training.device)
     events.say([line])
     with networks.network_threads(config):
-        threads = torch.get_num_threads()
 
         def on_epoch(number: int, epoch: Epoch, best: int) -> None:
             events.emit("epoch.end", epoch_fields(number, epoch, best, config))
@@ -145,7 +142,7 @@ def fit_and_test(
             events.say(["not trained again on all rows (training.refit): the network does not forecast"])
         elif config.training.refit == "full":
             final = _refitted(plan, learned, events, keep=keep)
-    return Trained(learned, judged, final, str(device), threads)
+    return Trained(learned, judged, final, str(device), networks.batch_threads(config))
 
 
 def judge_held_out(config: Config, prepared: Prepared, forecaster: Forecaster, events: Events) -> Judged:

@@ -66,13 +66,15 @@ def train(
     from lstm_forecast.boards import require_extras
     from lstm_forecast.choices import with_name
     from lstm_forecast.fitting import plan_training
-    from lstm_forecast.resuming import begin_run, locked_name
+    from lstm_forecast.resuming import begin_run, locked_name, with_stored_threads
     from lstm_forecast.room import require_room
+    from lstm_forecast.training.allocator import keep_freed_memory
     from lstm_forecast.trainings import train_into
     from lstm_forecast.warm_starts import with_start
 
     events = events or Events()
     folder, name = runs_folder(runs_dir, loaded), run_name(loaded)
+    keep_freed_memory()
     with signals.caught(lambda number: events.emit("signal", {"signal": number}, level="warning")):
         claim_name(folder, name, loaded.config.data.path)
         plan = plan_training(loaded, events)
@@ -83,6 +85,8 @@ def train(
             claim_name(folder, name, loaded.config.data.path)  # whoever was waited for may have taken it
             require_room(folder, name, plan, events)
             run, checkpoints = begin_run(folder, name, plan, resume=resume, events=events)
+            if loaded.config.training.threads == "auto":
+                plan = with_stored_threads(plan, checkpoints)
             return train_into(run, plan, checkpoints, events=events, argv=argv)
 
 

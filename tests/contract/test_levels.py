@@ -57,6 +57,7 @@ LEVELS = {
     "__main__": 8,
     "errors": 0,
     "redaction": 0,
+    "cores": 0,
     "events": 1,
     "signals": 1,
     "config": 1,
