@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lstm_forecast import networks
 from lstm_forecast.config import Config
+from lstm_forecast.data.findings import plural
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.events import Events
 from lstm_forecast.forecasting.baselines import SIMPLE
@@ -55,7 +56,7 @@ class Gate:
     def sentence(self) -> str:
         """The decision with both errors."""
         rule = self.baseline.replace("_", " ")
-        windows = "1 validation window" if self.windows == 1 else f"{self.windows:,} validation windows"
+        windows = plural(self.windows, "validation window")
         errors = f"{rule} {self.baseline_error:.4g}, the network {self.model_error:.4g}"
         found = f"error on {windows}, over the MASE scale: {errors}"
         if self.closed and self.model_error < self.baseline_error:

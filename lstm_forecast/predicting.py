@@ -184,7 +184,8 @@ def _too_few(level: float, count: int) -> DataInvalid:
     highest = highest_level(count)
     return DataInvalid(
         "intervals.level",
-        f"an interval of {level:g} % needs {windows_needed(level)} calibration windows, the run has {count}",
+        f"an interval of {level:g} % needs {plural(windows_needed(level), 'calibration window')},"
+        f" the run has {count}",
         where="--levels",
         hint=f"ask for at most {highest:g} %" if highest else "train again with a larger split.validation",
     )
