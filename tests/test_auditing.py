@@ -18,6 +18,7 @@ from lstm_forecast.config import Config
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.splits import Splits
 from lstm_forecast.errors import DataInvalid, DataMissing
+from lstm_forecast.evaluating import Backtest
 from lstm_forecast.events import Events
 from lstm_forecast.fitting import plan_training
 from lstm_forecast.opening import Opened, opened
@@ -375,7 +376,7 @@ def test_standard_input_is_not_there_to_be_read_again(sound: Opened) -> None:
 
 def test_the_verb_passes_the_audit_on(trained_once: Tiny) -> None:
     result = pipeline.evaluate(
-        trained_once.run.path, backtest=pipeline.Backtest(5, 1, None), audit=True, events=Events()
+        trained_once.run.path, backtest=Backtest(5, 1, None), audit=True, events=Events()
     )
     assert result.audit is not None
     assert result.audit.ok

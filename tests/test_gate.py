@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lstm_forecast import gating, pipeline
+from lstm_forecast import pipeline
 from lstm_forecast.backtests import drawable, held_out_test
 from lstm_forecast.config import load_config
 from lstm_forecast.errors import ArtifactRejected
@@ -280,7 +280,7 @@ def test_a_network_has_to_be_five_percent_better(
     share: float, issued: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors = itertools.cycle([share, 1.0])
-    monkeypatch.setattr(gating, "scaled_error", lambda *_: next(errors))
+    monkeypatch.setattr("lstm_forecast.evaluation.verdict.scaled_error", lambda *_: next(errors))
     events = Events()
     result = run(table(tmp_path / "a.csv", LAWS["mean"]), BAD, events=events)
     assert metrics(result)["gate"]["issued"] == issued

@@ -91,9 +91,9 @@ def test_predict_uses_the_networks_of_the_final_fit(
     plain, again = (pipeline.predict(results[kind, refit].run.path) for refit in ("none", "full"))
     chosen = opened(results[kind, "full"].run)
     last = np.array([ROWS - 1])
-    own = chosen.forecaster.at(panel_of_run(chosen), last, np.array([0]), horizon=2).point[0]
+    own = chosen.in_numpy.at(panel_of_run(chosen), last, np.array([0]), horizon=2).point[0]
     assert [row.forecast for row in again.rows] == own.tolist()
-    tested = chosen.tested.at(panel_of_run(chosen), last, np.array([0]), horizon=2).point[0]
+    tested = chosen.tested_in_numpy.at(panel_of_run(chosen), last, np.array([0]), horizon=2).point[0]
     assert [row.forecast for row in plain.rows] == tested.tolist()
     assert not np.isclose(own, tested, rtol=1e-6).any()
     assert chosen.forecaster.scaling.to_json() != chosen.tested.scaling.to_json()

@@ -64,7 +64,8 @@ def test_output_dash_is_the_same_csv_and_a_terminal_gets_a_table(
 def test_json_is_one_document_with_the_promised_fields(predict: Cli, tiny: Tiny, trained_once: Tiny) -> None:
     result = predict("--json")
     document = json.loads(result.out)
-    assert set(document) == {"run", "as_of", "input", "rows", "intervals", "gate", "warnings"}
+    assert set(document) == {"run", "as_of", "input", "rows", "intervals", "gate", "engine", "warnings"}
+    assert document["engine"] == "numpy"
     assert document["run"] == tiny.run.handle
     assert document["as_of"] == "2024-06-08"
     assert document["input"] == str(trained_once.csv)
