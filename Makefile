@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all check docs bench-accuracy clean
+.PHONY: demo test test-all check docs bench bench-accuracy clean
 .DEFAULT_GOAL := demo
 
 # Set up once, and again only when the pins change.
@@ -45,6 +45,10 @@ $(SERIES)/.ready: benchmarks/accuracy/fetch.py
 
 bench-accuracy: $(READY) $(SERIES)/.ready
 	$(BIN)/python -m benchmarks.accuracy.run $(DATA) --series $(SERIES)
+
+# With peers, where benchmarks/speed/peers.sh has built them, and the M4 recipe, where DATA is given.
+bench: $(READY)
+	$(BIN)/python benchmarks/speed/run.py --save $(if $(DATA),--data $(DATA))
 
 docs: $(READY)
 	$(BIN)/python docs/generate.py
