@@ -10,6 +10,7 @@ from lstm_forecast.config import Config, Loaded, dump_config, parse_config
 from lstm_forecast.cores import threads_for
 from lstm_forecast.data.calendars import DAY, Frequency
 from lstm_forecast.data.findings import counted, plural
+from lstm_forecast.data.flat import marked
 from lstm_forecast.data.reader import Table
 from lstm_forecast.data.season import find_season
 from lstm_forecast.errors import ConfigError, DataInvalid
@@ -188,6 +189,7 @@ def with_possible_levels(
 def _calibration_windows(prepared: Prepared) -> int:
     """Validation rows whose value was observed and can be forecast one step ahead."""
     splits, panel = prepared.splits, prepared.panel
-    usable = np.unique(prepared.train.series)
-    parts = [panel.observed[splits.train_end[s] : splits.validation_end[s], 0].sum() for s in usable]
-    return int(sum(parts))
+    usable = np.zeros(len(panel), dtype=bool)
+    usable[prepared.train.series] = True
+    first = np.where(usable, splits.train_end, splits.validation_end)
+    return int((panel.observed[:, 0] & marked(first, splits.validation_end, len(panel.times))).sum())

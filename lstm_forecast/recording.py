@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_forecast.config import dump_config
+from lstm_forecast.data.findings import plural
 from lstm_forecast.data.reader import Table
 from lstm_forecast.documents import intervals_document, parts_document, tidy_csv, verdict_document
 from lstm_forecast.errors import ForecastError, StorageError, as_known, trace_of
@@ -195,9 +196,9 @@ def write_predictions(run: Run, plan: Plan, trained: Trained, events: Events) ->
         chosen = np.arange(0, count, horizon)
         test = test.part(chosen)
         bounds = {level: (low[chosen], up[chosen]) for level, (low, up) in bounds.items()}
-    text = tidy_csv(test, bounds, plan.prepared.panel, plan.table.time_format)
+    pieces = tidy_csv(test, bounds, plan.prepared.panel, plan.table.time_format)
     make_subdirectory(run.path / "predictions")
-    write_atomic(run.path / "predictions" / "test.csv", text.encode())
+    write_atomic(run.path / "predictions" / "test.csv", pieces)
 
 
 def write_rejects(run: Run, plan: Plan) -> None:
@@ -220,7 +221,7 @@ def remove_older(run: Run, keep: int | None, events: Events) -> None:
         return
     gone = [item for item in found if not item.why]
     if gone:
-        events.say([f"removed {len(gone)} older runs of {run.name} (run.keep: {keep})"])
+        events.say([f"removed {plural(len(gone), 'older run')} of {run.name} (run.keep: {keep})"])
 
 
 def _run_document(
