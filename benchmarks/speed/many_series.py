@@ -167,7 +167,7 @@ def measure(verb: str, arguments: list[str], profile: str) -> None:
     stages = Stages()
     for stage in STAGES[verb]:
         stages.watch(*stage)
-    from lstm_forecast.cli.app import app
+    from lstm_forecast.cli.app import program
 
     imported_s = time.perf_counter() - began
     base = peak_bytes()
@@ -175,7 +175,7 @@ def measure(verb: str, arguments: list[str], profile: str) -> None:
     with contextlib.redirect_stdout(io.StringIO()), stages.stage("all"):
         if profile:
             profiler.enable()
-        app([verb, *arguments], standalone_mode=False)
+        program([verb])([verb, *arguments], standalone_mode=False)
         profiler.disable()
     if profile:
         profiler.dump_stats(profile)

@@ -145,8 +145,8 @@ def neuralforecast() -> None:
 
 def _quiet(callbacks: list[Any]) -> dict[str, Any]:
     """Settings of a Lightning trainer that does nothing but train."""
-    extras = ("enable_progress_bar", "enable_model_summary", "enable_checkpointing", "logger")
-    off = dict.fromkeys(extras, False)
+    names = ("enable_progress_bar", "enable_model_summary", "enable_checkpointing", "logger")
+    off = dict.fromkeys(names, False)
     return {"accelerator": "cpu", **off, **({"callbacks": callbacks} if callbacks else {})}
 
 
