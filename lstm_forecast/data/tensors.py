@@ -17,7 +17,6 @@ from torch import Tensor
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.scaling import WINDOWED, Anchor, Normalize, Scaling
 from lstm_forecast.data.transform import Transform, transformed_panel
-from lstm_forecast.data.windows import season_rows
 
 Floats = NDArray[np.float64]
 
@@ -208,7 +207,8 @@ def gather_batch(
     scale = torch.ones(1, 1, dtype=levels.dtype, device=device)
     ends = torch.arange(first - 1, lookback, segment, device=device)
     if tensors.anchor == "seasonal":
-        back = torch.from_numpy(season_rows(horizon, tensors.season)).to(device)
+        steps = torch.arange(1, horizon + 1, device=device)
+        back = steps - tensors.season * -(-steps // tensors.season)  # season_rows, and no copy to wait for
         before = start[:, None, None] + ends[:, None] + back  # [B, T, H]
         assert tensors.begin is not None
         weight = weight * (before >= tensors.begin[start, None, None])
@@ -252,13 +252,17 @@ def final_outputs(
 
     ``final`` is called with the inputs, those known ahead, and what the series are.
     """
+    answers = None
     with torch.inference_mode():
-        parts = [
-            final(
+        for first in range(0, max(len(start), 1), batch):
+            rows = start[first : first + batch]
+            answer = final(
                 gather_inputs(tensors, rows, lookback),
                 gather_ahead(tensors, rows + (lookback - 1), horizon),
                 gather_static(tensors, rows),
             )
-            for rows in torch.split(start, batch)
-        ]
-    return torch.cat(parts)
+            if answers is None:  # one block: small ones kept between the large ones would split the heap up
+                answers = answer.new_empty(len(start), *answer.shape[1:])
+            answers[first : first + batch] = answer
+    assert answers is not None
+    return answers

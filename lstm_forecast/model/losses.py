@@ -97,7 +97,8 @@ def pinball_loss(levels: Sequence[float], forecast: Tensor, target: Tensor, weig
             f"forecast must be {expected} and weight {tuple(target.shape)};"
             f" got {tuple(forecast.shape)} and {tuple(weight.shape)}"
         )
-    level = torch.tensor(levels, dtype=forecast.dtype, device=forecast.device)
+    # filled in place: a copy of the numbers to a GPU would be waited for at every step
+    level = torch.stack([forecast.new_full((), level) for level in levels])
     known = torch.where(weight > 0, target, forecast.detach()[..., 0])
     below = known[..., None] - forecast
     loss = torch.maximum(level * below, (level - 1) * below).mean(dim=-1)

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import torch
 
+from lstm_forecast.model.devices import using_threads
 from lstm_forecast.signals import Abandoned, heeding
 
 Result = TypeVar("Result")
@@ -22,20 +23,23 @@ def side_by_side(trainings: Sequence[Callable[[], Result]], *, workers: int) -> 
     """Runs trainings, at most so many at once, and gives what they give, in their order.
 
     With one worker, or one training, they run one after the other in the calling thread. Where one fails, or
-    a signal reaches the calling thread, the others end before their next step.
+    a signal reaches the calling thread, the others end before their next step. Each has one thread within
+    its kernels: it is the batch that is split.
 
     Raises:
         BaseException: what the first failed training raised.
     """
     if min(workers, len(trainings)) <= 1:
-        return [training() for training in trainings]
+        with using_threads(1):
+            return [training() for training in trainings]
     left = threading.Event()
 
     def run(training: Callable[[], Result]) -> Result:
+        torch.set_num_threads(1)  # of this thread
         with heeding(left):
             return training()
 
-    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with using_threads(1), ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(run, training) for training in trainings]
         try:
             wait(futures, return_when=FIRST_EXCEPTION)

@@ -25,6 +25,7 @@ from lstm_forecast.training.loop import train_epochs
 from lstm_forecast.training.recipe import Recipe
 from lstm_forecast.training.workers import Workers, weighted_gradients, workers_on
 from tests.conftest import Cli
+from tests.forked import Warm
 from tests.training.jobs import days, job, momentum, write_csv
 from tests.training.small import CPU, RECIPE, H, L, bits, network, problem, without_validation
 from tests.training.test_resume import MID_4, killed, only_run, result, words
@@ -210,13 +211,13 @@ def test_another_device_is_given_whole_batches() -> None:
 
 
 def test_a_machine_with_other_cores_goes_on_with_the_threads_that_were(
-    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, cli: Cli, warm: Warm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     csv = write_csv(tmp_path / "a.csv", {"date": days(160), "value": momentum(160)})
     two = {"training.threads": "2"}
     assert cli(*words(csv, "straight", two)).code == 0
-    stopped = killed(words(csv, "same", two), 2 * MID_4, "SIGTERM")  # a loss for each of the two shards
-    assert (stopped.returncode, "Traceback" in stopped.stderr) == (143, False)
+    stopped = killed(warm, words(csv, "same", two), 2 * MID_4, "SIGTERM")  # a loss for each of the two shards
+    assert (stopped.code, "Traceback" in stopped.err) == (143, False)
     shutil.copytree(tmp_path / "same", tmp_path / "other")
     monkeypatch.setattr("lstm_forecast.choices.threads_for", lambda *_, **__: 1)
     resumed = cli(*words(csv, "same"), "--resume")
