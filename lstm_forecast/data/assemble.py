@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lstm_forecast.data.dates import TimeFormat
 from lstm_forecast.data.findings import plural
+from lstm_forecast.data.rows import Coded
 from lstm_forecast.errors import DataInvalid
 
 Policy = Literal["error", "first", "last", "sum", "mean"]
@@ -40,17 +41,8 @@ class Long:
         return Long(self.series[rows], self.times[rows], self.values[rows], self.lines[rows])
 
 
-def code(cells: Sequence[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Ids as numbers, in order of first appearance."""
-    known: dict[str, int] = {}
-    codes = np.fromiter(
-        (known.setdefault(cell, len(known)) for cell in cells), dtype=np.int64, count=len(cells)
-    )
-    return codes, tuple(known)
-
-
 def choose_series(
-    guesses: Sequence[tuple[int, Sequence[str]]], times: NDArray[np.int64] | None, *, rows: int, alone: str
+    guesses: Iterable[tuple[int, Coded]], times: NDArray[np.int64] | None, *, rows: int, alone: str
 ) -> Membership:
     """The id column among those whose header suggests one.
 
@@ -58,32 +50,50 @@ def choose_series(
     none. Without times one whose values repeat is taken.
 
     Args:
-        guesses: column number and cells, the likeliest first.
+        guesses: column number, and its cells as numbers and texts; the likeliest first.
         times: [N]; None: no time column.
         rows: how many rows there are.
         alone: the name of the series if there is no id column.
     """
-    clashes = 0 if times is None else _clashes(np.zeros(rows, dtype=np.int64), times)
+    one = np.zeros(rows, dtype=np.int64)
+    clashes: int | None = None
     constant: Membership | None = None
-    for column, cells in guesses:
-        if not all(cells):
+    for column, (codes, ids) in guesses:
+        if "" in ids:
             continue
-        codes, ids = code(cells)
         found = Membership(codes, ids, column)
         if len(ids) == 1:
             constant = constant or found
         elif times is None:
             if 2 * len(ids) <= rows:
                 return found
-        elif clashes and _clashes(codes, times) <= _STRAY * clashes:
-            return found
-    return constant or Membership(np.zeros(rows, dtype=np.int64), (alone,), None)
+        else:
+            clashes = _clashes(one, times) if clashes is None else clashes
+            if clashes and _clashes(codes, times) <= _STRAY * clashes:
+                return found
+    return constant or Membership(one, (alone,), None)
 
 
 def _clashes(codes: NDArray[np.int64], times: NDArray[np.int64]) -> int:
     """Rows that share series and time with another one before."""
-    order = np.lexsort((times, codes))
-    return int(np.count_nonzero((np.diff(codes[order]) == 0) & (np.diff(times[order]) == 0)))
+    order = _order(codes, times)
+    if order is not None:
+        codes, times = codes[order], times[order]
+    return int(np.count_nonzero(_same_as_before(codes, times)))
+
+
+def _order(series: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """The order by series and time, rows of one time as they were; None where they have it already."""
+    later = times[1:] >= times[:-1]
+    if ((series[1:] > series[:-1]) | ((series[1:] == series[:-1]) & later)).all():
+        return None
+    if later.all():  # so that the series decide; small numbers are sorted without comparing them
+        return np.argsort(series.astype(np.uint16) if series.max() < 2**16 else series, kind="stable")
+    return np.lexsort((times, series))
+
+
+def _same_as_before(series: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return (series[1:] == series[:-1]) & (times[1:] == times[:-1])
 
 
 def number_rows(codes: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -115,24 +125,29 @@ def spread(
     return Long(np.repeat(np.arange(count), rows), np.tile(times, count), values, np.tile(lines, count))
 
 
-def order_of(table: Long) -> Literal["sorted", "newest first", "unsorted"]:
-    """How the rows of each series lie in the file."""
-    order = np.argsort(table.series, kind="stable")
-    steps = np.diff(table.times[order])[np.diff(table.series[order]) == 0]
+def arrange(table: Long) -> tuple[Literal["sorted", "newest first", "unsorted"], Long]:
+    """How the rows of each series lie in the file; and the rows sorted by series and time.
+
+    Rows at one time keep their order in the file.
+    """
+    order = _order(table.series, table.times)
+    if order is None:
+        return "sorted", table
+    by_series = np.argsort(table.series, kind="stable")
+    series, times = table.series[by_series], table.times[by_series]
+    steps = np.diff(times)[series[1:] == series[:-1]]
+    how: Literal["sorted", "newest first", "unsorted"] = "unsorted"
     if (steps >= 0).all():
-        return "sorted"
-    return "newest first" if (steps <= 0).all() else "unsorted"
-
-
-def arrange(table: Long) -> Long:
-    """Sorted by series and time; rows at one time keep their order in the file."""
-    return table.take(np.lexsort((table.times, table.series)))
+        how = "sorted"
+    elif (steps <= 0).all():
+        how = "newest first"
+    return how, table.take(order)
 
 
 def repeats(table: Long) -> NDArray[np.bool_]:
     """Which rows of a sorted table have series and time of the row before: [N]."""
     again = np.zeros(len(table.times), dtype=np.bool_)
-    again[1:] = (np.diff(table.series) == 0) & (np.diff(table.times) == 0)
+    again[1:] = _same_as_before(table.series, table.times)
     return again
 
 

@@ -102,26 +102,30 @@ def static_cells(story: Story, ids: Sequence[str]) -> tuple[tuple[str, ...], ...
     columns = story.roles.static
     if not columns:
         return ()
-    found: list[list[str]] = [[""] * len(columns) for _ in ids]
-    for k, column in enumerate(columns):
-        cells = story.body.column(column)
-        for row, (series, cell) in enumerate(zip(story.members.codes.tolist(), cells, strict=True)):
-            if cell and not found[series][k]:
-                found[series][k] = cell
-            elif cell and cell != found[series][k]:
-                raise _not_constant(story, column, row, ids[series], expected=found[series][k])
-        if empty := [name for name, own in zip(ids, found, strict=True) if not own[k]]:
+    found = []
+    for column in columns:
+        codes, texts = story.body.coded(column)
+        filled = np.flatnonzero(codes != (texts.index("") if "" in texts else -1))
+        series, codes = story.members.codes[filled], codes[filled]
+        first = np.full(len(ids), -1)
+        first[series[::-1]] = codes[::-1]  # of several rows the last one written stays
+        other = np.flatnonzero(codes != first[series])
+        if len(other):
+            at = other[0]
+            own = ids[series[at]]
+            raise _not_constant(story, column, filled[at], own, texts[codes[at]], texts[first[series[at]]])
+        if (first < 0).any():
             raise DataInvalid(
                 "data.static",
-                f"static column {story.header.names[column]!r}: series {empty[0]!r} has no cell in it",
+                f"static column {story.header.names[column]!r}: series {ids[int(np.argmin(first))]!r} has no cell in it",
                 where=story.text.name,
                 hint="fill one cell of each series, or remove the column from data.static_covariates",
             )
-    return tuple(tuple(own) for own in found)
+        found.append([texts[own] for own in first.tolist()])
+    return tuple(zip(*found, strict=True))
 
 
-def _not_constant(story: Story, column: int, row: int, series: str, *, expected: str) -> DataInvalid:
-    cell = story.body.column(column)[row]
+def _not_constant(story: Story, column: int, row: int, series: str, cell: str, expected: str) -> DataInvalid:
     name = story.header.names[column]
     return DataInvalid(
         "data.static",

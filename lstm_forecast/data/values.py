@@ -22,7 +22,7 @@ GAPS = (
     | NO_TRADE
 )
 LARGEST = 3.4e38  # float32 ends at 3.4028e38: what is larger cannot reach the network
-_EXACT = 2.0**53  # from here on float64 does not hold every integer
+EXACT = 2.0**53  # from here on float64 does not hold every integer
 
 _UNUSUAL = re.compile(r"[^0-9.eE+\-\n]")
 _PLAIN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -90,7 +90,7 @@ def _could_be(cell: str, *, decimal: str) -> bool:
     others = _GROUP_MARKS.replace(decimal, "")
     return (
         _grouped(others, decimal).fullmatch(cell) is not None
-        or _ungrouped(decimal).fullmatch(cell) is not None
+        or ungrouped(decimal).fullmatch(cell) is not None
     )
 
 
@@ -101,7 +101,8 @@ def _grouped(marks: str, decimal: str) -> re.Pattern[str]:
     )
 
 
-def _ungrouped(decimal: str) -> re.Pattern[str]:
+def ungrouped(decimal: str) -> re.Pattern[str]:
+    """What a number looks like whose digits are not grouped."""
     d = re.escape(decimal)
     return re.compile(rf"[+-]?([0-9]+{d}?[0-9]*|{d}[0-9]+)([eE][+-]?[0-9]+)?")
 
@@ -155,7 +156,7 @@ def _read_slowly(
 ) -> Column:
     mark = thousands or _find_grouping(texts, decimal)
     group = _grouped(mark, decimal) if mark else None
-    plain = _ungrouped(decimal)
+    plain = ungrouped(decimal)
     bad: list[BadCell] = []
     grouped: list[BadCell] = []
     long_plain = 0  # numbers of four digits and more that are not grouped
@@ -203,7 +204,7 @@ def _checked(
 ) -> Column:
     with np.errstate(invalid="ignore"):
         too_large = np.abs(values) > LARGEST
-        large = np.abs(values) >= _EXACT
+        large = np.abs(values) >= EXACT
     at = (
         {int(row): text for row, text in zip(rows, texts, strict=True)}
         if too_large.any() or large.any()

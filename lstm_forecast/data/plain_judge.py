@@ -1,0 +1,123 @@
+"""Which rows of a plain file are kept: by the rules of :func:`rows.collect`, looked up only where they may apply."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_forecast.data.columns import Roles
+from lstm_forecast.data.header import Header
+from lstm_forecast.data.pieces import NotPlain, Piece
+from lstm_forecast.data.rows import is_suspended, traded_columns
+from lstm_forecast.data.words import Places
+
+_MOST_ODD = 10_000  # rows of another width; a file with more of them is not plain
+
+
+class Judge:
+    """What was found in the pieces of a file so far.
+
+    Attributes:
+        odd: rows of another width, or like the header, by line.
+        empty: number of rows without any content.
+        suspended: number of rows without trade.
+        line: the next one.
+        count: number of full rows.
+    """
+
+    def __init__(self, header: Header, roles: Roles, gaps: frozenset[str], separator: str) -> None:
+        self.odd: dict[int, list[str]] = {}
+        self.empty = self.suspended = self.count = 0
+        self.line = header.body_line
+        self._first_line = header.body_line
+        self._lines: list[Places] = []
+        self._dropped: list[int] = []
+        self._names = [name.encode() for name in header.names]
+        self._separator = separator
+        self._gaps = gaps
+        self._traded = traded_columns(roles)
+        # Where the traded columns stand among those of values; others have to be looked at as texts.
+        self._values = [roles.values.index(c) for c in self._traded if c in roles.values]
+        self._others = [c for c in self._traded if c not in roles.values]
+        self._digits_are_no_gaps = not any(gap[:1].isdigit() for gap in gaps)
+
+    def take(self, piece: Piece, values: NDArray[np.float64]) -> None:
+        """Judges the rows of a piece.
+
+        Args:
+            piece: of the file.
+            values: what its columns of values hold, NaN for gaps: [R, C].
+
+        Raises:
+            NotPlain: too many rows are of another width.
+        """
+        if len(piece.odd):
+            self._take_odd(piece)
+        if len(piece.lines):
+            again = self._repeated(piece)
+            suspended = self._without_trade(piece, values) if np.isnan(values[:, 0]).any() else []
+            self.suspended += len(suspended)
+            self._dropped += [self.count + row for row in (*again, *suspended)]
+        if len(self.odd) > _MOST_ODD:
+            raise NotPlain
+        if len(piece.odd) or self._lines:
+            if not self._lines:
+                self._lines.append(np.arange(self._first_line, self.line))
+            self._lines.append(self.line + piece.lines)
+        self.line += piece.count
+        self.count += len(piece.lines)
+
+    def lines(self) -> NDArray[np.int64]:
+        """The line of every full row."""
+        return np.concatenate(self._lines) if self._lines else np.arange(self._first_line, self.line)
+
+    def kept(self) -> NDArray[np.bool_] | None:
+        """Which full rows are kept; None: all."""
+        if not self._dropped:
+            return None
+        kept = np.ones(self.count, dtype=np.bool_)
+        kept[self._dropped] = False
+        return kept
+
+    def _take_odd(self, piece: Piece) -> None:
+        lines = piece.text.decode().split("\n")
+        for number in piece.odd.tolist():
+            row = lines[number].split(self._separator) if lines[number] else []
+            if not any(row):
+                self.empty += bool(row)
+            elif len(row) > 1 or row[0].strip():
+                self.odd[self.line + number] = row
+
+    def _repeated(self, piece: Piece) -> list[int]:
+        """Rows that are like the header; they count among those of another width."""
+        content = piece.words.view(np.uint8)
+        rows = np.arange(len(piece.lines))
+        for column, name in enumerate(self._names):
+            rows = rows[(piece.ends[:, column] - piece.begins[:, column])[rows] == len(name)]
+            for place, byte in enumerate(name):
+                rows = rows[content[piece.begins[rows, column] + place] == byte]
+            if not len(rows):
+                return []
+        found: list[int] = rows.tolist()
+        for row in found:
+            self.odd[self.line + int(piece.lines[row])] = [name.decode() for name in self._names]
+        self.odd = dict(sorted(self.odd.items()))
+        return found
+
+    def _without_trade(self, piece: Piece, values: NDArray[np.float64]) -> list[int]:
+        """Rows of which every value is a gap, and one of them says that there was no trade."""
+        is_gap = np.isnan(values[:, 0]) & np.isnan(values[:, self._values]).all(axis=1)
+        rows = np.flatnonzero(is_gap)
+        content = piece.words.view(np.uint8)
+        for column in self._others if self._digits_are_no_gaps else []:
+            first = content[piece.begins[rows, column]]
+            rows = rows[(first < ord("0")) | (first > ord("9"))]
+        cells = np.ix_(rows, self._traded)
+        rows = rows[(piece.ends[cells] > piece.begins[cells]).any(axis=1)]
+        found = []
+        for row in rows.tolist():
+            spans = zip(piece.begins[row].tolist(), piece.ends[row].tolist(), strict=True)
+            texts = [piece.text[begin:end].decode() for begin, end in spans]
+            if is_suspended([texts[column] for column in self._traded], self._gaps):
+                found.append(row)
+        return found
