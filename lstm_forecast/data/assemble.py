@@ -93,7 +93,8 @@ def _order(series: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.in
 
 
 def _same_as_before(series: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.bool_]:
-    return (series[1:] == series[:-1]) & (times[1:] == times[:-1])
+    found: NDArray[np.bool_] = (series[1:] == series[:-1]) & (times[1:] == times[:-1])
+    return found
 
 
 def number_rows(codes: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,8 +1,8 @@
 """The bytes of a plainly written file, in pieces of whole rows: where each cell begins and ends.
 
 Plainly written: UTF-8, quotes only around whole cells that need none, no blanks at the end of cells, no
-characters that are not printed. All of it is checked here; what is not plain is left to the reader that goes row
-by row (:mod:`rows`).
+characters that are not printed. All of it is checked here; what is not plain is left to the reader that goes
+row by row (:mod:`rows`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lstm_forecast.data.words import PAD, Places, Words
 
 Bytes = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
-_SIZE = 2**17  # bytes: a piece and what is made of it stay in the processor's cache
+_SIZE = 2**18  # bytes: a piece and what is made of it stay in the processor's cache
 _LARGEST = 2**23  # bytes of a piece, where rows are long
 _NEWLINE, _SPACE, _QUOTE = ord("\n"), ord(" "), ord('"')
 _ODD_BLANKS = (b"\xc2\x85", b"\xc2\xa0", b"\xe1\x9a\x80", b"\xe2\x81\x9f", b"\xe3\x80\x80")
@@ -64,13 +64,21 @@ class _Bytes:
     is_space: Bools | None  # None: there are none
 
 
-@dataclass(frozen=True)
 class Cutter:
-    """What is cut, and how: the bytes of a file in UTF-8, its separator, and the width of its rows."""
+    """What is cut, and how.
 
-    data: bytes
-    separator: str
-    width: int
+    Args:
+        data: the bytes of a file in UTF-8.
+        separator: between cells.
+        width: of its rows.
+    """
+
+    def __init__(self, data: bytes, separator: str, width: int) -> None:
+        self.separator = separator
+        self._data = data
+        self._width = width
+        self._room = np.zeros(0, dtype=np.uint64)
+        self._marks = np.zeros((3, 0), dtype=np.bool_)
 
     def spans(self, begin: int) -> Iterator[tuple[int, int]]:
         """Begin and end of pieces of whole lines.
@@ -78,7 +86,7 @@ class Cutter:
         Raises:
             NotPlain: a piece would be too large.
         """
-        data = self.data
+        data = self._data
         while begin < len(data):
             wanted = begin + _SIZE
             end = data.rfind(b"\n", begin, wanted) + 1 or data.find(b"\n", wanted) + 1
@@ -90,37 +98,44 @@ class Cutter:
             begin = end
 
     def cut(self, begin: int, end: int) -> Piece:
-        """The piece between two places.
+        """The piece between two places. Its words are those of the next one as soon as that is cut.
 
         Raises:
             NotPlain: something in it is not.
         """
-        whole = self._bytes(_with_newlines(self.data[begin:end]))
-        found = whole
-        if found.is_space is not None and (
-            found.is_space[0] or (found.is_space[1:] & found.is_edge[:-1]).any()
-        ):
+        text = _with_newlines(self._data[begin:end])
+        found = self._bytes(text)
+        spaces, edges = found.is_space, found.is_edge
+        if spaces is not None and (spaces[0] or (spaces[1:] & edges[:-1]).any()):
             mark = re.escape(self.separator.encode())
             found = self._bytes(re.sub(rb"(?<![^\n" + mark + rb"]) +", b"", found.text))  # as csv does
         if b'"' in found.text:
             found = self._bytes(self._without_quotes(found))
-        self._require_plain(found)
+        rows = self._require_plain(found)
         cuts = np.flatnonzero(found.is_edge)
-        piece = self._whole(found, cuts)
+        piece = self._whole(found, cuts, rows)
         if piece is not None:
             return piece
-        if found is not whole:  # it cannot be told any more which lines were without content
+        if found.text is not text:  # it cannot be told any more which lines were without content
             raise NotPlain
         return self._in_part(found, cuts)
 
     def _bytes(self, text: bytes) -> _Bytes:
-        words = np.zeros((len(text) + PAD) // 8 + 1, dtype=np.uint64)
-        content = words.view(np.uint8)[: len(text)]
+        size = len(text)
+        if size > self._marks.shape[1]:
+            size_with_room = max(size, _SIZE)
+            self._room = np.zeros((size_with_room + PAD) // 8 + 1, dtype=np.uint64)
+            self._marks = np.empty((3, size_with_room), dtype=np.bool_)
+        content = self._room.view(np.uint8)[:size]
         content[:] = np.frombuffer(text, dtype=np.uint8)
-        is_newline = content == _NEWLINE
-        is_edge = content == ord(self.separator)
-        is_edge |= is_newline
-        return _Bytes(text, words, is_newline, is_edge, content == _SPACE if b" " in text else None)
+        newlines, edges, spaces = self._marks[:, :size]
+        np.equal(content, _NEWLINE, out=newlines)
+        np.equal(content, ord(self.separator), out=edges)
+        edges |= newlines
+        is_spaced = b" " in text
+        if is_spaced:
+            np.equal(content, _SPACE, out=spaces)
+        return _Bytes(text, self._room, newlines, edges, spaces if is_spaced else None)
 
     def _without_quotes(self, found: _Bytes) -> bytes:
         """Quotes around whole cells taken away, where nothing within makes them necessary."""
@@ -139,10 +154,12 @@ class Cutter:
             raise NotPlain
         return found.text.replace(b'"', b"")
 
-    def _require_plain(self, found: _Bytes) -> None:
+    def _require_plain(self, found: _Bytes) -> int:
+        """The number of lines."""
         content = found.words.view(np.uint8)[: len(found.text)]
-        unprinted = found.is_edge if ord(self.separator) < _SPACE else found.is_newline
-        if np.count_nonzero(content < _SPACE) != np.count_nonzero(unprinted):
+        rows = int(np.count_nonzero(found.is_newline))
+        unprinted = np.count_nonzero(found.is_edge) if ord(self.separator) < _SPACE else rows
+        if np.count_nonzero(content < _SPACE) != unprinted:
             raise NotPlain
         if found.is_space is not None and (found.is_space[:-1] & found.is_edge[1:]).any():
             raise NotPlain
@@ -150,16 +167,16 @@ class Cutter:
             any(blank in found.text for blank in _ODD_BLANKS) or _ODD_BLANK.search(found.text)
         ):
             raise NotPlain
+        return rows
 
-    def _whole(self, found: _Bytes, cuts: Places) -> Piece | None:
+    def _whole(self, found: _Bytes, cuts: Places, rows: int) -> Piece | None:
         """A piece of full rows alone, the usual case; None where there are others."""
-        rows, rest = divmod(len(cuts), self.width)
-        if rest or np.count_nonzero(found.is_newline) != rows:
+        if rows * self._width != len(cuts):
             return None
-        ends = cuts.reshape(rows, self.width)
-        begins = _begins(cuts).reshape(rows, self.width)
+        ends = cuts.reshape(rows, self._width)
+        begins = _begins(cuts).reshape(rows, self._width)
         first, last = begins[:, 0], ends[:, -1]
-        if not found.is_newline[last].all() or (last - first < self.width).any():
+        if not found.is_newline[last].all() or (last - first < self._width).any():
             return None
         _require_short(first, last)
         return Piece(found.text, found.words, begins, ends, np.arange(rows), rows, np.arange(0))
@@ -169,8 +186,8 @@ class Cutter:
         last = cuts[closing]
         first, widths = _begins(last), np.diff(closing, prepend=-1)
         _require_short(first, last)
-        is_full = (widths == self.width) & (last - first >= self.width)
-        kept, shape = np.repeat(is_full, widths), (-1, self.width)
+        is_full = (widths == self._width) & (last - first >= self._width)
+        kept, shape = np.repeat(is_full, widths), (-1, self._width)
         begins, ends = _begins(cuts)[kept].reshape(shape), cuts[kept].reshape(shape)
         lines, odd = np.flatnonzero(is_full), np.flatnonzero(~is_full)
         return Piece(found.text, found.words, begins, ends, lines, len(closing), odd)

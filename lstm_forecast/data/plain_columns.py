@@ -1,4 +1,4 @@
-"""Columns of a plain file, read piece by piece: numbers, times of one shape, ids. What they leave open is told."""
+"""The columns of a plain file, read piece by piece: numbers, times of one shape, ids."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lstm_forecast.data.values import EXACT, GAPS, ungrouped
 from lstm_forecast.data.words import Places
 
 Floats = NDArray[np.float64]
-_SURELY_EXACT = 15  # digits that are below 2**53
+_SURELY_EXACT = 15  # digits: they are below 2**53
 _MORE_ROWS = 1.02  # than the first piece lets expect: room is made for them at once
 _MORE = 1.25  # and by this factor where it runs out
 
@@ -124,7 +124,7 @@ class PlainNumbers:
         """The numbers of a piece, NaN where a cell is a gap: [R, C]."""
         begins = _of_columns(piece.begins, self._columns)
         sizes = _of_columns(piece.ends, self._columns) - begins
-        found = read_numbers_at(piece.words, begins, sizes, self.mark)
+        found = read_numbers_at(piece.words, begins, sizes, self.mark, is_ascii=piece.text.isascii())
         self._marked |= found.marked
         self._decided |= found.decided
         is_open = found.left_open
@@ -132,7 +132,7 @@ class PlainNumbers:
             is_open |= np.isin(found.values, self._numeric_gaps)
         if is_open.any():
             self._settle(piece, begins, sizes, np.flatnonzero(is_open), found.values)
-        if found.longest > _SURELY_EXACT:
+        if int(sizes.max()) > _SURELY_EXACT:
             large = np.flatnonzero(np.abs(found.values) >= EXACT)
             self.texts_needed.update(self._columns[place % len(self._columns)] for place in large.tolist())
         start, self._rows = self._rows, self._rows + len(piece.lines)
@@ -161,7 +161,7 @@ class PlainNumbers:
         return True if self._marked else None if self._has_odd_marks else False
 
     def _settle(self, piece: Piece, begins: Places, sizes: Places, places: Places, values: Floats) -> None:
-        """Cells that are no plain digits: gaps, numbers such as 1e-5, and those that are left to the texts."""
+        """Cells that are no plain digits: gaps, numbers such as 1e-5, and those left to the texts."""
         values[places] = np.nan
         filled = places[sizes[places] > 0]
         starts = begins[filled].tolist()

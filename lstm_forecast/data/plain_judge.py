@@ -1,4 +1,4 @@
-"""Which rows of a plain file are kept: by the rules of :func:`rows.collect`, looked up only where they may apply."""
+"""Which rows of a plain file are kept: by the rules of :func:`rows.collect`, asked where they may apply."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class Judge:
         self._first_line = header.body_line
         self._lines: list[Places] = []
         self._dropped: list[int] = []
-        self._names = [name.encode() for name in header.names]
+        self._names = header.names
+        self._header = _line_of(header.names, separator)
         self._separator = separator
         self._gaps = gaps
         self._traded = traded_columns(roles)
@@ -90,18 +91,16 @@ class Judge:
 
     def _repeated(self, piece: Piece) -> list[int]:
         """Rows that are like the header; they count among those of another width."""
-        content = piece.words.view(np.uint8)
-        rows = np.arange(len(piece.lines))
-        for column, name in enumerate(self._names):
-            rows = rows[(piece.ends[:, column] - piece.begins[:, column])[rows] == len(name)]
-            for place, byte in enumerate(name):
-                rows = rows[content[piece.begins[rows, column] + place] == byte]
-            if not len(rows):
-                return []
-        found: list[int] = rows.tolist()
-        for row in found:
-            self.odd[self.line + int(piece.lines[row])] = [name.decode() for name in self._names]
-        self.odd = dict(sorted(self.odd.items()))
+        found: list[int] = []
+        if self._header is None:
+            return found
+        at = 0 if piece.text.startswith(self._header[1:]) else piece.text.find(self._header) + 1 or -1
+        while at >= 0:
+            row = int(np.searchsorted(piece.begins[:, 0], at))
+            found.append(row)
+            self.odd[self.line + int(piece.lines[row])] = list(self._names)
+            at = piece.text.find(self._header, at) + 1 or -1
+        self.odd = dict(sorted(self.odd.items())) if found else self.odd
         return found
 
     def _without_trade(self, piece: Piece, values: NDArray[np.float64]) -> list[int]:
@@ -112,7 +111,7 @@ class Judge:
         for column in self._others if self._digits_are_no_gaps else []:
             first = content[piece.begins[rows, column]]
             rows = rows[(first < ord("0")) | (first > ord("9"))]
-        cells = np.ix_(rows, self._traded)
+        cells = np.ix_(rows, np.array(self._traded, dtype=np.int64))
         rows = rows[(piece.ends[cells] > piece.begins[cells]).any(axis=1)]
         found = []
         for row in rows.tolist():
@@ -121,3 +120,10 @@ class Judge:
             if is_suspended([texts[column] for column in self._traded], self._gaps):
                 found.append(row)
         return found
+
+
+def _line_of(names: tuple[str, ...], separator: str) -> bytes | None:
+    """How a plain row of these cells is written, between line ends; None where it would not be plain."""
+    line = separator.join(names)
+    odd = '"' in line or "\n" in line or line.count(separator) >= len(names) or not any(names)
+    return None if odd else f"\n{line}\n".encode()

@@ -2,8 +2,8 @@
 
 Digits and one decimal mark make an integer, the mantissa, over a power of ten. Below 2**53 both are exact in
 float64 (the power up to 10**22), so that their quotient is rounded once, as it should be (W. Clinger, "How to
-read floating point numbers accurately", 1990). Longer mantissas are divided with the remainder, and taken where
-its rounding cannot matter. Whatever else stands in a cell is left open.
+read floating point numbers accurately", 1990). Longer mantissas are divided with the remainder, and taken
+where its rounding cannot matter. Whatever else stands in a cell is left open.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from lstm_forecast.data.words import ZEROS, Places, Words, as_number, load, no_d
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-_SHORT = 7  # characters, the sign apart, of which one word is enough
-_LONG, _MOST_DIGITS = 20, 19  # characters; digits that are below 2**64
+Counts = NDArray[np.uint8]
+# Characters, the sign apart, of which one word is enough; two words; three.
+_SHORT, _MIDDLE, _LONG = 7, 14, 20
+_MOST_DIGITS = 19  # below 2**64
 _MINUS = np.uint64(ord("-"))
-_LOWEST, _ONE, _TOP, _BYTE = np.uint64(0xFF), np.uint64(1), np.uint64(7), np.uint64(8)
+_LOWEST, _ONE, _TOP, _BYTE, _TEN = np.uint64(0xFF), np.uint64(1), np.uint64(7), np.uint64(8), np.uint64(10)
 _EXACT = np.uint64(2**53)
-_NO_MARK, _THREE_DECIMALS = 64, 24  # eight times the place of the mark in a word, as _read_short has it
+_NO_MARK, _THREE_DECIMALS = 64, 24  # eight times the place of the mark in a word, as _digits has it
 _SCALES = np.ones(_NO_MARK + 1)
 _SCALES[0:_NO_MARK:8] = 10.0 ** np.arange(7, -1, -1)
 _TENS = np.uint64(10) ** np.arange(_MOST_DIGITS + 1, dtype=np.uint64)
@@ -35,15 +37,27 @@ class Numbers:
     """What K cells say, and what their decimal marks tell."""
 
     values: Floats  # [K]
-    left_open: (
-        Bools  # [K] cells that are no digits with at most one mark and a minus; their value means nothing
-    )
+    left_open: Bools  # [K] no digits with at most one mark and a minus; their value means nothing
     marked: bool  # whether a number has a decimal mark
     decided: bool  # whether one has other than three digits after it, so that it cannot be a grouping mark
-    longest: int  # characters, the sign apart
 
 
-def read_numbers_at(words: Words, begins: Places, sizes: Places, mark: str) -> Numbers:
+@dataclass(frozen=True)
+class Spot:
+    """Where K cells are: the bytes of the file, their begins and sizes; their decimal mark, less the zero."""
+
+    words: Words
+    begins: Places
+    sizes: Places
+    mark: np.uint64
+    is_ascii: bool
+
+    def take(self, rows: Places) -> Spot:
+        """Some of the cells."""
+        return Spot(self.words, self.begins[rows], self.sizes[rows], self.mark, self.is_ascii)
+
+
+def read_numbers_at(words: Words, begins: Places, sizes: Places, mark: str, *, is_ascii: bool) -> Numbers:
     """The numbers of cells.
 
     Args:
@@ -51,42 +65,91 @@ def read_numbers_at(words: Words, begins: Places, sizes: Places, mark: str) -> N
         begins: [K] where each cell begins.
         sizes: [K] its number of bytes.
         mark: the decimal mark.
+        is_ascii: whether no byte is beyond ASCII.
     """
-    marks = np.uint64(ord(mark) ^ ord("0"))
-    first = load(words, begins)
+    (first,) = load(words, begins, count=1)
     negative = (first & _LOWEST) == _MINUS
     is_signed = bool(negative.any())
     if is_signed:
         first >>= negative.astype(np.uint64) << np.uint64(3)
         begins, sizes = begins + negative, sizes - negative
-    long = np.flatnonzero(sizes > _SHORT)
-    values, left_open, places = _read_short(first, np.where(sizes > _SHORT, 0, sizes), marks)
-    marked = (places != _NO_MARK) & ~left_open
-    decided = marked & (places != _THREE_DECIMALS)
-    if len(long):
-        values[long], left_open[long], decimals = _read_long(words, begins[long], sizes[long], marks)
-        marked[long], decided[long] = decimals >= 0, (decimals >= 0) & (decimals != 3)
-        marked, decided = marked & ~left_open, decided & ~left_open
+    spot = Spot(words, begins, sizes, np.uint64(ord(mark) ^ ord("0")), is_ascii)
+    found = _read_short(spot, first) if int(sizes.max()) <= _SHORT else _read_by_size(spot, first)
     if is_signed:
-        np.negative(values, out=values, where=negative)
-    return Numbers(values, left_open, bool(marked.any()), bool(decided.any()), int(sizes.max()))
+        np.negative(found.values, out=found.values, where=negative)
+    return found
 
 
-def _read_short(found: Words, sizes: Places, mark: np.uint64) -> tuple[Floats, Bools, NDArray[np.uint8]]:
-    """Values, which are none, and eight times the place of the mark: of cells of one word each.
+def _read_by_size(spot: Spot, first: Words) -> Numbers:
+    """Short cells and longer ones, each in their way."""
+    values, left_open = np.zeros(len(first)), np.ones(len(first), dtype=np.bool_)
+    marked = decided = False
+    is_short, is_long = spot.sizes <= _SHORT, spot.sizes > _MIDDLE
+    for of_size in (is_short, ~(is_short | is_long), is_long):
+        rows = np.flatnonzero(of_size)
+        if not len(rows):
+            continue
+        some = spot.take(rows)
+        if of_size is is_short:
+            found = _read_short(some, first[rows])
+        else:
+            found = _read_long(some) if of_size is is_long else _read_middle(some)
+        values[rows], left_open[rows] = found.values, found.left_open
+        marked, decided = marked or found.marked, decided or found.decided
+    return Numbers(values, left_open, marked, decided)
+
+
+def _read_short(spot: Spot, first: Words) -> Numbers:
+    """Cells of at most seven characters."""
+    digits, places, left_open = _digits(first, spot.sizes, spot)
+    if int(spot.sizes.min()) < 2:
+        lone_mark = (spot.sizes == 1) & (places != _NO_MARK)
+        left_open |= (spot.sizes == 0) | lone_mark
+    values = as_number(digits).view(np.int64).astype(np.float64)
+    values /= _SCALES.take(places, mode="clip")
+    marked = (places != _NO_MARK) & ~left_open
+    return Numbers(values, left_open, bool(marked.any()), bool((marked & (places != _THREE_DECIMALS)).any()))
+
+
+def _read_middle(spot: Spot) -> Numbers:
+    """Cells of 8 to 14 characters: the last seven, and those before them."""
+    ends = spot.begins + spot.sizes
+    (before,), (last,) = load(spot.words, spot.begins, count=1), load(spot.words, ends - _SHORT, count=1)
+    high, high_places, left_open = _digits(before, spot.sizes - _SHORT, spot)
+    low, places, is_odd = _digits(last, np.full(len(last), _SHORT), spot)
+    is_early, is_late = high_places != _NO_MARK, places != _NO_MARK
+    left_open |= is_odd | (is_early & is_late)
+    number = as_number(low)
+    number *= np.where(is_early, _TEN, _ONE)  # as the digits before it are ten times as large then
+    number += as_number(high) * _TENS[_SHORT]
+    values = number.view(np.int64).astype(np.float64)
+    values /= _SCALES.take(places, mode="clip")
+    values /= np.where(is_early, _SCALES.take(high_places, mode="clip") * _POWERS[_SHORT], 1.0)
+    is_late &= ~left_open
+    is_early &= ~left_open
+    decided = is_early | (is_late & (places != _THREE_DECIMALS))
+    return Numbers(values, left_open, bool((is_early | is_late).any()), bool(decided.any()))
+
+
+def _digits(found: Words, sizes: Places, spot: Spot) -> tuple[Words, Counts, Bools]:
+    """The digits of words, eight times the place of the mark, and which are none: of seven bytes at most.
 
     The digits end one byte before the end of the word. Those before a mark move up into its place, and all of
     them where there is none: only then the number ends with the word; else it is ten times as large.
+
+    Args:
+        found: the words, overwritten.
+        sizes: how many bytes count.
+        spot: of the cells.
     """
     found ^= ZEROS
-    found <<= (64 - (sizes << 3)).astype(np.uint64)
+    found <<= (64 - (sizes << 3)).view(np.uint64)
     found >>= _BYTE
-    odd = no_digits(found)
+    odd = no_digits(found, is_ascii=spot.is_ascii)
     left_open = np.bitwise_count(odd) > 1
     odd >>= _TOP
     above = odd << _BYTE
-    left_open |= (found & (above - odd)) != odd * mark
-    left_open |= (sizes == 0) | (found == mark << np.uint64(48))
+    left_open |= (found & (above - odd)) != odd * spot.mark
     odd -= _ONE  # the bytes below the mark; all of them without one
     places = np.bitwise_count(odd)
     odd &= found
@@ -94,45 +157,39 @@ def _read_short(found: Words, sizes: Places, mark: np.uint64) -> tuple[Floats, B
     np.negative(above, out=above)
     above &= found
     odd |= above
-    values = as_number(odd).view(np.int64).astype(np.float64)
-    values /= _SCALES[places]
-    return values, left_open, places
+    return odd, places, left_open
 
 
-def _read_long(words: Words, begins: Places, sizes: Places, mark: np.uint64) -> tuple[Floats, Bools, Places]:
-    """Values, which are none, and the number of decimals (-1: no mark): of cells of up to three words."""
-    left_open = sizes > _LONG
-    mantissa = np.zeros(len(begins), dtype=np.uint64)
-    decimals = np.full(len(begins), -1)
-    digits = np.zeros(len(begins), dtype=np.int64)
-    for offset in range(0, min(int(sizes.max()), _LONG), 8):
-        held = np.clip(sizes - offset, 0, 8)
-        found = load(words, begins + offset) ^ ZEROS
-        found <<= (64 - (held << 3)).astype(np.uint64)
-        odd = no_digits(found)
-        odd >>= _TOP
+def _read_long(spot: Spot) -> Numbers:
+    """Cells of up to 20 characters, others left open: eight characters after the other."""
+    left_open = spot.sizes > _LONG
+    mantissa = np.zeros(len(left_open), dtype=np.uint64)
+    digits, decimals = np.zeros(len(left_open), dtype=np.int64), np.full(len(left_open), -1)
+    for word, loaded in enumerate(load(spot.words, spot.begins, count=(_LONG + 7) // 8)):
+        held = np.clip(spot.sizes - 8 * word, 0, 8)
+        found = (loaded ^ ZEROS) << (64 - (held << 3)).view(np.uint64)
+        odd = no_digits(found, is_ascii=spot.is_ascii) >> _TOP
         is_here = odd != 0
         left_open |= ((odd & (odd - _ONE)) != 0) | (is_here & (decimals >= 0))
-        above = odd << _BYTE
-        left_open |= (found & (above - odd)) != odd * mark
-        below = odd - _ONE
-        after = 7 - (np.bitwise_count(below) >> 3).astype(np.int64)  # digits of the word after the mark
-        found = (found & (np.uint64(0) - above)) | (
-            (found & below) << (is_here.astype(np.uint64) << np.uint64(3))
-        )
+        above, below = odd << _BYTE, odd - _ONE
+        left_open |= (found & (above - odd)) != odd * spot.mark
+        after = 7 - (np.bitwise_count(below) >> 3).astype(np.int64)  # digits of the word behind the mark
+        early = (found & below) << (is_here.astype(np.uint64) << np.uint64(3))
         held -= is_here
-        mantissa = mantissa * _TENS[held] + as_number(found)
+        mantissa = mantissa * _TENS[held] + as_number((found & (np.uint64(0) - above)) | early)
         digits += held
         decimals = np.where(is_here, after, np.where(decimals >= 0, decimals + held, decimals))
     left_open |= digits > _MOST_DIGITS
-    return _divide(mantissa, np.where(left_open, 0, np.maximum(decimals, 0)), left_open), left_open, decimals
+    values = _divide(mantissa, np.where(left_open, 0, np.maximum(decimals, 0)), left_open)
+    marked = (decimals >= 0) & ~left_open
+    return Numbers(values, left_open, bool(marked.any()), bool((marked & (decimals != 3)).any()))
 
 
 def _divide(mantissa: Words, decimals: Places, left_open: Bools) -> Floats:
     """Mantissas over powers of ten, rounded to nearest; where that is uncertain, ``left_open`` is set.
 
     The remainder of a quotient is exact but for its last bits: product and factors are cut in halves whose
-    products are exact (T. J. Dekker, 1971). Both ends of the correction's uncertainty have to give one number.
+    products are exact (T. J. Dekker, 1971). Both ends of the correction's doubt have to give one number.
     """
     powers = _POWERS[decimals]
     high = mantissa.astype(np.float64)

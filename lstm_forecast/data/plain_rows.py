@@ -25,6 +25,8 @@ from lstm_forecast.data.rows import TAIL, Body, judge_odd, take_totals, used_col
 from lstm_forecast.data.source import Text
 from lstm_forecast.data.table import ReadOptions
 
+_LARGEST_KEPT = 24 * 2**20  # bytes; glibc takes no more than 32 MiB
+
 
 def collect_plain(
     text: Text, header: Header, roles: Roles, options: ReadOptions, *, separator: str, gaps: frozenset[str]
@@ -49,6 +51,7 @@ def collect_plain(
         cells = PlainCells(Cutter(data, separator, len(header.names)), begin, used_columns(roles))
         columns = PlainColumns(cells, header, roles, options, gaps)
         judge = Judge(header, roles, gaps, separator)
+        _let_memory_stay()
         for piece in cells.pieces():
             judge.take(piece, columns.take(piece))
     except NotPlain:
@@ -60,6 +63,15 @@ def collect_plain(
         body.keep(kept)
     _close(body, judge, text, header, roles, bad_rows=options.bad_rows)
     return body
+
+
+def _let_memory_stay() -> None:
+    """One large block taken and given back, untouched.
+
+    From then on glibc keeps smaller ones in the process; else it would give the arrays of every piece back to
+    the system and fetch them again, page by page: mallopt(3), M_MMAP_THRESHOLD.
+    """
+    np.empty(_LARGEST_KEPT, dtype=np.uint8)
 
 
 def _bytes_from(text: Text, line: int) -> tuple[bytes, int]:

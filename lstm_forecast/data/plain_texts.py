@@ -1,4 +1,4 @@
-"""Ids and other repeated texts straight from the bytes of a file: a number for each, in order of appearance."""
+"""Ids and other repeated texts straight from the bytes of a file, numbered in order of appearance."""
 
 from __future__ import annotations
 
@@ -89,12 +89,13 @@ class Vocabulary:
         for word in keys[1:]:
             mixed = (mixed ^ (mixed >> np.uint64(29)) ^ word) * _MIX
         bits = len(self._table).bit_length() - 1
-        return (mixed >> np.uint64(64 - bits)).astype(np.int64)
+        places: NDArray[np.int64] = (mixed >> np.uint64(64 - bits)).view(np.int64)
+        return places
 
 
 def _any_differs(some: Words, others: Words) -> NDArray[np.bool_]:
     """Which texts differ in some word: [K]."""
-    found = some[0] != others[0]
+    found: NDArray[np.bool_] = some[0] != others[0]
     for one, other in zip(some[1:], others[1:], strict=True):
         found |= one != other
     return found
@@ -103,9 +104,7 @@ def _any_differs(some: Words, others: Words) -> NDArray[np.bool_]:
 def _keys(words: Words, begins: Places, sizes: Places, width: int) -> Words:
     """The words of each text, zeros behind its end: [width, K]. No text holds a byte that is zero."""
     keys = np.empty((width, len(begins)), dtype=np.uint64)
-    for word, key in enumerate(keys):
-        held = np.clip(sizes - 8 * word, 0, 8)
-        unused = (64 - (held << 3)).astype(np.uint64)
-        np.left_shift(load(words, begins + np.minimum(8 * word, sizes)), unused, out=key)
-        key >>= unused
+    for word, found in enumerate(load(words, begins, count=width)):
+        unused = (64 - (np.clip(sizes - 8 * word, 0, 8) << 3)).view(np.uint64)
+        np.right_shift(found << unused, unused, out=keys[word])
     return keys

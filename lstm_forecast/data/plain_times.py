@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,9 @@ from lstm_forecast.data.words import HIGH_BITS, Places, Words, load
 
 # Added to a byte below 128, they set its high bit: where a digit is meant, from 10 on; elsewhere, from 1 on.
 _DIGIT, _LITERAL = 0x80 - 10, 0x80 - 1
-_LOWEST = np.uint64(0xFF)
 _MOST_BYTES = 40
 Digits = dict[str, NDArray[np.unsignedinteger]]  # by field
+Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -35,46 +36,56 @@ class Shape:
 
     def read(self, words: Words, begins: Places) -> Digits | None:
         """The fields of cells [K] of the right size; None where one is of another shape."""
-        singles: list[Words] = []
-        for offset in range(0, len(self.template), 8):
-            here = self.template[offset : offset + 8]
-            found = load(words, begins + offset)
-            found ^= _word(here)
-            found &= _word(b"\xff" * len(here))
-            odd = found + _word(self._limits()[offset : offset + 8])
-            odd |= found
-            odd &= HIGH_BITS
-            if odd.any():
+        singles = load(words, begins, count=len(self._words))
+        for word, tests in zip(singles, self._words, strict=True):
+            if not _is_like(word, *tests):
                 return None
-            singles.append(found)
-        # In each byte ten times its digit and the next one.
-        pairs = [found * np.uint64(10) + (found >> np.uint64(8)) for found in singles]
-        return {name: _number(singles, pairs, start, stop) for name, start, stop in self.fields}
+        # In each byte of a pair ten times its digit and the next one.
+        pairs = [(word * np.uint64(10) + (word >> np.uint64(8))).view(np.uint8) for word in singles]
+        digits = [word.view(np.uint8) for word in singles]
+        found = {name: _number(digits, pairs, start, stop) for name, start, stop in self.fields}
+        for name, start, stop in self.fields:
+            if name == "f":  # of a second, in billionths
+                found[name] = found[name].astype(np.uint32) * np.uint32(10 ** (9 - (stop - start)))
+        return found
 
-    def _limits(self) -> bytes:
+    @cached_property
+    def _words(self) -> list[tuple[np.uint64, np.uint64, np.uint64]]:
+        """Of each word of a cell the template, the bytes that belong to the cell, and what tests them."""
         limits = bytearray([_LITERAL]) * len(self.template)
         for _, start, stop in self.fields:
             limits[start:stop] = bytes([_DIGIT]) * (stop - start)
-        return bytes(limits)
+        used = b"\xff" * len(self.template)
+        parts = [slice(start, start + 8) for start in range(0, len(used), 8)]
+        return [(_word(self.template[part]), _word(used[part]), _word(bytes(limits[part]))) for part in parts]
 
 
 def _word(characters: bytes) -> np.uint64:
     return np.uint64(int.from_bytes(characters, "little"))
 
 
-def _number(singles: list[Words], pairs: list[Words], start: int, stop: int) -> NDArray[np.unsignedinteger]:
+def _is_like(found: Words, zeros: np.uint64, used: np.uint64, limits: np.uint64) -> bool:
+    """Whether words have the shape; of their digits the values are left, and zeros elsewhere."""
+    np.bitwise_xor(found, zeros, out=found)
+    np.bitwise_and(found, used, out=found)
+    odd = found + limits
+    odd |= found
+    odd &= HIGH_BITS
+    return not odd.any()
+
+
+def _number(digits: list[Bytes], pairs: list[Bytes], start: int, stop: int) -> NDArray[np.unsignedinteger]:
     """The number of some digits, two at a time where they stand in one word."""
-    at, value = start, np.zeros(len(singles[0]), dtype=np.uint64)
+    at, value = start, None
+    size = np.min_scalar_type(10 ** (stop - start) - 1)
     while at < stop:
         word, byte = divmod(at, 8)
         step = 2 if stop - at > 1 and byte < 7 else 1
-        part = ((pairs if step == 2 else singles)[word] >> np.uint64(8 * byte)) & _LOWEST
-        value = part if at == start else value * np.uint64(10**step) + part
+        part = (pairs if step == 2 else digits)[word][byte::8].astype(size)
+        value = part if value is None else value * size.type(10**step) + part
         at += step
-    width = stop - start
-    return value.astype(
-        np.uint8 if width < 3 else np.uint16 if width < 5 else np.uint32 if width < 10 else np.uint64
-    )
+    assert value is not None
+    return value
 
 
 def shape_of(pattern: str, cell: str) -> Shape | None:

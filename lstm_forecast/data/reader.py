@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lstm_forecast.data import account, assemble, broken, dialect, source
 from lstm_forecast.data.cells import Converted, convert
 from lstm_forecast.data.columns import Named, Roles, find_roles
+from lstm_forecast.data.decoding import decode
 from lstm_forecast.data.findings import Notice
 from lstm_forecast.data.header import Header, find_header
 from lstm_forecast.data.local_times import Rows, moments_by_order
@@ -55,7 +56,7 @@ def read_file(raw: source.RawFile, options: ReadOptions) -> Reading:
     Raises:
         UsageError, DataInvalid: as :func:`read_table`.
     """
-    text = source.decode(raw, options.encoding)
+    text = decode(raw, options.encoding)
     separator = dialect.find_separator(text, options.separator)
     header = find_header(text, separator, options.header_row, options.skip_rows)
     roles = find_roles(header, _named(options), name=text.name)

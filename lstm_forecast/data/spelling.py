@@ -229,45 +229,49 @@ def to_microseconds(fields: Fields) -> tuple[NDArray[np.int64], NDArray[np.bool_
     moments, valid = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.bool_)
     for start in range(0, count, _BLOCK):
         rows = slice(start, start + _BLOCK)
-        block = {name: numbers[rows].astype(np.int64) for name, numbers in fields.items()}
-        moments[rows], valid[rows] = _to_microseconds(block)
+        block = {name: numbers[rows].astype(np.int32) for name, numbers in fields.items()}
+        moments[rows], valid[rows] = _to_microseconds(block, len(moments[rows]))
     return moments, valid
 
 
-def _to_microseconds(fields: Fields) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    any_field = next(iter(fields.values()))
-    zeros, ones = np.zeros_like(any_field), np.ones_like(any_field)
+def _to_microseconds(
+    fields: dict[str, NDArray[np.int32]], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """As :func:`to_microseconds`; what is less than a month is counted in 32 bits."""
+    ones, zeros = np.ones(count, dtype=np.int32), np.zeros(count, dtype=np.int32)
     year = fields["Y"] if "Y" in fields else _full_year(fields.get("y", zeros))
     month = next((fields[name] for name in "mbB" if name in fields), ones)
     if "q" in fields:
         month = fields["q"] * 3 - 2
     day = fields.get("d", ones)
-    hour = fields.get("H", zeros)
-    twelve = fields.get("I")
-    if twelve is not None:
-        hour = twelve % 12 + 12 * fields.get("p", zeros)
-    minute, second = fields.get("M", zeros), fields.get("S", zeros)
-    nanosecond = fields.get("f", zeros)
-    valid = (
-        (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1) & (hour < 24) & (minute < 60) & (second < 60)
-    )
-    valid &= nanosecond % 1000 == 0  # a microsecond is the finest that is kept
-    if twelve is not None:
-        valid &= (twelve >= 1) & (twelve <= 12)
+    valid = (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1)
     months = (year - 1970) * 12 + np.clip(month, 1, 12) - 1
     earliest = int(months.min())
     calendar = np.arange(earliest, int(months.max()) + 2).astype("datetime64[M]")
     first_days = calendar.astype("datetime64[D]").astype(np.int64)
-    months -= earliest
-    valid &= day <= np.diff(first_days)[months]
-    days = first_days[months] + (day - 1)
-    seconds = (days * 24 + hour) * 3600 + minute * 60 + second - fields.get("z", zeros) * 60
-    return seconds * 1_000_000 + nanosecond // 1000, valid
+    months -= np.int32(earliest)
+    valid &= day <= np.diff(first_days).astype(np.int32)[months]
+    seconds = (day - 1) * np.int32(86_400)
+    hour = fields.get("H", zeros)
+    if (twelve := fields.get("I")) is not None:
+        hour = twelve % 12 + 12 * fields.get("p", zeros)
+        valid &= (twelve >= 1) & (twelve <= 12)
+    for part, unit, limit in ((hour, 3600, 24), (fields.get("M"), 60, 60), (fields.get("S"), 1, 60)):
+        if part is not None and part is not zeros:
+            valid &= part < limit
+            seconds += part * np.int32(unit)
+    if "z" in fields:
+        seconds -= fields["z"] * 60
+    moments = first_days.take(months) * 86_400_000_000 + seconds.astype(np.int64) * 1_000_000
+    if "f" in fields:
+        valid &= fields["f"] % 1000 == 0  # a microsecond is the finest that is kept
+        moments += fields["f"] // 1000
+    return moments, valid
 
 
-def _full_year(two_digits: NDArray[np.int64]) -> NDArray[np.int64]:
+def _full_year(two_digits: NDArray[np.int32]) -> NDArray[np.int32]:
     """POSIX: 69 to 99 are of the 20th century, 00 to 68 of the 21st."""
-    return two_digits + np.where(two_digits >= 69, 1900, 2000)
+    return two_digits + np.where(two_digits >= 69, 1900, 2000).astype(np.int32)
 
 
 def write_time(moment_us: int, pattern: str, zone: str) -> str:

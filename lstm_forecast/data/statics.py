@@ -115,9 +115,10 @@ def static_cells(story: Story, ids: Sequence[str]) -> tuple[tuple[str, ...], ...
             own = ids[series[at]]
             raise _not_constant(story, column, filled[at], own, texts[codes[at]], texts[first[series[at]]])
         if (first < 0).any():
+            name = story.header.names[column]
             raise DataInvalid(
                 "data.static",
-                f"static column {story.header.names[column]!r}: series {ids[int(np.argmin(first))]!r} has no cell in it",
+                f"static column {name!r}: series {ids[int(np.argmin(first))]!r} has no cell in it",
                 where=story.text.name,
                 hint="fill one cell of each series, or remove the column from data.static_covariates",
             )
