@@ -14,6 +14,7 @@ from lstm_forecast.data.findings import plural
 from lstm_forecast.data.rows import Coded
 from lstm_forecast.errors import DataInvalid
 
+Order = Literal["sorted", "newest first", "unsorted"]
 Policy = Literal["error", "first", "last", "sum", "mean"]
 _STRAY = 0.01  # share of rows that may still meet at one time when an id column is taken for the series
 
@@ -55,8 +56,6 @@ def choose_series(
         rows: how many rows there are.
         alone: the name of the series if there is no id column.
     """
-    one = np.zeros(rows, dtype=np.int64)
-    clashes: int | None = None
     constant: Membership | None = None
     for column, (codes, ids) in guesses:
         if "" in ids:
@@ -67,29 +66,46 @@ def choose_series(
         elif times is None:
             if 2 * len(ids) <= rows:
                 return found
-        else:
-            clashes = _clashes(one, times) if clashes is None else clashes
-            if clashes and _clashes(codes, times) <= _STRAY * clashes:
-                return found
-    return constant or Membership(one, (alone,), None)
+        elif _tell_apart(codes, times):
+            return found
+    return constant or Membership(np.zeros(rows, dtype=np.int64), (alone,), None)
 
 
-def _clashes(codes: NDArray[np.int64], times: NDArray[np.int64]) -> int:
-    """Rows that share series and time with another one before."""
-    order = _order(codes, times)
-    if order is not None:
-        codes, times = codes[order], times[order]
-    return int(np.count_nonzero(_same_as_before(codes, times)))
+def _tell_apart(codes: NDArray[np.int64], times: NDArray[np.int64]) -> bool:
+    """Whether times repeat, and hardly any do within a series."""
+    within = 0
+    if not _is_sorted(times, codes, strictly=True):  # then no series has a time twice
+        order, _ = _order(codes, times)
+        own = (codes, times) if order is None else (codes[order], times[order])
+        within = int(np.count_nonzero(_same_as_before(*own)))
+    if not within and np.count_nonzero(times == times[0]) > 1:
+        return True
+    clashes = len(times) - len(np.unique(times))
+    return clashes > 0 and within <= _STRAY * clashes
 
 
-def _order(series: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    """The order by series and time, rows of one time as they were; None where they have it already."""
-    later = times[1:] >= times[:-1]
-    if ((series[1:] > series[:-1]) | ((series[1:] == series[:-1]) & later)).all():
-        return None
-    if later.all():  # so that the series decide; small numbers are sorted without comparing them
-        return np.argsort(series.astype(np.uint16) if series.max() < 2**16 else series, kind="stable")
-    return np.lexsort((times, series))
+def _order(series: NDArray[np.int64], times: NDArray[np.int64]) -> tuple[NDArray[np.int64] | None, Order]:
+    """The order by series and time, rows of one time as they were; None where they have it already.
+
+    And how the rows of each series lie in the file.
+    """
+    if _is_sorted(series, times):
+        return None, "sorted"
+    by_series = np.argsort(series, kind="stable")
+    if (times[1:] >= times[:-1]).all():
+        return by_series, "sorted"
+    series, own = series[by_series], times[by_series]
+    if _is_sorted(series, own):
+        return by_series, "sorted"
+    is_newest_first = ((own[1:] <= own[:-1]) | (series[1:] != series[:-1])).all()
+    order = by_series[np.lexsort((own, series))]
+    return order, "newest first" if is_newest_first else "unsorted"
+
+
+def _is_sorted(first: NDArray[np.int64], then: NDArray[np.int64], *, strictly: bool = False) -> bool:
+    """Whether rows ascend by one number, and by another where that is the same."""
+    later = np.greater(then[1:], then[:-1]) if strictly else np.greater_equal(then[1:], then[:-1])
+    return bool(((first[1:] > first[:-1]) | ((first[1:] == first[:-1]) & later)).all())
 
 
 def _same_as_before(series: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -126,23 +142,13 @@ def spread(
     return Long(np.repeat(np.arange(count), rows), np.tile(times, count), values, np.tile(lines, count))
 
 
-def arrange(table: Long) -> tuple[Literal["sorted", "newest first", "unsorted"], Long]:
+def arrange(table: Long) -> tuple[Order, Long]:
     """How the rows of each series lie in the file; and the rows sorted by series and time.
 
     Rows at one time keep their order in the file.
     """
-    order = _order(table.series, table.times)
-    if order is None:
-        return "sorted", table
-    by_series = np.argsort(table.series, kind="stable")
-    series, times = table.series[by_series], table.times[by_series]
-    steps = np.diff(times)[series[1:] == series[:-1]]
-    how: Literal["sorted", "newest first", "unsorted"] = "unsorted"
-    if (steps >= 0).all():
-        how = "sorted"
-    elif (steps <= 0).all():
-        how = "newest first"
-    return how, table.take(order)
+    order, how = _order(table.series, table.times)
+    return how, table if order is None else table.take(order)
 
 
 def repeats(table: Long) -> NDArray[np.bool_]:

@@ -10,20 +10,19 @@ from lstm_forecast.data.words import Places, Words, load
 _MOST_BYTES = 64  # of a text
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio: spreads by multiplication (Knuth, 6.4)
 _FEWEST_BITS = 12
-_FREE = -1
 
 
 class Vocabulary:
     """The texts that were seen, by their words: a table of hashes in front of a dictionary.
 
-    A row whose text is that of the row before needs neither; a text that stands in its place of the table is
-    compared word by word; only the others are looked up one by one.
+    A row whose text is that of the row before needs neither; a text is compared word by word with that in its
+    place of the table; only where they differ it is looked up alone.
     """
 
     def __init__(self) -> None:
         self._codes: dict[bytes, int] = {}
         self._known: Words = np.zeros((1, 0), dtype=np.uint64)  # [words of a text, texts]
-        self._table = np.full(2**_FEWEST_BITS, _FREE)
+        self._table = np.zeros(2**_FEWEST_BITS, dtype=np.int32)
 
     def texts(self) -> tuple[str, ...]:
         """In order of first appearance."""
@@ -53,18 +52,19 @@ class Vocabulary:
         return np.repeat(found, np.diff(first, append=len(begins)))
 
     def _look_up(self, text: bytes, keys: Words, begins: Places, ends: Places) -> NDArray[np.int64]:
-        found = self._table[self._places(keys)]
-        if self._codes:
-            missed = np.flatnonzero((found == _FREE) | _any_differs(self._known[:, found], keys))
-        else:
-            missed = np.arange(len(found))
+        if not self._codes:
+            self._codes[text[begins[0] : ends[0]]] = 0
+            self._learn(keys[:, :1])
+        found = self._table.take(self._places(keys)).astype(np.int64)
+        missed = np.flatnonzero(_any_differs(self._known.take(found, axis=1), keys))
         if not len(missed):
             return found
         codes, before = self._codes, len(self._codes)
         spans = zip(begins[missed].tolist(), ends[missed].tolist(), strict=True)
         found[missed] = [codes.setdefault(text[start:stop], len(codes)) for start, stop in spans]
         new, at = np.unique(found[missed], return_index=True)
-        self._learn(keys[:, missed[at[new >= before]]])
+        if new[-1] >= before:
+            self._learn(keys[:, missed[at[new >= before]]])
         return found
 
     def _widen(self, width: int) -> None:
@@ -76,12 +76,12 @@ class Vocabulary:
             self._learn(known)
 
     def _learn(self, keys: Words) -> None:
-        """More texts, in the order of their numbers; the table has four places and more for each."""
+        """More texts, in the order of their numbers; the table has sixteen places and more for each."""
         before = self._known.shape[1]
         self._known = np.concatenate([self._known, keys], axis=1)
-        bits = self._known.shape[1].bit_length() + 2
+        bits = self._known.shape[1].bit_length() + 4
         if 1 << bits > len(self._table):
-            self._table, before = np.full(1 << bits, _FREE), 0
+            self._table, before = np.zeros(1 << bits, dtype=np.int32), 0
         self._table[self._places(self._known[:, before:])] = np.arange(before, self._known.shape[1])
 
     def _places(self, keys: Words) -> NDArray[np.int64]:
@@ -105,6 +105,7 @@ def _keys(words: Words, begins: Places, sizes: Places, width: int) -> Words:
     """The words of each text, zeros behind its end: [width, K]. No text holds a byte that is zero."""
     keys = np.empty((width, len(begins)), dtype=np.uint64)
     for word, found in enumerate(load(words, begins, count=width)):
-        unused = (64 - (np.clip(sizes - 8 * word, 0, 8) << 3)).view(np.uint64)
+        held = np.minimum(sizes - 8 * word, 8) if width > 1 else sizes
+        unused = (64 - (np.maximum(held, 0) << 3)).view(np.uint64)
         np.right_shift(found << unused, unused, out=keys[word])
     return keys
