@@ -19,7 +19,7 @@ from lstm_forecast.data.words import PAD, Places, Words
 
 Bytes = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
-_SIZE = 2**18  # bytes: a piece and what is made of it stay in the processor's cache
+_SIZE = 2**19  # bytes: a piece and what is made of it stay in the processor's cache
 _LARGEST = 2**23  # bytes of a piece, where rows are long
 _NEWLINE, _SPACE, _QUOTE = ord("\n"), ord(" "), ord('"')
 _ODD_BLANKS = (b"\xc2\x85", b"\xc2\xa0", b"\xe1\x9a\x80", b"\xe2\x81\x9f", b"\xe3\x80\x80")
@@ -36,6 +36,7 @@ class Piece:
 
     Attributes:
         text: their bytes, each line closed by a newline; without quotes, and without blanks before cells.
+        is_ascii: whether characters and bytes are the same.
         words: the same, with what :data:`PAD` asks for behind them.
         begins: [R, W] where each cell of each full row begins.
         ends: [R, W] where it ends.
@@ -45,6 +46,7 @@ class Piece:
     """
 
     text: bytes
+    is_ascii: bool
     words: Words
     begins: Places
     ends: Places
@@ -58,6 +60,7 @@ class _Bytes:
     """Some lines, and what each byte is."""
 
     text: bytes
+    is_ascii: bool
     words: Words
     is_newline: Bools
     is_edge: Bools  # a newline or a separator
@@ -135,7 +138,7 @@ class Cutter:
         is_spaced = b" " in text
         if is_spaced:
             np.equal(content, _SPACE, out=spaces)
-        return _Bytes(text, self._room, newlines, edges, spaces if is_spaced else None)
+        return _Bytes(text, text.isascii(), self._room, newlines, edges, spaces if is_spaced else None)
 
     def _without_quotes(self, found: _Bytes) -> bytes:
         """Quotes around whole cells taken away, where nothing within makes them necessary."""
@@ -163,7 +166,7 @@ class Cutter:
             raise NotPlain
         if found.is_space is not None and (found.is_space[:-1] & found.is_edge[1:]).any():
             raise NotPlain
-        if not found.text.isascii() and (
+        if not found.is_ascii and (
             any(blank in found.text for blank in _ODD_BLANKS) or _ODD_BLANK.search(found.text)
         ):
             raise NotPlain
@@ -179,7 +182,8 @@ class Cutter:
         if not found.is_newline[last].all() or (last - first < self._width).any():
             return None
         _require_short(first, last)
-        return Piece(found.text, found.words, begins, ends, np.arange(rows), rows, np.arange(0))
+        lines, odd = np.arange(rows), np.arange(0)
+        return Piece(found.text, found.is_ascii, found.words, begins, ends, lines, rows, odd)
 
     def _in_part(self, found: _Bytes, cuts: Places) -> Piece:
         closing = np.flatnonzero(found.is_newline[cuts])
@@ -190,7 +194,7 @@ class Cutter:
         kept, shape = np.repeat(is_full, widths), (-1, self._width)
         begins, ends = _begins(cuts)[kept].reshape(shape), cuts[kept].reshape(shape)
         lines, odd = np.flatnonzero(is_full), np.flatnonzero(~is_full)
-        return Piece(found.text, found.words, begins, ends, lines, len(closing), odd)
+        return Piece(found.text, found.is_ascii, found.words, begins, ends, lines, len(closing), odd)
 
 
 def _with_newlines(text: bytes) -> bytes:

@@ -92,7 +92,7 @@ def full_rows(piece: Piece, separator: str) -> list[list[str]]:
 
 def _cells(piece: Piece, column: int) -> list[str]:
     begins, ends = piece.begins[:, column].tolist(), piece.ends[:, column].tolist()
-    if piece.text.isascii():  # so that characters stand where their bytes do
+    if piece.is_ascii:  # so that characters stand where their bytes do
         text = piece.text.decode()
         return [text[begin:end] for begin, end in zip(begins, ends, strict=True)]
     return [piece.text[begin:end].decode() for begin, end in zip(begins, ends, strict=True)]

@@ -122,9 +122,10 @@ class PlainNumbers:
 
     def take(self, piece: Piece) -> Floats:
         """The numbers of a piece, NaN where a cell is a gap: [R, C]."""
-        begins = _of_columns(piece.begins, self._columns)
-        sizes = _of_columns(piece.ends, self._columns) - begins
-        found = read_numbers_at(piece.words, begins, sizes, self.mark, is_ascii=piece.text.isascii())
+        begins = piece.begins.take(self._columns, axis=1).reshape(-1)
+        sizes = piece.ends.take(self._columns, axis=1).reshape(-1)
+        sizes -= begins
+        found = read_numbers_at(piece.words, begins, sizes, self.mark, is_ascii=piece.is_ascii)
         self._marked |= found.marked
         self._decided |= found.decided
         is_open = found.left_open
@@ -242,11 +243,3 @@ class PlainIds:
         if self._vocabulary is None or not self._found:
             return None
         return np.concatenate(self._found, dtype=np.int64), self._vocabulary.texts()
-
-
-def _of_columns(places: Places, columns: tuple[int, ...]) -> Places:
-    """Some columns of every row, row after row."""
-    first, last = columns[0], columns[-1]
-    if columns == tuple(range(first, last + 1)):
-        return places[:, first : last + 1].reshape(-1)
-    return places[:, columns].reshape(-1)

@@ -92,7 +92,8 @@ class Judge:
     def _repeated(self, piece: Piece) -> list[int]:
         """Rows that are like the header; they count among those of another width."""
         found: list[int] = []
-        if self._header is None:
+        sizes = piece.ends[:, 0] - piece.begins[:, 0]
+        if self._header is None or not (sizes == len(self._names[0].encode())).any():
             return found
         at = 0 if piece.text.startswith(self._header[1:]) else piece.text.find(self._header) + 1 or -1
         while at >= 0:
