@@ -84,10 +84,11 @@ class PlainCells:
         return found[::-1]
 
 
-def full_rows(piece: Piece, separator: str) -> list[list[str]]:
-    """The cells of the full rows of a piece."""
-    lines = piece.text.decode().split("\n")
-    return [lines[line].split(separator) for line in piece.lines.tolist()]
+def full_rows(piece: Piece, separator: str, most: int | None = None) -> list[list[str]]:
+    """The cells of the full rows of a piece; of the first ones, where a number is given."""
+    wanted = piece.lines[:most].tolist()
+    lines = piece.text.decode().split("\n", wanted[-1] + 1) if wanted else []
+    return [lines[line].split(separator) for line in wanted]
 
 
 def _cells(piece: Piece, column: int) -> list[str]:

@@ -51,7 +51,7 @@ class PlainColumns:
         self._numbers = PlainNumbers(
             roles.values, mark, gaps, int(len(first.lines) * pieces * _MORE_ROWS) + 1
         )
-        self._times = _times_like(full_rows(first, cells.cutter.separator)[:SAMPLE], roles, options)
+        self._times = _times_like(full_rows(first, cells.cutter.separator, SAMPLE), roles, options)
         ids = roles.series_guesses if len(roles.target) < 2 else ()
         ids = ids if roles.series_id is None else (roles.series_id,)
         self._ids = {column: PlainIds(column) for column in (*ids, *roles.static)}
