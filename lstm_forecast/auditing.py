@@ -17,6 +17,7 @@ from lstm_forecast import networks, stages
 from lstm_forecast.config import Loaded, dump_config, parse_config, with_values
 from lstm_forecast.covariates import past_columns
 from lstm_forecast.data.files import is_there, sha256_of_input
+from lstm_forecast.data.findings import plural
 from lstm_forecast.data.scaling import Scaling
 from lstm_forecast.errors import DataInvalid, DataMissing, Diverged
 from lstm_forecast.evaluation.held_out import cutoffs
@@ -230,7 +231,7 @@ def _targets_once(plan: Plan) -> Check:
     parts = [target_rows(prepared.train, rows, first=first, end=end)]
     parts += [target_rows(w, rows, first=lookback, end=end) for w in (prepared.validation, prepared.test)]
     if twice := int(np.sum(np.sum(parts, axis=0) > 1)):
-        return Check("targets_once", False, f"{twice:,} rows are targets in more than one split")
+        return Check("targets_once", False, f"{plural(twice, 'target row')} in more than one split")
     counts = " + ".join(f"{int(part.sum()):,}" for part in parts)
     return Check("targets_once", True, f"{counts} rows are targets in train, validation, test, none in two")
 
@@ -260,7 +261,8 @@ def _validation_units(usual: _Usual) -> Check:
     faults = _faults(usual, rows, words="rows after training", names=EARLY)
     if faults:
         return Check(name, False, "; ".join(faults))
-    return Check(name, True, f"{rows.sum():,} rows after training changed: the same {', '.join(EARLY)}")
+    changed = plural(int(rows.sum()), "row")
+    return Check(name, True, f"{changed} after training changed: the same {', '.join(EARLY)}")
 
 
 def _faults(usual: _Usual, rows: Mask, *, words: str, names: tuple[str, ...]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_forecast.data.findings import plural
 from lstm_forecast.data.transform import check_transform
 from lstm_forecast.documents import finite
 from lstm_forecast.errors import DataInvalid, ForecastError
@@ -124,7 +125,7 @@ def contest(challenger: Run, plan: Plan, trained: Trained, events: Events) -> Co
 
 def error_text(found: Contest) -> str:
     """Both errors in few words: ``0.412, that of the current stock@… 0.430, on 9 windows``."""
-    windows = "1 window" if found.windows == 1 else f"{found.windows:,} windows"
+    windows = plural(found.windows, "window")
     return (
         f"{found.challenger_error:.4g}, that of the current {found.champion} {found.error:.4g}, on {windows}"
     )
@@ -180,7 +181,7 @@ def _obstacle(source: Opened, plan: Plan, held: HeldOut) -> str:
     if len(held) == 0:
         return "has no opponent: the new run has no test window"
     if here != there:
-        return f"forecasts {there} steps, the new run {here}"
+        return f"forecasts {plural(there, 'step')}, the new run {here}"
     if columns[0] != panel.columns[0]:
         return f"forecasts {columns[0]}, the new run {panel.columns[0]}"
     if (source.preprocess.time_format.kind == "row") != (plan.table.time_format.kind == "row"):
@@ -226,7 +227,7 @@ def _unseen(source: Opened, plan: Plan, held: HeldOut, theirs: Rows) -> tuple[Fl
     if not fresh.any():
         newest = plan.table.time_format.format(np.array([until.max() - 1]))[0]
         return keep, f"was trained or chosen on rows up to {newest}: no test row is new to it"
-    return keep, f"needs {lookback} rows before a forecast, and there are fewer"
+    return keep, f"needs {plural(lookback, 'row')} before a forecast, and there are fewer"
 
 
 def _forecast(source: Opened, plan: Plan, held: HeldOut, theirs: Rows) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from lstm_forecast.config import Config, Loaded, dump_config, parse_config
 from lstm_forecast.data.calendars import DAY, Frequency
+from lstm_forecast.data.findings import counted, plural
 from lstm_forecast.data.reader import Table
 from lstm_forecast.data.season import find_season
 from lstm_forecast.errors import ConfigError, DataInvalid
@@ -42,7 +43,7 @@ def with_bare_choices(loaded: Loaded, frequency: Frequency) -> tuple[Loaded, lis
         horizon = usual_horizon(frequency)
         config = config.model_copy(update={"window": config.window.model_copy(update={"horizon": horizon})})
         origins["window.horizon"] = BARE
-        lines.append(f"horizon: {horizon} steps ({frequency}; --horizon)")
+        lines.append(f"horizon: {plural(horizon, 'step')} ({frequency}; --horizon)")
     if not loaded.was_set("training.refit"):
         config = config.model_copy(update={"training": config.training.model_copy(update={"refit": "full"})})
         origins["training.refit"] = BARE
@@ -173,11 +174,6 @@ def with_possible_levels(
     changed = {"levels": fine} if fine else {"method": "none"}
     forecast = config.forecast.model_copy(update={"intervals": intervals.model_copy(update=changed)})
     return config.model_copy(update={"forecast": forecast}), message
-
-
-def counted(count: int, thing: str) -> str:
-    """``1 window is``, ``2 windows are``."""
-    return f"{count:,} {thing} is" if count == 1 else f"{count:,} {thing}s are"
 
 
 def _calibration_windows(prepared: Prepared) -> int:

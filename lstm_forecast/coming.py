@@ -12,6 +12,7 @@ from lstm_forecast.covariates import ahead_columns, calendar_of, holidays_of, la
 from lstm_forecast.data.calendar_features import HOLIDAY, calendar_values
 from lstm_forecast.data.calendars import next_times
 from lstm_forecast.data.files import is_many, is_there
+from lstm_forecast.data.findings import plural
 from lstm_forecast.data.holidays import Days, years_of
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.table import RowsAhead, Table
@@ -173,7 +174,7 @@ def _require(
         "predict.future_covariates",
         f"no {' and no '.join(lacking)}{whose} on {first}; every step needs its future covariates",
         details=[
-            f"missing: {steps:,} steps of {count} series; the horizon ends on {last}",
+            f"missing: {plural(steps, 'step')} of {count} series; the horizon ends on {last}",
             f"looked in: {', '.join(looked) or 'no file'}",
         ],
         hint=f"give them: --future FILE.csv, with the header {','.join([*header, *names])} and a row a step"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lstm_forecast.config import Config
+from lstm_forecast.data.findings import plural
 from lstm_forecast.fitting import Learned
 from lstm_forecast.networks import Start
 
@@ -33,9 +34,8 @@ def course_line(learned: Learned, start: Start | None = None) -> str:
         else f"the weights of {start.run} as they were"
     )
     chosen = untouched if course.best_epoch == 0 else f"epoch {course.best_epoch}"
-    return (
-        f"trained {last.epoch} epochs in {last.elapsed_s:.1f} s ({reasons[course.stopped]}); kept: {chosen}"
-    )
+    took = f"{plural(last.epoch, 'epoch')} in {last.elapsed_s:.1f} s"
+    return f"trained {took} ({reasons[course.stopped]}); kept: {chosen}"
 
 
 def epoch_fields(number: int, epoch: Epoch, best: int, config: Config) -> Mapping[str, object]:

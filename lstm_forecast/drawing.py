@@ -14,6 +14,7 @@ from lstm_forecast import predicting
 from lstm_forecast.backtests import Drawable, drawable, held_out_test
 from lstm_forecast.cold_starts import with_cold_starts
 from lstm_forecast.coming import future_times, known_ahead
+from lstm_forecast.data.findings import plural
 from lstm_forecast.dated import Interval
 from lstm_forecast.errors import ArtifactRejected, DataInvalid, ForecastError, UsageError
 from lstm_forecast.events import Events
@@ -180,7 +181,9 @@ def _gates(opened: Opened, series: str | None) -> Figure:
     long = [s for s in _chosen(opened, series) if context.lengths[s] >= forecaster.lookback]
     if not long:
         raise UsageError(
-            "plot.gates", f"no series has {forecaster.lookback} rows to look at", where="--kind gates"
+            "plot.gates",
+            f"no series has {plural(forecaster.lookback, 'row')} to look at",
+            where="--kind gates",
         )
     end = int(context.offsets[long[0] + 1])
     rows = slice(end - forecaster.lookback, end)

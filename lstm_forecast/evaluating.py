@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lstm_forecast import networks, stages
 from lstm_forecast.data.files import is_many, is_there, sha256_of_input
+from lstm_forecast.data.findings import plural
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.splits import Splits
 from lstm_forecast.documents import intervals_document, parts_document, verdict_document
@@ -159,8 +160,8 @@ def _origins(
         newest = opened.preprocess.time_format.format(np.array([_last_seen(opened)]))[0]
         raise DataInvalid(
             "evaluate.no_origins",
-            f"no cutoff has {least} rows to see, and then {horizon} after {newest}, the last row that the"
-            " networks were trained or chosen with",
+            f"no cutoff has {plural(least, 'row')} to see, and then {horizon} after {newest}, the last row"
+            " that the networks were trained or chosen with",
             where=where,
             hint="give newer rows with --data and those before them, or train with split.test: 0.1",
         )
@@ -169,7 +170,8 @@ def _origins(
     times = np.unique(panel.times[rows])
     if len(times) < plan.origins:
         events.warn(
-            "evaluate.origins", f"{plan.origins} origins asked, {len(times)} lie after the validation rows"
+            "evaluate.origins",
+            f"{plural(plan.origins, 'origin')} asked, {len(times):,} after the validation rows",
         )
     kept = panel.times[rows] >= times[max(len(times) - plan.origins, 0)]
     return rows[kept], series[kept]

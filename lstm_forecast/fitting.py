@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lstm_forecast import choices, choosing, networks, stages
 from lstm_forecast.ages import require_fresh_input
-from lstm_forecast.config import Config, Loaded, settle
+from lstm_forecast.config import KEYS, Config, Loaded, settle
 from lstm_forecast.covariates import past_columns
 from lstm_forecast.data.calendars import Frequency
 from lstm_forecast.data.panel import Panel
@@ -142,7 +142,8 @@ def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
     loaded_from = {"path": source.path, "files": source.files, "sha256": source.sha256}
     events.emit("data.loaded", {**loaded_from, "rows": len(table.times)})
     about_networks = [*chosen, *decided, *settled]
-    account = (*table.account, f"frequency: {frequency}", *about_networks, *cleaned, *notes, season)
+    lines = (*table.account, f"frequency: {frequency}", *about_networks, *cleaned, *notes, season)
+    account = told_once(lines)
     events.say([line for line in account if not (shortfall and line in about_networks)])
     if shortfall:
         what = f"{shortfall.message} ({shortfall.arithmetic}); {shortfall.advice}"
@@ -153,6 +154,12 @@ def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
     for leaking in leaking_covariates(training.first_columns(past_columns(config))):
         events.warn("data.leak", leaking.question)
     return Plan(config, table, frequency, prepared, shortfall, chosen=chosen_keys, account=account)
+
+
+def told_once(lines: Sequence[str]) -> tuple[str, ...]:
+    """The lines of an account without those on a key that a later line decides otherwise."""
+    keys = [line.partition(": ")[0] for line in lines]
+    return tuple(line for n, line in enumerate(lines) if keys[n] not in KEYS or keys[n] not in keys[n + 1 :])
 
 
 def _prepared(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lstm_forecast import stages
 from lstm_forecast.covariates import ahead_columns, with_calendar
 from lstm_forecast.data.files import is_many, is_there, series_names, without_suffix
+from lstm_forecast.data.findings import plural
 from lstm_forecast.data.panel import Panel, fill_missing
 from lstm_forecast.data.reader import Table
 from lstm_forecast.data.splits import Splits
@@ -194,9 +195,9 @@ def _check_length(opened: Opened, panel: Panel, where: str) -> None:
     if longest < lookback and opened.issued == MODEL and len(panel) == len(opened.context):
         raise DataInvalid(
             "data.too_short",
-            f"need at least {lookback:,} rows of a series, got {longest:,}",
+            f"need at least {plural(lookback, 'row')} of a series, got {longest:,}",
             where=where,
-            details=[f"lookback: the run sees {lookback} steps, and forecasts from its last ones"],
+            details=[f"lookback: the run sees {plural(lookback, 'step')}, and forecasts from the last"],
             hint="give a file that begins earlier, or train a run with a smaller --lookback",
         )
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from lstm_forecast.cold_starts import warn_of_cold
 from lstm_forecast.coming import future_times
+from lstm_forecast.covariates import ahead_columns
+from lstm_forecast.data.findings import plural
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.dated import ForecastRow, Interval, Origin
 from lstm_forecast.errors import DataInvalid, UsageError, nearest
@@ -250,7 +252,7 @@ def _warn_short(opened: Opened, short: list[str], sources: list[str], events: Ev
     source = next(word for word in sources if word != MODEL).replace("_", " ")
     events.warn(
         "predict.too_short",
-        f"{len(short)} series with fewer than {lookback} rows, or none to train on: {names};"
+        f"{len(short)} series with fewer than {plural(lookback, 'row')}, or none to train on: {names};"
         f" the {source} forecast is given",
     )
 
@@ -304,11 +306,14 @@ def _warn_out_of_range(
     if not outside:
         return
     if len(series) == 1:
+        columns = opened.preprocess.columns
+        named = len(columns) - ahead_columns(opened.config).calendar  # the calendar's columns are nobody's
         low, high = (
-            ", ".join(f"{value:.4g}" for value in ends[series[0]])
+            ", ".join(f"{value:.4g}" for value in ends[series[0]][:named])
             for ends in (forecaster.scaling.input_low, forecaster.scaling.input_high)
         )
-        limits = f" ({low} to {high} after scaling)"
+        whose = f"{', '.join(columns[:named])}: " if named > 1 else ""
+        limits = f" ({whose}{low} to {high} after scaling)"
     else:
         limits = ""
     events.warn(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstm_forecast.config import config_values
+from lstm_forecast.data.findings import plural
 from lstm_forecast.errors import AlreadyComplete, ArtifactRejected, RunMissing, UsageError
 from lstm_forecast.events import Events
 from lstm_forecast.fitting import Plan
@@ -103,7 +104,7 @@ def say_taken_up(run: Run, checkpoints: Checkpoints, events: Events) -> None:
         events.emit("checkpoint.fallback", {"path": error.where, "message": error.message}, level="warning")
         events.warn("checkpoint.fallback", f"an older checkpoint is used: {error.where} {error.message}")
     if found.facts.threads != checkpoints.facts.threads:
-        counts = f"{found.facts.threads} threads before, {checkpoints.facts.threads} now"
+        counts = f"{plural(found.facts.threads, 'thread')} before, {checkpoints.facts.threads} now"
         events.warn("resume.threads", f"{counts}: the last bits of the weights may differ")
     where = ", ".join(
         f"{_part_name(name)} epoch {state.epoch}"

@@ -10,6 +10,7 @@ import numpy as np
 from lstm_forecast import covariates
 from lstm_forecast.config import Config
 from lstm_forecast.data.calendars import Frequency, infer_frequency
+from lstm_forecast.data.findings import plural
 from lstm_forecast.data.holidays import NO_DAYS, Days
 from lstm_forecast.data.many import read_input as read_files
 from lstm_forecast.data.offsets import parse_frequency
@@ -232,7 +233,7 @@ def _arithmetic(prepared: Prepared, config: Config) -> str:
     )
     rows = " + ".join(f"{count:,}" for count in counts)
     return (
-        f"rows: {rows} to train, validate, test; windows of {config.window.lookback} steps:"
+        f"rows: {rows} to train, validate, test; windows of {plural(config.window.lookback, 'step')}:"
         f" {len(prepared.train):,} + {len(prepared.validation):,} + {len(prepared.test):,}"
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_forecast.data.files import is_there
+from lstm_forecast.data.findings import plural
 from lstm_forecast.dated import Forecast, ForecastRow
 from lstm_forecast.errors import ForecastError, StorageError, UsageError, nearest
 from lstm_forecast.evaluation.live import Score, bins, scores_by
@@ -96,7 +97,8 @@ def record(forecast: Forecast, events: Events) -> Recorded:
     if len(rows) < len(forecast.rows):
         events.warn(
             "record.hindsight",
-            f"{len(forecast.rows) - len(rows)} forecasts not recorded: the run was trained with later rows",
+            f"{plural(len(forecast.rows) - len(rows), 'forecast')} not recorded:"
+            " the run was trained with later rows",
         )
     path = forecast.runs_dir / NAME
     try:
@@ -112,8 +114,8 @@ def record(forecast: Forecast, events: Events) -> Recorded:
     if done.different:
         events.warn(
             "record.kept",
-            f"{done.different} forecasts of this run as of {forecast.as_of} were recorded before with other"
-            " values: those are kept",
+            f"{plural(done.different, 'forecast')} of this run as of {forecast.as_of}: recorded before with"
+            " other values, which are kept",
         )
     return done
 

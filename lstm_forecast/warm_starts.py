@@ -11,6 +11,7 @@ import numpy as np
 from lstm_forecast.config import Config, config_values, yaml_text
 from lstm_forecast.covariates import ahead_columns
 from lstm_forecast.data.dates import TimeFormat
+from lstm_forecast.data.findings import plural
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.statics import Statics
 from lstm_forecast.data.zones import calendar_times, readings
@@ -174,7 +175,7 @@ def _to_be_the_same(
 
 def _known_ahead(config: Config) -> str:
     ahead = ahead_columns(config)
-    return f"{ahead.given} columns and {ahead.calendar} of the calendar"
+    return f"{plural(ahead.given, 'column')} and {ahead.calendar} of the calendar"
 
 
 def _categories(statics: Statics | None) -> str:

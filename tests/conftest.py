@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,11 +18,25 @@ from lstm_forecast.cli.app import main
 from lstm_forecast.runs.run import Run
 from tests.training.jobs import days, momentum, trained, write_csv
 
+if TYPE_CHECKING:
+    from tests.forked import Warm
+
 ROOT = Path(__file__).resolve().parent.parent
 CRON = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LANG": "C", "OMP_NUM_THREADS": "1"}
 # The settings of a network that trains in a blink, as words of the command line.
 SMALL = ["--lookback", "8", "--horizon", "2", "--epochs", "1", "--device", "cpu"]
 SMALL += ["--set", "model.hidden_size=3", "--set", "model.num_layers=1"]
+ROOM = 2**30  # bytes that the files of the tests never need at once
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Files of the tests lie in memory where there is room: on a disk every fsync of a run is waited for."""
+    memory = Path("/dev/shm")
+    if config.option.basetemp or "PYTEST_DEBUG_TEMPROOT" in os.environ or not os.access(memory, os.W_OK):
+        return
+    found = os.statvfs(memory)
+    if found.f_bavail * found.f_frsize >= ROOM and not found.f_flag & os.ST_NOEXEC:
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = str(memory)
 
 
 @dataclass(frozen=True)
@@ -82,14 +97,30 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
     return call
 
 
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    """The program in processes of its own, which begin where everything is imported: see ``forked.py``."""
+    from tests.forked import statement, warmed
+
+    folder = tmp_path_factory.mktemp("warm")
+    csv = write_csv(folder / "warm.csv", {"date": days(120), "value": momentum(120)})
+    runs = ["--runs-dir", str(folder / "runs"), "-q"]
+    commands = [["train", str(csv), *SMALL, *runs], ["predict", "warm", "--output", "-", *runs]]
+    with warmed(folder, statement(*commands)) as warm:
+        yield warm
+
+
 @pytest.fixture(autouse=True, scope="session")
-def _ctrl_c_is_heard() -> Iterator[None]:
-    """A shell's background job ignores SIGINT, and so would every program that is started here."""
-    before = signal.getsignal(signal.SIGINT)
-    if before == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+def _signals_are_heard() -> Iterator[None]:
+    """A shell's background job ignores SIGINT, nohup SIGHUP, and so would every program started here."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.getsignal(number) for number in usual}
+    for number, handler in usual.items():
+        if before[number] == signal.SIG_IGN:
+            signal.signal(number, handler)
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)

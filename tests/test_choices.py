@@ -60,6 +60,14 @@ def test_rows_without_a_calendar_get_a_horizon_of_one() -> None:
     assert usual_horizon(Frequency("time", 600, regular=False)) == 1
 
 
+def test_a_single_dated_row_is_too_few_as_a_numbered_one_is(tmp_path: Path) -> None:
+    for row in ("date,v\n2024-01-01,5\n", "v\n5\n"):
+        (tmp_path / "a.csv").write_text(row)
+        with pytest.raises(DataInvalid, match="got 1") as caught:
+            planned(tmp_path / "a.csv")
+        assert (caught.value.id, caught.value.hint) == ("data.too_short", "give more rows")
+
+
 def test_a_horizon_that_was_set_is_kept(tmp_path: Path) -> None:
     assert plan(tmp_path, 300)[0].config.window.horizon == 7
     assert plan(tmp_path, 300, "window.horizon=2")[0].config.window.horizon == 2
@@ -83,6 +91,8 @@ def test_short_data_gets_a_stride_that_gives_an_epoch_eight_steps(tmp_path: Path
     assert len(short.prepared.train) == 574
     assert short.config.window.stride == 4
     assert "window.stride: 4, because 10 would leave an epoch fewer than 8 steps" in said
+    for told in (said, "\n".join(short.account)):
+        assert told.count("window.stride: ") == 1  # not also as what auto was before
 
 
 def test_long_data_keeps_the_wide_stride_and_short_data_one_that_was_set(tmp_path: Path) -> None:

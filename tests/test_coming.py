@@ -69,7 +69,7 @@ def test_missing_ones_are_refused_with_what_to_give(folder: Path) -> None:
 def test_a_step_without_one_ends_the_forecast_before_it(folder: Path, tmp_path: Path) -> None:
     error = refused(folder, future=coming(tmp_path / "f.csv", [1, 0, np.nan, 1]), horizon=4)
     assert error.message.startswith("no promo on 2024-05-02;")
-    assert error.details[0] == "missing: 1 steps of 1 series; the horizon ends on 2024-05-03"
+    assert error.details[0] == "missing: 1 step of 1 series; the horizon ends on 2024-05-03"
     assert error.details[1] == (
         f"looked in: {tmp_path / 'f.csv'}, {folder / 'promoted.csv'} after the last target"
     )

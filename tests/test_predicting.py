@@ -262,6 +262,20 @@ def test_row_22_an_input_of_ten_times_the_training_range_is_warned_about_and_for
         assert outside == 8
 
 
+def test_row_22_the_ranges_named_are_those_of_the_users_columns(tmp_path: Path) -> None:
+    keys = {**SPLIT, "data.target": "v", "model.anchor": "none", "data.calendar_features": "[dayofweek]"}
+    both = {"date": days(ROWS), "v": momentum(ROWS), "w": momentum(ROWS, seed=5)}
+    data = write_csv(tmp_path / "new.csv", {**both, "v": both["v"] + 1e4})
+    for past, limits in (
+        ({}, " (0 to 1 after scaling)"),
+        ({"data.past_covariates": "[w]"}, " (v, w: 0, 0 to 1, 1 after"),
+    ):
+        trained(write_csv(tmp_path / "a.csv", both), {**keys, **past})
+        events = Events()
+        predict(tmp_path, data=data, events=events)
+        assert limits in dict(events.warnings)["predict.out_of_range"]
+
+
 def test_row_22_an_anchored_level_may_leave_its_range_freely(tmp_path: Path) -> None:
     trained(prices(tmp_path), SPLIT)
     same_moves = write_csv(tmp_path / "new.csv", {"date": days(ROWS), "v": momentum(ROWS) + 1e5})

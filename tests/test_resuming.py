@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -101,9 +100,7 @@ def test_row_48_a_killed_holder_frees_the_name_even_if_a_child_of_it_lives(how: 
         assert about["pid"] == child.pid
         child.send_signal(signal.SIGKILL)
         child.wait()
-        began = time.monotonic()
-        with held_lock(path, timeout_s=5):
-            assert time.monotonic() - began < 2
+        with held_lock(path, timeout_s=0):  # free at once
             assert json.loads(path.with_name("name.lock.json").read_text())["pid"] == os.getpid()
         assert not path.with_name("name.lock.json").exists()
     finally:

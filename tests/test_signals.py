@@ -195,7 +195,7 @@ def test_row_57_while_it_waits_for_another_one_nothing_was_begun(tiny: Tiny) -> 
                 assert line, "it ended"
             time.sleep(0.3)  # it has said so, and now waits
             child.send_signal(signal.SIGTERM)
-            out, err = child.communicate(timeout=8)
+            out, err = child.communicate(timeout=60)
         finally:
             child.kill()
             child.wait()

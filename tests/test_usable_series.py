@@ -54,7 +54,7 @@ BROKEN = {
     "hole": (
         B[:30] + B[31:],
         {},
-        "1 times are missing from a series that is daily; the first is 2024-01-31",
+        "1 time is missing from a series that is daily; the first is 2024-01-31",
         0,
     ),
     "log": (
@@ -67,7 +67,7 @@ BROKEN = {
     "filled": (
         B[:30] + B[31:],
         {"data.gaps": "fill"},
-        "1 cells of the rows that data.gaps: fill made are empty",
+        "1 empty cell in the rows that data.gaps: fill made",
         0,
     ),
 }
@@ -136,7 +136,7 @@ def test_predict_leaves_out_what_is_broken_now(tmp_path: Path) -> None:
     after = pipeline.predict(run.path, events=events)
     assert after.rows == tuple(row for row in before.rows if row.series != "b")
     said = dict(events.warnings)
-    assert said["data.bad_series"].startswith("1 of 3 series left out: b (1 times are missing")
+    assert said["data.bad_series"].startswith("1 of 3 series left out: b (1 time is missing")
     assert said["predict.series_gone"] == "1 series of the run without rows, and so without a forecast: b"
     file_of(file, *(rows_of(name)[:30] + rows_of(name)[31:] for name in "abc"))
     with pytest.raises(DataInvalid) as caught:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -23,7 +21,8 @@ from lstm_forecast.model.reglstm import RegLSTM
 from lstm_forecast.opening import opened
 from lstm_forecast.runs.run import publish, sorted_runs
 from lstm_forecast.warm_starts import rows_seen
-from tests.conftest import CRON, ROOT, SMALL, Cli
+from tests.conftest import ROOT, SMALL, Cli
+from tests.forked import Warm
 from tests.training.jobs import Floats, days, files, job, momentum, write_csv
 
 # So many rows of each part: the same ones again, or later ones, as the file grows.
@@ -218,7 +217,7 @@ def test_the_same_columns_in_other_roles_are_other_networks(tmp_path: Path) -> N
     error = refusal(csv, other, first.run.path)
     handle = first.run.handle
     assert sorted(error.details) == [
-        f"known ahead: 1 columns and 0 of the calendar here, 0 columns and 0 of the calendar in {handle}",
+        f"known ahead: 1 column and 0 of the calendar here, 0 columns and 0 of the calendar in {handle}",
         f"static covariates: kind (x) here, none in {handle}",
     ]
 
@@ -422,7 +421,7 @@ def test_what_a_run_says_it_saw_is_not_trusted(damage: str, tmp_path: Path) -> N
 
 
 def test_row_26_a_killed_warm_start_goes_on_to_the_same_bits_from_the_same_run_only(
-    tmp_path: Path, cli: Cli
+    tmp_path: Path, cli: Cli, warm: Warm
 ) -> None:
     csv = prices(tmp_path / "a.csv", 160)
     first, other = train(csv, {"run.name": "old"}), train(csv, {"run.name": "other", "training.seed": "7"})
@@ -439,14 +438,9 @@ def test_row_26_a_killed_warm_start_goes_on_to_the_same_bits_from_the_same_run_o
     words += ["--runs-dir", str(tmp_path / "runs")]
     began = [*words, "--from", "old"]
     assert cli(*began, "--name", "straight").code == 0
-    died = subprocess.run(
-        [sys.executable, ROOT / "tests/training/killed.py", "12", "SIGKILL", *began, "--name", "job"],
-        env={**CRON, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    assert died.returncode == -signal.SIGKILL
+    script = ROOT / "tests/training/killed.py"
+    died = warm.run(["12", "SIGKILL", *began, "--name", "job"], script=script)
+    assert died.code == -signal.SIGKILL
     (run,) = sorted_runs(tmp_path / "runs" / "job")
     for more, now in (([], "not given"), (["--from", other.run.handle], other.run.handle)):
         refused = cli(*words, "--name", "job", f"--resume={run.id}", *more)

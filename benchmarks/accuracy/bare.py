@@ -34,7 +34,8 @@ SHIPPED = {
         "data.target=temp_max",
         "data.past_covariates=[temp_min, precipitation, wind]",
         "window.horizon=3",
-        "split={validation: 0.15, test: 0.15}",
+        "split.validation=0.15",
+        "split.test=0.15",
     ],
 }
 PSEUDO_ROWS = {"demand": 3427, "weather": 308}  # of each series

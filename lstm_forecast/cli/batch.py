@@ -14,6 +14,7 @@ from lstm_forecast.cli import options
 from lstm_forecast.cli.inputs import YAML_SUFFIXES
 from lstm_forecast.cli.rendering import table
 from lstm_forecast.cli.terminal import item_line, listening, put, put_json
+from lstm_forecast.data.findings import plural
 from lstm_forecast.errors import JobsFailed, UsageError
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def report_text(report: Report) -> str:
         for row in report.rows
     ]
     lines = table([header, *rows])
-    count = "1 job" if len(rows) == 1 else f"{len(rows):,} jobs"
+    count = plural(len(rows), "job")
     failed = f", {len(report.failed):,} failed" if report.failed else ""
     lines.append(f"{count}{failed}, {report.elapsed_s:.1f} s")
     if report.summary is not None:

@@ -44,7 +44,7 @@ def check(
         "data.time": ("--time", time),
         "data.series_id": ("--series-id", series_id),
         "window.horizon": ("--horizon", horizon),
-        "window.lookback": ("--lookback", lookback),
+        "window.lookback": ("--lookback", options.number_or_word(lookback)),
         "run.name": ("--name", name),
     }
     with listening(quiet=quiet, log_format=log_format) as events:

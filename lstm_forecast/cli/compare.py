@@ -9,6 +9,7 @@ import typer
 from lstm_forecast.cli import options
 from lstm_forecast.cli.rendering import METRIC_NAMES, SHOWN, number, table
 from lstm_forecast.cli.terminal import finish, listening, put, put_json, warning_list
+from lstm_forecast.data.findings import plural
 from lstm_forecast.errors import UsageError
 from lstm_forecast.runs.comparing import Comparison, Summary, compare
 
@@ -64,7 +65,7 @@ def _lines(found: Comparison) -> list[str]:
 
 
 def _row(one: Summary) -> list[str]:
-    tested = f"{one.windows:,} windows, {one.tested[0]} to {one.tested[1]}" if one.windows else "-"
+    tested = f"{plural(one.windows, 'window')}, {one.tested[0]} to {one.tested[1]}" if one.windows else "-"
     return [
         one.run.handle,
         one.verdict or "-",

@@ -14,6 +14,7 @@ import typer
 from lstm_forecast.cli import options
 from lstm_forecast.cli.check import disk_problems, problem_row
 from lstm_forecast.cli.terminal import put, put_json
+from lstm_forecast.data.findings import plural
 from lstm_forecast.errors import CheckFailed, ForecastError, visible
 from lstm_forecast.version import __version__
 
@@ -226,7 +227,7 @@ def _recorded(ledger: dict[str, Any]) -> str:
         return "none yet (predict --record begins one)"
     if ledger["journal"] is None:
         return f"{ledger['path']}: {ledger['problem']['message']}"
-    rows = f"{ledger['forecasts']:,} forecasts, schema {ledger['schema']}"
+    rows = f"{plural(ledger['forecasts'], 'forecast')}, schema {ledger['schema']}"
     return f"{ledger['path']}: {rows}; journal {ledger['journal']} ({ledger['why']})"
 
 
@@ -234,4 +235,4 @@ def _contents(place: dict[str, Any]) -> str:
     if not place["exists"]:
         return "not there yet"
     left = f", {place['leftovers']} removed but not yet deleted (runs prune)" if place["leftovers"] else ""
-    return f"{place['runs']:,} runs of {place['names']:,} names{left}"
+    return f"{plural(place['runs'], 'run')} of {plural(place['names'], 'name')}{left}"

@@ -9,6 +9,7 @@ import typer
 
 from lstm_forecast.cli import options
 from lstm_forecast.cli.terminal import finish, listening, put, put_json, warning_list
+from lstm_forecast.data.findings import plural
 from lstm_forecast.errors import CheckFailed, UsageError
 from lstm_forecast.runs.storage import json_bytes, make_directory, require_new, write_atomic, write_new
 
@@ -85,7 +86,7 @@ def evaluate(
             events=events,
         )
         if dry_run:
-            events.say([f"would write {result.evaluation.held.forecast.size:,} rows"])
+            events.say([f"would write {plural(result.evaluation.held.forecast.size, 'row')}"])
         elif output is None:
             events.say([f"wrote {_keep(result)}"])
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from lstm_forecast.cli.rendering import interval_lines, metric_rows, number, table
+from lstm_forecast.data.findings import plural
 
 if TYPE_CHECKING:
     from lstm_forecast.pipeline import EvaluateResult
@@ -18,7 +19,7 @@ def evaluation_text(result: EvaluateResult, by: Literal["step", "series"] | None
     test = document["test"]
     refits = document["refits"]
     again = f", trained again {'once' if refits == 1 else f'{refits} times'}" if refits else ""
-    lines = [f"Backtest: {test['origins']:,} origins from {test['from']} to {test['to']}{again}"]
+    lines = [f"Backtest: {plural(test['origins'], 'origin')} from {test['from']} to {test['to']}{again}"]
     lines += table(metric_rows(verdict))
     if by == "step":
         lines += ["MAE by step:", *table(_by_step(document["by_step"]))]

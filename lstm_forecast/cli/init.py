@@ -12,6 +12,7 @@ import typer
 from lstm_forecast.cli import options
 from lstm_forecast.cli.inputs import YAML_SUFFIXES, load_input
 from lstm_forecast.cli.terminal import ask, can_ask, listening, put, put_json, show_error, warning_list
+from lstm_forecast.data.findings import plural
 from lstm_forecast.errors import ExistsError, ForecastError, SeveralTargets, UsageError, visible
 from lstm_forecast.events import Events
 from lstm_forecast.runs.storage import require_new, write_new
@@ -284,5 +285,5 @@ def _said(written: Draft, file: Path, *, dry_run: bool) -> str:
     from lstm_forecast.cli.rendering import quoted
 
     if dry_run:
-        return f"Would write {written.text.count(chr(10))} lines to {visible(str(file))}\n"
+        return f"Would write {plural(written.text.count(chr(10)), 'line')} to {visible(str(file))}\n"
     return f"Wrote {visible(str(file))}\nNext: lstm-forecast train {visible(quoted(str(file)))}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -47,8 +48,20 @@ Target = Annotated[str | None, typer.Option("--target", help="Column to forecast
 Time = Annotated[str | None, typer.Option("--time", help="Column of dates or times (data.time).")]
 SeriesId = Annotated[str | None, typer.Option("--series-id", help="Column of series names (data.series_id).")]
 Horizon = Annotated[int | None, typer.Option("--horizon", help="Steps ahead (window.horizon).")]
-Lookback = Annotated[int | None, typer.Option("--lookback", help="Steps the network sees (window.lookback).")]
-Epochs = Annotated[int | None, typer.Option("--epochs", help="At most so many epochs (training.epochs).")]
+Lookback = Annotated[
+    str | None,
+    typer.Option(
+        "--lookback",
+        metavar="INT|auto",
+        help="Steps the network sees; auto: the data decide (window.lookback).",
+    ),
+]
+Epochs = Annotated[
+    str | None,
+    typer.Option(
+        "--epochs", metavar="INT|auto", help="At most so many epochs; auto goes by rows (training.epochs)."
+    ),
+]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, mps (training.device).")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of all randomness (training.seed).")]
 Name = Annotated[str | None, typer.Option("--name", help="Name of the run (run.name).")]
@@ -96,6 +109,11 @@ MaxModelAge = Annotated[
     str | None,
     typer.Option("--max-model-age", metavar="TIME", help="Exit 12 if the run was trained longer ago: 7d."),
 ]
+
+
+def number_or_word(text: str | None) -> int | str | None:
+    """A whole number as one; any other word, such as auto, as it stands: the configuration judges it."""
+    return int(text) if text is not None and re.fullmatch(r"[+-]?[0-9]{1,18}", text) else text
 
 
 def parsed_age(text: str | None, flag: str) -> float | None:

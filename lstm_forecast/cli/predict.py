@@ -11,6 +11,7 @@ import typer
 
 from lstm_forecast.cli import options
 from lstm_forecast.cli.terminal import finish, is_terminal, listening, put, put_json, warning_list
+from lstm_forecast.data.findings import plural
 from lstm_forecast.errors import UsageError
 from lstm_forecast.events import Events
 from lstm_forecast.runs.storage import require_new, write_new
@@ -143,12 +144,12 @@ def _give_out(
     if output is not None and output != "-":
         rows, path = len(forecast.rows), Path(output)
         if dry_run:
-            events.say([f"would write {rows} rows to {output}"])
+            events.say([f"would write {plural(rows, 'row')} to {output}"])
         else:
             _refuse_input(path, forecast.input)
             written = text or forecast.to_json(warning_list(events))
             write_new(path, written.encode(), overwrite=overwrite)
-            events.say([f"wrote {rows} rows to {output}"])
+            events.say([f"wrote {plural(rows, 'row')} to {output}"])
     if form.json:
         put_json(forecast.to_document(warning_list(events)))
     elif output == "-" or (output is None and form.as_csv):
@@ -164,11 +165,11 @@ def _record(forecast: Forecast, *, dry_run: bool, events: Events) -> None:
     from lstm_forecast import tracking
 
     if dry_run:
-        events.say([f"would record {len(forecast.rows)} forecasts"])
+        events.say([f"would record {plural(len(forecast.rows), 'forecast')}"])
         return
     done = tracking.record(forecast, events)
-    before = f", {done.same + done.different} were recorded before" if done.same or done.different else ""
-    events.say([f"recorded {done.new} forecasts{before}"])
+    before = f"; recorded before: {done.same + done.different:,}" if done.same or done.different else ""
+    events.say([f"recorded {plural(done.new, 'forecast')}{before}"])
 
 
 def _check_output(output: str | None, *, overwrite: bool) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lstm_forecast.data.findings import plural
 from lstm_forecast.errors import visible
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ def train_text(result: TrainResult, runs_dir: Path | None) -> str:
     test = result.test
     lines = []
     if result.verdict.metrics:
-        lines.append(f"Test: {test['windows']:,} windows, forecast from {test['from']} to {test['to']}")
+        lines.append(
+            f"Test: {plural(test['windows'], 'window')}, forecast from {test['from']} to {test['to']}"
+        )
         lines += table(metric_rows(result.verdict))
     lines += interval_lines(intervals_document(result.judged.test, result.judged.bounds))
     lines.append(f"Verdict: {result.verdict.sentence}")
@@ -110,9 +113,9 @@ def plan_text(plan: Plan, folder: Path) -> str:
         return f"Would train no network: {plan.shortfall.message}; {folder} would get a baseline's forecast\n"
     window, start = plan.config.window, f", from {plan.start.run}" if plan.start else ""
     return (
-        f"Would train {quoted(folder.name)}{start} on {len(plan.prepared.train):,} windows of"
-        f" {window.lookback} steps, {window.horizon} ahead,"
-        f" at most {plan.config.training.epochs} epochs, into {folder}\n"
+        f"Would train {quoted(folder.name)}{start} on {plural(len(plan.prepared.train), 'window')} of"
+        f" {plural(window.lookback, 'step')}, {window.horizon} ahead,"
+        f" at most {plural(plan.config.training.epochs, 'epoch')}, into {folder}\n"
     )
 
 
@@ -135,7 +138,7 @@ def forecast_text(forecast: Forecast) -> str:
     ]
     lines = table([header, *rows])
     if len(forecast.rows) > len(shown):
-        lines.append(f"… {len(forecast.rows) - len(shown):,} more rows: --output FILE.csv writes them all")
+        lines.append(f"… {plural(len(forecast.rows) - len(shown), 'more row')}: --output FILE.csv writes all")
     lines += [interval.line for interval in forecast.intervals]
     return "\n".join(lines) + "\n"
 

@@ -12,6 +12,7 @@ from lstm_forecast.cli.compare import compare_runs
 from lstm_forecast.cli.prune import pin_run, prune_runs
 from lstm_forecast.cli.rendering import METRIC_NAMES, SHOWN, number, table
 from lstm_forecast.cli.terminal import put, put_json
+from lstm_forecast.data.findings import plural
 from lstm_forecast.errors import ArtifactRejected, CheckFailed, visible
 from lstm_forecast.runs.run import Run, all_runs, find_run, no_such_run, promote, read_json, read_status
 from lstm_forecast.runs.verifying import verify_run
@@ -103,7 +104,7 @@ def _shown(found: Run, about: dict[str, Any], metrics: dict[str, Any]) -> list[s
 def _counted(data: dict[str, Any]) -> str:
     files = data.get("files", 1)
     shown = f"{files:,} files, " if files > 1 else ""
-    return f"{shown}{data['rows']:,} rows, {data['series']} series"
+    return f"{shown}{plural(data['rows'], 'row')}, {data['series']} series"
 
 
 def _training_line(metrics: dict[str, Any]) -> list[str]:
@@ -147,7 +148,7 @@ def verify(
             "runs.damaged", f"{len(bad)} damaged files", where=str(folder), details=details, hint=bad[0].hint
         )
     if not json and not quiet:
-        put(f"ok: {len(runs)} runs, every file as it was written\n")
+        put(f"ok: {plural(len(runs), 'run')}, every file as it was written\n")
 
 
 @app.command("promote")

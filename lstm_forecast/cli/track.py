@@ -14,6 +14,7 @@ import typer
 from lstm_forecast.cli import options
 from lstm_forecast.cli.rendering import number, table
 from lstm_forecast.cli.terminal import finish, is_terminal, listening, put, put_json, warning_list
+from lstm_forecast.data.findings import plural
 
 if TYPE_CHECKING:
     from lstm_forecast.evaluation.live import Score
@@ -83,11 +84,11 @@ def track_csv(tracked: Tracked) -> str:
 def track_text(tracked: Tracked) -> str:
     """Counts, and the same numbers as tables."""
     score = tracked.score
-    runs = "1 run" if tracked.runs == 1 else f"{tracked.runs:,} runs"
+    runs = plural(tracked.runs, "run")
     counts = [f"{score.count:,} judged", f"{tracked.waiting:,} waiting"]
     if tracked.missed:
         counts.append(f"{tracked.missed:,} about times at which no value came")
-    lines = [f"{tracked.run}: {tracked.recorded:,} forecasts of {runs}: {', '.join(counts)}"]
+    lines = [f"{tracked.run}: {plural(tracked.recorded, 'forecast')} of {runs}: {', '.join(counts)}"]
     if not score.count:
         return "\n".join([*lines, f"Nothing to judge yet: the first value is due {tracked.due}", ""])
     lines.append(f"Judged: {' to '.join(dict.fromkeys(tracked.span))}")

@@ -69,9 +69,8 @@ def _segment_conflicts(loaded: Loaded) -> Iterator[Problem]:
     lookback, segment = loaded.config.window.lookback, loaded.config.model.segment
     if lookback % segment:
         reason = f"{lookback} steps are not whole segments of {segment}"
-        fitting = max(lookback // segment, 1) * segment
-        remedy = f"write window.lookback: {fitting}, or model.segment: 1"
-        yield _conflict(loaded, ("window.lookback", "model.segment"), reason, remedy)
+        remedy = f"write window.lookback: {whole_segments(lookback, segment)}, or model.segment: 1"
+        yield from _if_set(loaded, ("window.lookback", "model.segment"), reason, remedy)
     if loaded.config.training.steps_per_epoch is not None and loaded.config.window.stride not in ("auto", 1):
         reason = "the first draws from all windows, the second takes every so many"
         remedy = "remove window.stride or training.steps_per_epoch"
@@ -207,6 +206,11 @@ def _validation_conflicts(loaded: Loaded) -> Iterator[Problem]:
         reason = f"the error on validation rows {measures}"
         remedy = f"remove {levels}, or write split.validation: 0.1"
         yield from _if_set(loaded, ("split.validation", levels), reason, remedy)
+
+
+def whole_segments(lookback: int, segment: int) -> int:
+    """The longest lookback of whole segments that is no longer, or one segment."""
+    return max(lookback // segment, 1) * segment
 
 
 def _listed(numbers: Sequence[float]) -> str:

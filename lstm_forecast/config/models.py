@@ -121,8 +121,8 @@ class ModelConfig(BaseModel):
     )
     segment: OrAuto[Annotated[int, Field(ge=1, le=10_000)]] = Field(
         1,
-        description="Consecutive steps that the network reads as one; lookback is a multiple of it; "
-        "auto is a season or a part of it, where there is a strong one, else 1.",
+        description="Consecutive steps that the network reads as one; lookback is a multiple of it, and is "
+        "made one where it was not set; auto is a season or a part of it, where one is strong, else 1.",
     )
     normalize: Literal["auto", "none", "diff", "last", "mean_std"] = Field(
         "auto",

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from lstm_forecast.config.conflicts import conflicts
+from lstm_forecast.config.conflicts import conflicts, whole_segments
 from lstm_forecast.config.loading import Loaded
 from lstm_forecast.config.models import Config
 from lstm_forecast.config.quantiles import paired_levels
@@ -40,6 +40,7 @@ def settle(loaded: Loaded) -> tuple[Config, list[str]]:
     config, lines = loaded.config, []
     # Each sees what those before it chose.
     for choose in (
+        _lookback,
         _patience,
         _calendar,
         _supervision,
@@ -71,6 +72,14 @@ def with_values(config: Config, values: Mapping[str, object]) -> Config:
 def _with(model: _Model, path: list[str], value: object) -> _Model:
     name, *below = path
     return model.model_copy(update={name: _with(getattr(model, name), below, value) if below else value})
+
+
+def _lookback(config: Config, loaded: Loaded) -> _Choice | None:
+    lookback, segment = config.window.lookback, config.model.segment
+    if loaded.was_set("window.lookback") or lookback % segment == 0:
+        return None
+    why = f"model.segment: {segment} reads {lookback} steps in no whole segments"
+    return _Choice("window.lookback", whole_segments(lookback, segment), why)
 
 
 def _patience(config: Config, _: Loaded) -> _Choice | None:

@@ -20,17 +20,30 @@ Fault = tuple[int, str]  # its line, 0 for none, and what it is
 
 
 def without_unreadable(
-    story: Story, long: Long, ids: tuple[str, ...], options: ReadOptions
+    story: Story,
+    long: Long,
+    ids: tuple[str, ...],
+    options: ReadOptions,
+    unlike: Mapping[int, DataInvalid],
 ) -> tuple[Long, tuple[str, ...], tuple[LeftOut, ...]]:
     """The rows of the series that can be read, their names, and the others.
 
     A fault that belongs to no series alone is an error also here: a bad time in a wide file, a bad cell
     where there is one series, a row of another width. So is one of every series.
 
+    Args:
+        story: the file.
+        long: its rows.
+        ids: the names of its series.
+        options: how it is read.
+        unlike: the series whose static columns have no cell or several, and the error of each.
+
     Raises:
         DataInvalid: that fault, as without ``data.bad_series: skip``.
     """
     if options.bad_series == "error":
+        for error in unlike.values():
+            raise error
         return long, ids, ()
     faults = _unreadable(story, long, options)
     if story.cells.marked and (faults is None or len(faults) == len(ids)):
@@ -40,6 +53,9 @@ def without_unreadable(
     faults = faults or {}
     if options.duplicates == "error":
         faults = _repeated(story, long) | faults
+    faults = {s: (_line(error), error.message) for s, error in unlike.items()} | faults
+    if unlike and len(faults) == len(ids):
+        raise next(iter(unlike.values()))
     if not faults or len(faults) == len(ids):  # the error about repeated rows follows
         return long, ids, ()
     keep = ~np.isin(long.series, list(faults))

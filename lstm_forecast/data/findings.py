@@ -36,3 +36,8 @@ class BadCell:
 def plural(count: int, noun: str) -> str:
     """``1 row``, ``2,000 rows``."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 row is``, ``2,000 rows are``."""
+    return plural(count, noun) + (" is" if count == 1 else " are")

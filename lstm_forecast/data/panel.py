@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_forecast.data.calendars import Frequency, expected_times
+from lstm_forecast.data.findings import counted, plural
 from lstm_forecast.data.statics import Statics
 from lstm_forecast.data.table import after_last_target
 from lstm_forecast.errors import DataInvalid
@@ -135,6 +136,8 @@ def build_panel(table: Table, frequency: Frequency, *, gaps: Gaps) -> tuple[Pane
     )
     if frequency.unit == "row" or gaps == "keep":
         return panel, []
+    if not frequency.regular and panel.lengths.max(initial=0) < 2:
+        return panel, []  # single rows have no step; that they are too few is what training says
     if not frequency.regular:
         raise _irregular(table, frequency)
     holes = [_missing_times(frequency, panel.times[panel.rows(s)]) for s in range(len(panel))]
@@ -171,11 +174,12 @@ def check_missing(table: Table) -> None:
     if after_last_target(table)[rows].all():
         hint = "no target comes after them: remove these rows, or name what is known ahead in them:"
         hint += " data.future_covariates"
+    count = plural(int(empty.sum()), "empty cell")
     raise DataInvalid(
         "data.missing",
-        f"{int(empty.sum()):,} empty cells, first in column {column!r}; expected a number in every row",
+        f"{count}, first in column {column!r}; expected a number in every row",
         where=table.place(int(rows[0])),
-        details=[f"first lines: {lines}", f"longest run: {longest:,} rows"],
+        details=[f"first lines: {lines}", f"longest run: {plural(longest, 'row')}"],
         hint=hint,
     )
 
@@ -196,7 +200,7 @@ def fill_missing(panel: Panel, policy: Missing, *, train_end: NDArray[np.int64])
     if policy == "error":
         raise DataInvalid(
             "data.missing",
-            f"{count:,} cells of the rows that data.gaps: fill made are empty",
+            f"{plural(count, 'empty cell')} in the rows that data.gaps: fill made",
             hint="set data.missing: ffill or interpolate beside data.gaps: fill",
         )
     values = panel.values.copy()
@@ -205,7 +209,7 @@ def fill_missing(panel: Panel, policy: Missing, *, train_end: NDArray[np.int64])
         inside = int(train_end[series]) - rows.start if policy == "interpolate" else 0
         for column in range(values.shape[1]):
             values[rows, column] = _fill_column(values[rows, column], inside)
-    note = f"{count:,} empty cells filled (data.missing: {policy}); they are inputs, never targets"
+    note = f"{plural(count, 'empty cell')} filled (data.missing: {policy}); they are inputs, never targets"
     return replace(panel, values=values), [note]
 
 
@@ -215,7 +219,7 @@ def drop_missing(panel: Panel) -> tuple[Panel, list[str]]:
     if complete.all():
         return panel, []
     return panel.take(complete), [
-        f"{int((~complete).sum()):,} rows with empty cells left out (data.missing: drop)"
+        f"{plural(int((~complete).sum()), 'row')} with empty cells left out (data.missing: drop)"
     ]
 
 
@@ -229,7 +233,7 @@ def trim_leading(panel: Panel) -> tuple[Panel, list[str]]:
         keep[rows.start : rows.start + (whole[0] if len(whole) else rows.stop - rows.start)] = False
     if keep.all():
         return panel, []
-    return panel.take(keep), [f"{int((~keep).sum()):,} rows before the first complete one left out"]
+    return panel.take(keep), [f"{plural(int((~keep).sum()), 'row')} before the first complete one left out"]
 
 
 def _complete(values: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -314,7 +318,7 @@ def _gap_error(
     where = table.file_of(series) + (f", series {panel.series_ids[series]}" if len(panel) > 1 else "")
     return DataInvalid(
         "data.gaps",
-        f"{count:,} times are missing from a series that is {frequency}; the first is {first}",
+        f"{counted(count, 'time')} missing from a series that is {frequency}; the first is {first}",
         where=where,
         hint="set data.gaps: fill (with data.missing: ffill) or keep (--set data.gaps=keep)",
     )

@@ -12,7 +12,7 @@ from lstm_forecast.data import account, assemble, broken, dialect, source
 from lstm_forecast.data.cells import Converted, convert
 from lstm_forecast.data.columns import Named, Roles, find_roles
 from lstm_forecast.data.decoding import decode
-from lstm_forecast.data.findings import Notice
+from lstm_forecast.data.findings import Notice, plural
 from lstm_forecast.data.header import Header, find_header
 from lstm_forecast.data.local_times import Rows, moments_by_order
 from lstm_forecast.data.plain_rows import collect_plain
@@ -80,8 +80,9 @@ def _finish(story: account.Story, options: ReadOptions) -> Reading:
     is_wide = isinstance(options.target, tuple)
     long = _to_long(story, is_wide=is_wide)
     ids = tuple(header.names[column] for column in roles.target) if is_wide else members.ids
-    static = dict(zip(ids, static_cells(story, ids), strict=False))
-    long, ids, left_out = broken.without_unreadable(story, long, ids, options)
+    statics, unlike = static_cells(story, ids)
+    static = dict(zip(ids, statics, strict=False))
+    long, ids, left_out = broken.without_unreadable(story, long, ids, options, unlike)
     order, long = assemble.arrange(long)
     table, merged = assemble.merge_duplicates(
         long,
@@ -185,7 +186,7 @@ def _require_rows(body: Body, name: str) -> None:
     if len(body.lines):
         return
     left_out = body.suspended + len(body.totals) + len(body.rejects)
-    detail = [f"{left_out} rows were left out: no trade, totals or bad"] if left_out else []
+    detail = [f"{plural(left_out, 'row')} left out: no trade, totals or bad"] if left_out else []
     raise DataInvalid(
         "data.empty", "no rows of data", where=name, details=detail, hint="give a CSV with data"
     )
@@ -204,7 +205,7 @@ def _find_members(
         without = np.flatnonzero(codes == ids.index(""))
         raise DataInvalid(
             "data.series_id",
-            f"column {header.names[roles.series_id]!r}: {len(without)} cells without an id",
+            f"column {header.names[roles.series_id]!r}: {plural(len(without), 'cell')} without an id",
             where=f"{name}:{body.lines[without[0]]}",
             hint="fill the cells or remove the rows",
         )

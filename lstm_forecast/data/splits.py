@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_forecast.data.findings import counted, plural
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.zones import readings
 from lstm_forecast.errors import DataInvalid
@@ -85,7 +86,7 @@ def _cut(
         if 0 < share < horizon:
             raise DataInvalid(
                 "split.too_short",
-                f"{share} rows are fewer than one horizon of {horizon}",
+                f"{counted(share, 'row')} fewer than one horizon of {horizon}",
                 where=f"split.{key}",
                 hint=f"set split.{key}: {horizon} or more",
             )
@@ -123,7 +124,7 @@ def check_lengths(
         return
     raise DataInvalid(
         "data.too_short",
-        f"need at least {need:,} rows, got {longest:,}",
+        f"need at least {plural(need, 'row')}, got {longest:,}",
         where=where,
         details=[
             f"lookback {lookback} + horizon {horizon} = {lookback + horizon} rows to train on,",

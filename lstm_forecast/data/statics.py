@@ -91,39 +91,45 @@ class Statics:
         return cls(columns, codes)
 
 
-def static_cells(story: Story, ids: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """The cell of every series in every static column of a file, [S][K]; () where there are none.
+def static_cells(
+    story: Story, ids: Sequence[str]
+) -> tuple[tuple[tuple[str, ...], ...], dict[int, DataInvalid]]:
+    """The cell of every series in every static column of a file, and the series that have none or several.
 
     Empty cells are filled from the series' other rows.
 
-    Raises:
-        DataInvalid: a series with two different cells, or with none.
+    Returns:
+        Cells [S][K], () where there are no static columns; by series the first fault, in the order found.
     """
     columns = story.roles.static
     if not columns:
-        return ()
-    found = []
+        return (), {}
+    found: list[list[str]] = []
+    faults: dict[int, DataInvalid] = {}
     for column in columns:
         codes, texts = story.body.coded(column)
         filled = np.flatnonzero(codes != (texts.index("") if "" in texts else -1))
-        series, codes = story.members.codes[filled], codes[filled]
+        series, own = story.members.codes[filled], codes[filled]
         first = np.full(len(ids), -1)
-        first[series[::-1]] = codes[::-1]  # of several rows the last one written stays
-        other = np.flatnonzero(codes != first[series])
-        if len(other):
-            at = other[0]
-            own = ids[series[at]]
-            raise _not_constant(story, column, filled[at], own, texts[codes[at]], texts[first[series[at]]])
-        if (first < 0).any():
-            name = story.header.names[column]
-            raise DataInvalid(
-                "data.static",
-                f"static column {name!r}: series {ids[int(np.argmin(first))]!r} has no cell in it",
-                where=story.text.name,
-                hint="fill one cell of each series, or remove the column from data.static_covariates",
-            )
-        found.append([texts[own] for own in first.tolist()])
-    return tuple(zip(*found, strict=True))
+        first[series[::-1]] = own[::-1]  # of several rows of a series the last one written stays
+        for at in np.flatnonzero(own != first[series]).tolist():
+            if (number := int(series[at])) not in faults:
+                cell, before = texts[own[at]], texts[first[number]]
+                faults[number] = _not_constant(story, column, filled[at], ids[number], cell, before)
+        for number in np.flatnonzero(first < 0).tolist():
+            if number not in faults:
+                faults[number] = _empty(story, column, ids[number])
+        found.append([texts[code] if code >= 0 else "" for code in first.tolist()])
+    return tuple(zip(*found, strict=True)), faults
+
+
+def _empty(story: Story, column: int, series: str) -> DataInvalid:
+    return DataInvalid(
+        "data.static",
+        f"static column {story.header.names[column]!r}: series {series!r} has no cell in it",
+        where=story.text.name,
+        hint="fill one cell of each series, or remove the column from data.static_covariates",
+    )
 
 
 def _not_constant(story: Story, column: int, row: int, series: str, cell: str, expected: str) -> DataInvalid:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lstm_forecast.data.ahead import rows_ahead
+from lstm_forecast.data.findings import plural
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.scaling import (
     Anchor,
@@ -249,7 +250,7 @@ def lowest_values(minimum: float | str | None, scaling: Scaling) -> Floats:
 def _no_future(horizon: int, trained: int) -> UsageError:
     return UsageError(
         "predict.horizon",
-        f"{horizon} steps asked, {trained} trained, and the run uses past covariates",
+        f"{plural(horizon, 'step')} asked, {trained:,} trained, and the run uses past covariates",
         where="--horizon",
         details=["past covariates are not known beyond the last row, so a forecast cannot be fed back"],
         hint=f"train with --horizon {horizon}, or predict --horizon {trained}",

@@ -22,6 +22,7 @@ from lstm_forecast.runs.run import lock_path, read_status, sorted_runs
 from lstm_forecast.runs.storage import held_lock
 from lstm_forecast.runs.verifying import verify_run
 from tests.conftest import CRON, ROOT, Cli, Result, run_cli
+from tests.scale.clock import hours_later
 from tests.training.jobs import days, momentum, write_csv
 
 SMALL = """
@@ -338,10 +339,15 @@ def test_events_have_one_line_per_job(cli: Cli, place: Path) -> None:
     assert (log[0], log[-1]) == ("run.start", "run.end")
 
 
-def test_a_job_that_takes_too_long_goes_on_another_time(cli: Cli, place: Path) -> None:
+def test_a_job_that_takes_too_long_goes_on_another_time(
+    cli: Cli, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     price(place, "b", seed=1)
     jobs = entries(place, endless(place), "{files: prices/b.csv}")
-    result = cli("batch", jobs, "--timeout", "4s", "--json")
+    began = threading.Event()
+    hours_later(monkeypatch, began.is_set)
+    with while_training(place, "a", lambda _: began.set()):
+        result = cli("batch", jobs, "--timeout", "1h", "--json")
     slow, quick = json.loads(result.out)["jobs"]
     assert (result.code, quick["done"]) == (3, "trained")
     assert (slow["code"], slow["error"], slow["done"]) == (143, "batch.timeout", "failed")

@@ -7,7 +7,6 @@ import os
 import platform
 import shutil
 import sqlite3
-import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -52,9 +51,7 @@ def test_everything_it_finds_is_what_the_machine_has(cli: Cli, tiny: Tiny) -> No
 
 
 def test_without_torch_everything_else_is_there(tiny: Tiny) -> None:
-    began = time.monotonic()
     result = run_cli(["doctor", "--no-torch", "--runs-dir", tiny.runs])
-    assert time.monotonic() - began < 10
     assert (result.code, result.err) == (0, "")
     heads = [line.split(":")[0] for line in result.out.splitlines()]
     assert heads[:7] == ["versions", "packages", "cores", "runs", "disk", "locks", "ledger"]
@@ -67,7 +64,7 @@ def test_the_lines_name_a_held_lock_and_what_a_crash_left(cli: Cli, tiny: Tiny) 
     with held_lock(tiny.runs / ".locks" / "tiny.lock", timeout_s=0.0):
         out = cli(*words).out
         assert "locks:     tiny held by " in out
-        assert "1 runs of 1 names, 1 removed but not yet deleted (runs prune)" in out
+        assert "1 run of 1 name, 1 removed but not yet deleted (runs prune)" in out
         locks = document(cli, *words[1:])["locks"]
         assert [(lock["name"], lock["held"]) for lock in locks] == [("tiny", True)]
     assert "locks:     none held" in cli(*words).out

@@ -176,6 +176,25 @@ def test_dry_run_writes_nothing_and_finds_what_train_would(train: Cli, tiny: Tin
     assert sorted(tiny.csv.parent.rglob("*")) == before
 
 
+def test_flags_that_take_a_number_or_auto_are_judged_as_the_keys_are(cli: Cli, tiny: Tiny) -> None:
+    words = ["train", tiny.csv, "--horizon", "2", "--device", "cpu", "--name", "new", "--runs-dir", tiny.runs]
+    plans = [
+        cli(*words, *more, "--dry-run")
+        for more in (
+            ["--lookback", "auto", "--epochs", "auto"],
+            ["--set", "window.lookback=auto", "--set", "training.epochs=auto"],
+        )
+    ]
+    assert [plan.code for plan in plans] == [0, 0]
+    assert plans[0].out == plans[1].out
+    for word in ("0", "long", "1e3"):
+        result = cli(*words, "--lookback", word, "--dry-run")
+        assert (result.code, result.out) == (2, "")
+        assert (
+            "--lookback: window.lookback: expected whole number from 1 to 100000 | auto, got " in result.err
+        )
+
+
 def test_a_name_that_belongs_to_other_data_is_18_also_in_a_dry_run(cli: Cli, tiny: Tiny) -> None:
     other = write_csv(Path("other.csv"), {"date": days(160), "value": momentum(160, seed=9)})
     for words in ([], ["--dry-run"]):

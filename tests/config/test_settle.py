@@ -68,6 +68,16 @@ def test_an_activation_that_the_default_cell_does_not_use_is_said(tmp_path: Path
     assert not any("nonlinearity" in line for line in lines)
 
 
+@pytest.mark.parametrize(("segment", "lookback"), [(24, 48), (7, 56), (61, 61), (200, 200)])
+def test_a_lookback_that_nobody_set_holds_whole_segments(segment: int, lookback: int, tmp_path: Path) -> None:
+    config, lines = settle(load(tmp_path, sets=[f"model.segment={segment}"]))
+    assert config.window.lookback == lookback
+    why = f"model.segment: {segment} reads 60 steps in no whole segments"
+    assert lines[0] == f"window.lookback: {lookback}, because {why}"
+    assert f"a sixth of lookback {lookback}," in lines[-1]
+    assert "lookback" not in settle(load(tmp_path, sets=["model.segment=12"]))[1][0]
+
+
 SAID = [  # keys that were set; what becomes of others; what is said about them
     (
         ["data.transform=diff"],
@@ -233,11 +243,6 @@ CONFLICTS = [  # keys that were set; the message's beginning; the hint
     (
         ["window.lookback=50", "model.segment=24"],
         "window.lookback: 50 and model.segment: 24 do not go together: 50 steps are not whole segments of 24",
-        "write window.lookback: 48, or model.segment: 1",
-    ),
-    (
-        ["model.segment=24"],
-        "window.lookback: 60 and model.segment: 24 do not go together: 60 steps are not whole segments of 24",
         "write window.lookback: 48, or model.segment: 1",
     ),
     (

@@ -306,7 +306,7 @@ def stopped_in_mid_training(tiny: Tiny, number: signal.Signals) -> str:
             assert child.poll() is None
             time.sleep(0.05)
         child.send_signal(number)
-        out, err = child.communicate(timeout=8)
+        out, err = child.communicate(timeout=60)
     finally:
         child.kill()
     code = 128 + number

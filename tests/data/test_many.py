@@ -210,11 +210,11 @@ def test_a_link_to_nowhere_is_missed(tmp_path: Path) -> None:
 
 def test_faults_that_are_found_later_name_the_file_too(tmp_path: Path) -> None:
     table = read(tmp_path, a=A, b=B)
-    with pytest.raises(DataInvalid, match="1 empty cells") as caught:
+    with pytest.raises(DataInvalid, match="1 empty cell") as caught:
         check_missing(table)
     assert caught.value.where == f"{tmp_path / 'b.csv'}:4"
     gap = read(tmp_path, b=B.replace("2024-03-03,8.5,80\n", ""))
-    with pytest.raises(DataInvalid, match="1 times are missing") as caught:
+    with pytest.raises(DataInvalid, match="1 time is missing") as caught:
         build_panel(gap, parse_frequency("D"), gaps="auto")
     assert caught.value.where == f"{tmp_path / 'b.csv'}, series b"
     plain = "t,y\n2024-03-01 00:00,1\n2024-03-02 00:00,2\n2024-03-03 00:00,3\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,38 @@ def test_two_cells_of_one_series_are_refused_by_name_and_line(tmp_path: Path) ->
 def test_a_series_without_a_cell_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataInvalid, match="'kind': series 'a' has no cell in it"):
         read(tmp_path, GOOD.replace("street", ""))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "reason"),
+    [
+        (
+            "a,4,street,10",
+            "a,4,street,10\n2024-01-03,a,5,mall,10",
+            6,
+            "series 'a' has 'mall' here and 'street'",
+        ),
+        ("street", "", 0, "static column 'kind': series 'a' has no cell in it"),
+    ],
+    ids=["two cells", "no cell"],
+)
+def test_such_a_series_can_be_skipped(tmp_path: Path, old: str, new: str, line: int, reason: str) -> None:
+    skip = replace(OPTIONS, bad_series="skip")
+    table = read(tmp_path, GOOD.replace(old, new), skip)
+    alone = read(tmp_path, "\n".join(GOOD.splitlines()[:3]) + "\n", skip)
+    assert (
+        (table.series_ids, table.static) == (alone.series_ids, alone.static) == (("b",), (("mall", "20.5"),))
+    )
+    assert table.values.tolist() == alone.values.tolist()
+    (left,) = table.left_out
+    assert (left.series, left.line) == ("a", line)
+    assert reason in left.reason
+
+
+def test_where_no_series_would_be_left_the_first_fault_is_an_error(tmp_path: Path) -> None:
+    text = GOOD.replace("mall", "").replace("street", "")
+    with pytest.raises(DataInvalid, match="'kind': series 'b' has no cell in it"):
+        read(tmp_path, text, replace(OPTIONS, bad_series="skip"))
 
 
 def test_a_column_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) -> None:

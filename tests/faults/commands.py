@@ -25,15 +25,3 @@ def train(csv: Path, runs_dir: Path, *more: str, epochs: int = 3) -> list[str]:
     sets = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={value}")]
     words = ["train", str(csv), "--lookback", "8", "--horizon", "2", "--epochs", str(epochs)]
     return [*words, "--device", "cpu", *sets, "-q", "--runs-dir", str(runs_dir), *more]
-
-
-def statement(*commands: list[str]) -> str:
-    """What a warm process runs once: the commands, so that their children find everything imported."""
-    return f"""
-from lstm_forecast.cli.app import main
-for words in {commands!r}:
-    try:
-        main(words)
-    except SystemExit as left:
-        assert not left.code, (words, left.code)
-"""

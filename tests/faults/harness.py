@@ -18,11 +18,9 @@ import sqlite3
 import subprocess
 import sys
 import termios
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,10 +30,10 @@ from lstm_forecast.runs.storage import is_held
 from lstm_forecast.runs.verifying import verify_run
 from lstm_forecast.training.checkpoints import newest_checkpoint
 from tests.conftest import CRON, ROOT, Result
+from tests.forked import Child, awaited
 
 KILLED = -signal.SIGKILL
 DOCUMENTED = {row.code for row in EXIT_CODES}
-WARM = Path(__file__).with_name("warm.py")
 TTY = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": "/tmp", "LANG": "C.UTF-8", "TERM": "xterm"}
 ENVIRONMENTS = {"cron": CRON, "tty": {**TTY, "OMP_NUM_THREADS": "1"}}
 
@@ -123,133 +121,6 @@ def age_temporaries(runs_dir: Path) -> None:
     """Some hours later: in complete runs others may write, so that fresh temporary files are left alone."""
     for path in runs_dir.rglob("*.tmp"):
         os.utime(path, (0, 0))
-
-
-@dataclass
-class Warm:
-    """A process that forks one child per command; see ``warm.py``.
-
-    Attributes:
-        folder: where the children's output goes.
-        statement: what is run once, before the first child.
-    """
-
-    folder: Path
-    statement: str
-    _process: subprocess.Popen[str] = field(init=False)
-    _alive: set[int] = field(default_factory=set)
-    _count: int = 0
-
-    def __post_init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, WARM, self.statement],
-            env={**CRON, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""},
-            cwd=self.folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def start(
-        self,
-        words: Sequence[str | Path],
-        *,
-        script: Path | None = None,
-        most_bytes: int | None = None,
-        waits: bool = False,
-    ) -> Child:
-        """A child that runs these words; where it ``waits``, only once it is told to go."""
-        self._count += 1
-        stem = self.folder / f"child-{self._count}"
-        request = {
-            "words": [str(word) for word in words],
-            "script": None if script is None else str(script),
-            "most_bytes": most_bytes,
-            "cwd": str(self.folder),
-            "stem": str(stem),
-            "waits": waits,
-        }
-        for suffix in (".out", ".err"):  # the child may be killed before it has made them
-            stem.with_suffix(suffix).touch()
-        child = Child(self._asked(request), stem, self)
-        self._alive.add(child.pid)
-        return child
-
-    def run(self, words: Sequence[str | Path], *, timeout: float = 60.0) -> Result:
-        """The command, without a fault."""
-        return self.start(words).result(timeout=timeout)
-
-    def ended(self, pid: int) -> int:
-        """The code of a child, once it has ended."""
-        code = self._asked({"wait": pid})
-        self._alive.discard(pid)
-        return code
-
-    def close(self) -> None:
-        for pid in self._alive:  # of tests that failed
-            os.kill(pid, signal.SIGKILL)
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait(10)
-        self._process.stdout.close()
-
-    def _asked(self, request: Mapping[str, Any]) -> int:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
-
-
-@dataclass(frozen=True)
-class Child:
-    """A command that runs."""
-
-    pid: int
-    stem: Path
-    warm: Warm
-
-    def ready(self) -> None:
-        """Comes back once the child has nothing left to do but wait."""
-        awaited(self.stem.with_suffix(".ready").exists)
-
-    def go(self) -> None:
-        self.stem.with_suffix(".go").touch()
-
-    def result(self, *, timeout: float = 60.0) -> Result:
-        """What it leaves; the seventh of the seven is the time it may take."""
-        late = threading.Event()
-
-        def kill() -> None:
-            late.set()
-            os.kill(self.pid, signal.SIGKILL)
-
-        timer = threading.Timer(timeout, kill)
-        timer.start()
-        code = self.warm.ended(self.pid)
-        timer.cancel()
-        assert not late.is_set(), f"still running after {timeout} s"
-        texts = [self.stem.with_suffix(suffix).read_text() for suffix in (".out", ".err")]
-        return Result(code, *texts)
-
-
-@contextmanager
-def warmed(folder: Path, statement: str) -> Iterator[Warm]:
-    """A :class:`Warm` for as long as the block runs."""
-    warm = Warm(folder, statement)
-    try:
-        yield warm
-    finally:
-        warm.close()
-
-
-def awaited(happened: Callable[[], bool], timeout: float = 30.0) -> None:
-    """Comes back once this has happened."""
-    until = time.monotonic() + timeout
-    while not happened():
-        assert time.monotonic() < until
-        time.sleep(0.002)
 
 
 @dataclass(frozen=True)

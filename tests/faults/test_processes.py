@@ -12,7 +12,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,22 +22,19 @@ from lstm_forecast.errors import ForecastError
 from lstm_forecast.runs.run import Run, lock_path, promote, read_status, sorted_runs
 from lstm_forecast.runs.storage import held_lock
 from tests.conftest import CRON, ROOT, SMALL, Cli, Tiny
-from tests.faults.commands import statement, table, train
+from tests.faults.commands import table, train
 from tests.faults.harness import (
     KILLED,
-    Child,
     Terminal,
-    Warm,
     age_temporaries,
     assert_clean,
     assert_invariants,
-    awaited,
     before,
     newest,
     run_cli,
     status,
-    warmed,
 )
+from tests.forked import Child, Warm, awaited
 
 LONG = 100_000  # epochs; nobody waits for them
 
@@ -60,12 +56,11 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = tmp_path_factory.mktemp("processes")
     csv, template = table(folder), folder / "template"
-    with warmed(folder, statement(train(csv, template))) as warm:
-        assert warm.run(["help", "exit-codes"]).code == 0  # by then the statement is done
-        yield World(folder, warm, csv, template)
+    assert warm.run(train(csv, template)).code == 0
+    return World(folder, warm, csv, template)
 
 
 def few_or_many(few: int, many: int) -> pytest.MarkDecorator:
@@ -155,13 +150,13 @@ def test_row_47_of_two_trainings_of_one_name_one_works(count: int, world: World)
         awaited(about.exists)
         holder = json.loads(about.read_bytes())
         winner, loser = sorted(children, key=lambda child: child.pid != holder["pid"])
-        left = loser.result(timeout=10)  # while the other one works
+        left = loser.result(timeout=60)  # while the other one works
         assert (left.code, left.out) == (75, "")
         said = f"is held by process {winner.pid} on {holder['host']} since {holder['since']}; waited 0 s"
         assert said in left.err
         run = begun(runs_dir, was.handles)
         os.kill(winner.pid, signal.SIGTERM)
-        stopped = winner.result(timeout=30)
+        stopped = winner.result(timeout=60)
         assert stopped.code == 143
         assert_invariants(was, stopped)
         assert [run.handle for run in sorted_runs(runs_dir / "a") if run.handle not in was.handles] == [
@@ -346,8 +341,8 @@ def typed(world: World, runs_dir: Path, keys: str) -> tuple[int, str, Run]:
         terminal.wait_for("epoch", timeout=60)
         run = begun(runs_dir, was.handles)
         terminal.type(keys)
-        terminal.wait_for("SIGINT: stopping", timeout=8)
-        return terminal.ended(8), terminal.text(), run
+        terminal.wait_for("SIGINT: stopping", timeout=60)
+        return terminal.ended(60), terminal.text(), run
 
 
 @pytest.mark.parametrize("keys", ["\x03", "\x03\x03"], ids=["once", "twice"])

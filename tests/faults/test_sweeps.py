@@ -16,12 +16,11 @@ import pytest
 from lstm_forecast.runs.ledger import open_ledger
 from lstm_forecast.runs.run import Run, all_runs, sorted_runs
 from tests.conftest import Result
-from tests.faults.commands import statement, table, train
+from tests.faults.commands import table, train
 from tests.faults.harness import (
     KILLED,
     Before,
     Fault,
-    Warm,
     age_temporaries,
     assert_clean,
     assert_invariants,
@@ -29,8 +28,8 @@ from tests.faults.harness import (
     newest,
     strace_missing,
     traced,
-    warmed,
 )
+from tests.forked import Warm, statement, warmed
 
 MISSING = strace_missing()
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(MISSING), reason=MISSING)]

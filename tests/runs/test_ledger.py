@@ -356,7 +356,7 @@ def test_a_kill_at_any_time_leaves_whole_issues(path: Path) -> None:
         time.sleep(random.uniform(0, 0.05))
         child.send_signal(signal.SIGKILL)
         said = child.stdout.read().split()
-        child.communicate(timeout=10)
+        child.communicate(timeout=60)
         found = read(path, f"run {turn}")
         times, counts = np.unique(found.as_of, return_counts=True)
         assert set(counts.tolist()) == {3}  # all steps of an issue, or none

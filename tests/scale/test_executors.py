@@ -15,6 +15,7 @@ from lstm_forecast import signals
 from lstm_forecast.scale.batch import PRELOAD
 from lstm_forecast.scale.executors import Ending, Task, run_tasks
 from tests.conftest import CRON, ROOT
+from tests.scale.clock import hours_later
 from tests.scale.tasks import told
 
 
@@ -78,8 +79,10 @@ def test_a_task_that_dies_stops_no_other(tmp_path: Path) -> None:
     assert "AttributeError: wheel" in (tmp_path / "t1.log").read_text()
 
 
-def test_a_task_that_takes_too_long_is_asked_to_stop(tmp_path: Path) -> None:
-    endings, stopped = run(tmp_path, f"sleep {tmp_path / 'pid'}", "echo next", timeout_s=0.5)
+def test_a_task_that_takes_too_long_is_asked_to_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asleep = tmp_path / "pid"
+    hours_later(monkeypatch, lambda: asleep.exists() and asleep.read_text() != "")
+    endings, stopped = run(tmp_path, f"sleep {asleep}", "echo next", timeout_s=600)
     assert stopped is None
     assert (endings[0].text, endings[0].timed_out, endings[1].text) == ("stopped", True, "next True")
 
@@ -95,7 +98,7 @@ def test_a_signal_to_the_batch_stops_its_tasks_and_begins_no_other(tmp_path: Pat
 def test_a_second_ctrl_c_leaves_at_once_and_leaves_nobody_behind(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, f"twice {tmp_path / 'pid'}")
-    assert gone(int((tmp_path / "pid").read_text()), 5)
+    assert gone(int((tmp_path / "pid").read_text()), 30)
 
 
 def test_a_batch_that_is_killed_takes_its_tasks_along(tmp_path: Path) -> None:
@@ -119,7 +122,7 @@ run_tasks([task], told, preload="json", workers=1, timeout_s=None, on_end=print)
         time.sleep(0.02)
     batch.kill()
     batch.wait()
-    assert gone(int((tmp_path / "pid").read_text()), 15)
+    assert gone(int((tmp_path / "pid").read_text()), 30)
 
 
 def test_closed_streams_do_not_reach_a_task(tmp_path: Path) -> None:

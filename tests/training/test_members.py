@@ -16,6 +16,7 @@ from lstm_forecast.signals import Abandoned, deferred, heeding
 from lstm_forecast.training.checkpoints import newest_checkpoint
 from lstm_forecast.training.members import side_by_side
 from tests.conftest import Cli
+from tests.forked import Warm
 from tests.training.jobs import days, files, job, momentum, trained, write_csv
 from tests.training.test_resume import MID_4, killed, only_run, result, words
 
@@ -103,12 +104,14 @@ def test_a_thread_that_heeds_an_event_leaves_where_it_asks() -> None:
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
-def test_a_signal_keeps_the_last_whole_epoch_of_every_network(name: str, csv: Path, cli: Cli) -> None:
+def test_a_signal_keeps_the_last_whole_epoch_of_every_network(
+    name: str, csv: Path, cli: Cli, warm: Warm
+) -> None:
     changes = {"training.ensemble": "2", "training.checkpoint_every": "1d"}
     assert cli(*words(csv, "straight", changes)).code == 0
-    stopped = killed(words(csv, "stopped", changes), 2 * MID_4, name)
-    assert stopped.returncode == 128 + getattr(signal, name), stopped.stderr
-    assert "Traceback" not in stopped.stderr
+    stopped = killed(warm, words(csv, "stopped", changes), 2 * MID_4, name)
+    assert stopped.code == 128 + getattr(signal, name), stopped.err
+    assert "Traceback" not in stopped.err
     run = only_run(csv, "stopped")
     found = newest_checkpoint(run.path / "checkpoints")
     assert found is not None

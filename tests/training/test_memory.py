@@ -20,6 +20,7 @@ from lstm_forecast.runs.run import Run, read_status, sorted_runs
 from lstm_forecast.training import loop
 from lstm_forecast.training.checkpoints import newest_checkpoint
 from tests.conftest import CRON, ROOT, SMALL, Cli, Result, Tiny
+from tests.forked import Warm
 
 WORDS = [word if word != "1" else "4" for word in SMALL]
 WORDS += ["--set", "training.checkpoint_every=0s", "--set", "run.plots=false", "--name", "new"]
@@ -124,16 +125,11 @@ def test_an_error_of_ours_is_itself() -> None:
 
 
 def test_row_25_a_training_that_was_killed_is_told_of_by_the_next(
-    train: Callable[..., Result], cli: Cli, tiny: Tiny
+    train: Callable[..., Result], tiny: Tiny, warm: Warm
 ) -> None:
     words = ["train", str(tiny.csv), *WORDS, "--runs-dir", str(tiny.runs)]
-    died = subprocess.run(
-        [sys.executable, ROOT / "tests/training/killed.py", str(MID_3), "SIGKILL", *words],
-        env={**CRON, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        timeout=60,
-    )
-    assert died.returncode == -signal.SIGKILL
+    died = warm.run([str(MID_3), "SIGKILL", *words], script=ROOT / "tests/training/killed.py")
+    assert died.code == -signal.SIGKILL
     run = newest(tiny)
     assert read_status(run) == "died"
     result = train()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,7 +12,8 @@ import pytest
 
 from lstm_forecast.runs.run import Run, read_status, sorted_runs
 from lstm_forecast.training.checkpoints import newest_checkpoint
-from tests.conftest import CRON, ROOT, Cli
+from tests.conftest import ROOT, Cli, Result
+from tests.forked import Warm
 from tests.training.jobs import days, momentum, write_csv
 
 EPOCHS, STEPS = 6, 15  # 119 windows in batches of 8
@@ -64,6 +63,14 @@ CASES: dict[str, tuple[dict[str, str], int]] = {
 }
 
 
+# What was begun by then: the cases reach the parts that they are named for.
+PARTS = {
+    "second of an ensemble": {"network.0", "network.1"},
+    "final fit": {"network.0", "again.0"},
+    "final fit of an ensemble": {"network.0", "network.1", "again.0", "again.1"},
+}
+
+
 @pytest.fixture
 def csv(tmp_path: Path) -> Path:
     """160 days."""
@@ -76,16 +83,9 @@ def words(csv: Path, runs: str, changes: Mapping[str, str] = {}) -> list[str]:
     return ["train", str(csv), *WORDS, *sets, "--runs-dir", str(csv.parent / runs)]
 
 
-def killed(arguments: list[str], step: int, name: str = "SIGKILL") -> subprocess.CompletedProcess[str]:
+def killed(warm: Warm, arguments: list[str], step: int, name: str = "SIGKILL") -> Result:
     """The training in a process of its own that gets a signal in this step."""
-    return subprocess.run(
-        [sys.executable, ROOT / "tests/training/killed.py", str(step), name, *arguments],
-        env={**CRON, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return warm.run([str(step), name, *arguments], script=ROOT / "tests/training/killed.py")
 
 
 def only_run(csv: Path, runs: str) -> Run:
@@ -102,15 +102,18 @@ def result(run: Run) -> tuple[str, list[str], object]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_row_26_killed_in_mid_epoch_and_resumed_gives_the_same_bits(case: str, csv: Path, cli: Cli) -> None:
+def test_row_26_killed_in_mid_epoch_and_resumed_gives_the_same_bits(
+    case: str, csv: Path, cli: Cli, warm: Warm
+) -> None:
     changes, step = CASES[case]
     assert cli(*words(csv, "straight", changes)).code == 0
-    died = killed(words(csv, "killed", changes), step)
-    assert died.returncode == -signal.SIGKILL, died.stderr
+    died = killed(warm, words(csv, "killed", changes), step)
+    assert died.code == -signal.SIGKILL, died.err
     run = only_run(csv, "killed")
     assert (run.complete, read_status(run)) == (False, "died")
     found = newest_checkpoint(run.path / "checkpoints")
     assert found is not None
+    assert set(found.parts) == PARTS.get(case, set(found.parts))
     done = sum(state.epoch for state in found.parts.values())
     if "final fit" not in case:  # that one has other epochs, and more rows
         begun = 1 if "ensemble" in case else 0  # two networks train side by side, each within an epoch
@@ -131,39 +134,24 @@ def test_row_26_killed_in_mid_epoch_and_resumed_gives_the_same_bits(case: str, c
         assert (metrics["stopped"], metrics["best_epoch"]) == ("patience", 4)
 
 
-def test_the_final_fit_is_what_was_killed(csv: Path) -> None:
-    """The cases of the test above reach the parts that they are named for."""
-    for case in ("second of an ensemble", "final fit", "final fit of an ensemble"):
-        changes, step = CASES[case]
-        killed(words(csv, case, changes), step)
-        found = newest_checkpoint(only_run(csv, case).path / "checkpoints")
-        assert found is not None
-        expected = {
-            "second of an ensemble": {"network.0", "network.1"},
-            "final fit": {"network.0", "again.0"},
-            "final fit of an ensemble": {"network.0", "network.1", "again.0", "again.1"},
-        }
-        assert set(found.parts) == expected[case], case
-
-
-def test_row_26_killed_twice(csv: Path, cli: Cli) -> None:
+def test_row_26_killed_twice(csv: Path, cli: Cli, warm: Warm) -> None:
     assert cli(*words(csv, "straight")).code == 0
-    assert killed(words(csv, "killed"), STEPS + 3).returncode == -signal.SIGKILL
-    again = killed([*words(csv, "killed"), "--resume"], 2 * STEPS + 3)
-    assert again.returncode == -signal.SIGKILL, again.stderr
+    assert killed(warm, words(csv, "killed"), STEPS + 3).code == -signal.SIGKILL
+    again = killed(warm, [*words(csv, "killed"), "--resume"], 2 * STEPS + 3)
+    assert again.code == -signal.SIGKILL, again.err
     assert cli(*words(csv, "killed"), "--resume").code == 0
     assert result(only_run(csv, "killed")) == result(only_run(csv, "straight"))
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
-def test_row_57_a_signal_keeps_the_last_whole_epoch(name: str, csv: Path, cli: Cli) -> None:
+def test_row_57_a_signal_keeps_the_last_whole_epoch(name: str, csv: Path, cli: Cli, warm: Warm) -> None:
     """Also where no checkpoint was due."""
     changes = {"training.checkpoint_every": "1d"}
     assert cli(*words(csv, "straight", changes)).code == 0
     assert not (only_run(csv, "straight").path / "checkpoints").exists()
-    stopped = killed(words(csv, "stopped", changes), MID_4, name)
-    assert stopped.returncode == 128 + getattr(signal, name)
-    assert "repeat the command with --resume" in stopped.stderr
+    stopped = killed(warm, words(csv, "stopped", changes), MID_4, name)
+    assert stopped.code == 128 + getattr(signal, name)
+    assert "repeat the command with --resume" in stopped.err
     run = only_run(csv, "stopped")
     assert read_status(run) == "interrupted"
     found = newest_checkpoint(run.path / "checkpoints")
@@ -173,9 +161,9 @@ def test_row_57_a_signal_keeps_the_last_whole_epoch(name: str, csv: Path, cli: C
     assert result(run) == result(only_run(csv, "straight"))
 
 
-def test_row_29_a_damaged_checkpoint_falls_back_to_the_one_before(csv: Path, cli: Cli) -> None:
+def test_row_29_a_damaged_checkpoint_falls_back_to_the_one_before(csv: Path, cli: Cli, warm: Warm) -> None:
     assert cli(*words(csv, "straight")).code == 0
-    killed(words(csv, "killed"), MID_4)
+    killed(warm, words(csv, "killed"), MID_4)
     run = only_run(csv, "killed")
     path = run.path / "checkpoints" / "ckpt-000003.safetensors"
     data = bytearray(path.read_bytes())
@@ -190,8 +178,8 @@ def test_row_29_a_damaged_checkpoint_falls_back_to_the_one_before(csv: Path, cli
     assert "checkpoint.fallback" in events
 
 
-def test_row_29_no_whole_checkpoint_is_never_a_silent_restart(csv: Path, cli: Cli) -> None:
-    killed(words(csv, "killed"), MID_4)
+def test_row_29_no_whole_checkpoint_is_never_a_silent_restart(csv: Path, cli: Cli, warm: Warm) -> None:
+    killed(warm, words(csv, "killed"), MID_4)
     run = only_run(csv, "killed")
     for path in (run.path / "checkpoints").glob("ckpt-*.json"):
         path.write_bytes(path.read_bytes()[:-30])
@@ -205,8 +193,8 @@ def test_row_29_no_whole_checkpoint_is_never_a_silent_restart(csv: Path, cli: Cl
     assert not run.complete
 
 
-def test_row_17_what_may_change_and_what_may_not(csv: Path, cli: Cli) -> None:
-    killed(words(csv, "killed"), MID_4)
+def test_row_17_what_may_change_and_what_may_not(csv: Path, cli: Cli, warm: Warm) -> None:
+    killed(warm, words(csv, "killed"), MID_4)
     run = only_run(csv, "killed")
     last = f"--resume={run.id}"
     asked = [*words(csv, "killed"), last]
@@ -237,15 +225,15 @@ def test_row_17_what_may_change_and_what_may_not(csv: Path, cli: Cli) -> None:
     assert run.current
 
 
-def test_more_epochs_after_a_resume_are_those_of_one_long_training(csv: Path, cli: Cli) -> None:
+def test_more_epochs_after_a_resume_are_those_of_one_long_training(csv: Path, cli: Cli, warm: Warm) -> None:
     assert cli(*words(csv, "straight", {"training.ensemble": "2"}), "--epochs", "9").code == 0
-    killed(words(csv, "killed", {"training.ensemble": "2"}), EPOCHS * STEPS + MID_4)
+    killed(warm, words(csv, "killed", {"training.ensemble": "2"}), EPOCHS * STEPS + MID_4)
     assert cli(*words(csv, "killed", {"training.ensemble": "2"}), "--epochs", "9", "--resume").code == 0
     assert result(only_run(csv, "killed")) == result(only_run(csv, "straight"))
 
 
-def test_row_27_a_finished_run_is_already_complete(csv: Path, cli: Cli) -> None:
-    killed(words(csv, "killed"), MID_4)
+def test_row_27_a_finished_run_is_already_complete(csv: Path, cli: Cli, warm: Warm) -> None:
+    killed(warm, words(csv, "killed"), MID_4)
     run = only_run(csv, "killed")
     asked = [*words(csv, "killed"), f"--resume={run.id}"]
     assert cli(*asked).code == 0
@@ -263,8 +251,8 @@ def test_row_27_a_finished_run_is_already_complete(csv: Path, cli: Cli) -> None:
     assert len(sorted_runs(folder)) == 2
 
 
-def test_an_older_interrupted_run_does_not_overtake_a_complete_one(csv: Path, cli: Cli) -> None:
-    killed(words(csv, "killed"), MID_4)
+def test_an_older_interrupted_run_does_not_overtake_a_complete_one(csv: Path, cli: Cli, warm: Warm) -> None:
+    killed(warm, words(csv, "killed"), MID_4)
     old = only_run(csv, "killed")
     assert cli(*words(csv, "killed")).code == 0
     assert cli(*words(csv, "killed"), "--resume").code == 0
@@ -272,8 +260,8 @@ def test_an_older_interrupted_run_does_not_overtake_a_complete_one(csv: Path, cl
     assert len(sorted_runs(csv.parent / "killed" / "a")) == 3
 
 
-def test_row_30_a_died_run_says_how_to_go_on(csv: Path, cli: Cli) -> None:
-    killed(words(csv, "killed"), MID_4)
+def test_row_30_a_died_run_says_how_to_go_on(csv: Path, cli: Cli, warm: Warm) -> None:
+    killed(warm, words(csv, "killed"), MID_4)
     run = only_run(csv, "killed")
     for reference in ("a", run.handle, str(run.path)):
         missing = cli("predict", reference, "--runs-dir", csv.parent / "killed")
@@ -285,8 +273,8 @@ def test_row_30_a_died_run_says_how_to_go_on(csv: Path, cli: Cli) -> None:
     assert "fits 0 runs" in unknown.err
 
 
-def test_a_run_that_ended_before_its_first_checkpoint(csv: Path, cli: Cli) -> None:
-    killed(words(csv, "killed"), 3)
+def test_a_run_that_ended_before_its_first_checkpoint(csv: Path, cli: Cli, warm: Warm) -> None:
+    killed(warm, words(csv, "killed"), 3)
     run = only_run(csv, "killed")
     asked = cli(*words(csv, "killed"), f"--resume={run.id}")
     assert asked.code == 12

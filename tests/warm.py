@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import gc
 import json
 import os
@@ -13,6 +14,7 @@ import resource
 import runpy
 import signal
 import sys
+import termios
 import time
 import traceback
 from pathlib import Path
@@ -25,12 +27,10 @@ def fork(request: dict[str, Any]) -> int | None:
     if pid:
         return pid
     _let_anyone_trace()
-    places = (os.devnull, f"{request['stem']}.out", f"{request['stem']}.err")
-    for number, place in enumerate(places):
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC if number else os.O_RDONLY
-        descriptor = os.open(place, flags, 0o644)
-        os.dup2(descriptor, number)
-        os.close(descriptor)
+    os.environ.clear()
+    os.environ.update(request["env"])
+    time.tzset()
+    _take_streams(request)
     os.chdir(request["cwd"])
     if request["most_bytes"] is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (request["most_bytes"], request["most_bytes"]))
@@ -39,6 +39,21 @@ def fork(request: dict[str, Any]) -> int | None:
         while not Path(f"{request['stem']}.go").exists():
             time.sleep(0.002)
     return None
+
+
+def _take_streams(request: dict[str, Any]) -> None:
+    if request["terminal"] is not None:
+        os.setsid()
+        places = [request["terminal"]] * 3
+    else:
+        places = [os.devnull, *request["streams"]]
+    for number, place in enumerate(places):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC if number else os.O_RDONLY
+        descriptor = os.open(place, os.O_RDWR if request["terminal"] else flags, 0o644)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    if request["terminal"] is not None:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def _let_anyone_trace() -> None:
