@@ -55,10 +55,10 @@ def cli_page() -> str:
     os.environ["COLUMNS"] = "100"  # the help's width is the terminal's; a page has one of its own
     from typer.main import get_command
 
-    from lstm_forecast.cli.app import app, exit_codes_text
+    from lstm_forecast.cli.app import exit_codes_text, program
 
     lines = ["# Commands", "", NOTE]
-    for path, text in _helps(get_command(app), "lstm-forecast"):
+    for path, text in _helps(get_command(program()), "lstm-forecast"):
         lines += ["", f"## `{path}`", "", "```text", text.rstrip(), "```"]
     lines += ["", "## Exit codes", "", "```text", exit_codes_text().rstrip(), "```"]
     return "\n".join(lines) + "\n"

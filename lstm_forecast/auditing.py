@@ -261,8 +261,7 @@ def _validation_units(usual: _Usual) -> Check:
     faults = _faults(usual, rows, words="rows after training", names=EARLY)
     if faults:
         return Check(name, False, "; ".join(faults))
-    changed = plural(int(rows.sum()), "row")
-    return Check(name, True, f"{changed} after training changed: the same {', '.join(EARLY)}")
+    return Check(name, True, f"{rows.sum():,} rows after training changed: the same {', '.join(EARLY)}")
 
 
 def _faults(usual: _Usual, rows: Mask, *, words: str, names: tuple[str, ...]) -> list[str]:

@@ -87,10 +87,11 @@ def held_out_test(opened: Opened) -> tuple[HeldOut, Bounds]:
 
     By the tested networks, or by the baseline that stands in their place.
     """
-    context, forecaster = opened.context, opened.tested_issuer
+    context, scaling = opened.context, opened.preprocess.held_out_scaling or opened.preprocess.scaling
     ends, horizon = context.offsets[1:], opened.config.window.horizon
-    first = np.where(forecaster.scaling.trained, opened.splits.validation_end, ends)
-    rows, series = cutoffs(context, first, ends - (horizon - 1), least=forecaster.lookback)
+    first = np.where(scaling.trained, opened.splits.validation_end, ends)
+    rows, series = cutoffs(context, first, ends - (horizon - 1), least=opened.config.window.lookback)
+    forecaster = opened.tested_issuer_for(windows=len(rows), horizon=horizon)
     test = hold_out(forecaster, context, rows, series, end=ends, steps=horizon)
     if opened.calibration is None:
         return test, {}

@@ -54,7 +54,7 @@ def finish_boards(boards: Sequence[BoardWriter], plan: Plan, trained: Trained) -
         return
     import torch
 
-    from lstm_forecast.forecasting.forecast import beside_of
+    from lstm_forecast.forecasting.answers import beside_of
 
     forecaster, panel = trained.learned.forecaster, plan.prepared.panel
     settings = _settings(plan.config)

@@ -17,6 +17,7 @@ import numpy as np
 
 from lstm_forecast.choices import BARE
 from lstm_forecast.config import Config, Loaded, config_values, with_values, yaml_text
+from lstm_forecast.config.left_open import CHOSEN
 from lstm_forecast.data.calendars import Frequency
 from lstm_forecast.data.panel import Panel, fill_missing
 from lstm_forecast.data.season import find_season, season_strength
@@ -53,17 +54,6 @@ SEASONAL_RECIPE: Mapping[str, object] = {
     "training.warmup_steps": 50,
     "training.patience": EPOCHS,
 }
-CHOSEN = (
-    "data.transform",
-    "window.lookback",
-    "model.segment",
-    "model.hidden_size",
-    "model.normalize",
-    "model.anchor",
-    "model.linear_skip",
-    "model.supervision",
-    "training.epochs",
-)
 
 
 @dataclass(frozen=True)

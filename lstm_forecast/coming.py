@@ -63,7 +63,7 @@ def known_ahead(
     count = ahead_columns(opened.config)
     if not count.count or opened.issued != MODEL:
         return None
-    furthest = opened.forecaster.furthest(len(panel.columns))
+    furthest = opened.in_numpy.furthest(len(panel.columns))
     if furthest is not None and horizon > furthest:
         return None
     times = future_times(opened, panel, horizon=horizon)

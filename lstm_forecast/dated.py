@@ -100,6 +100,8 @@ class Forecast:
         rows: the forecast.
         intervals: what stands behind the bounds, in the order of the rows' bounds.
         gate: what validation decided, as ``metrics.json`` has it; None where ``evaluation.gate`` was none.
+        engine: what computed the networks' answers, ``numpy`` or ``torch``: the work decides, and they agree
+            but for rounding; None where no network forecast.
     """
 
     run: str
@@ -113,6 +115,7 @@ class Forecast:
     rows: tuple[ForecastRow, ...]
     intervals: tuple[Interval, ...]
     gate: Mapping[str, Any] | None = None
+    engine: str | None = None
 
     @property
     def bound_names(self) -> list[str]:
@@ -167,6 +170,7 @@ class Forecast:
             "rows": rows,
             "intervals": [asdict(interval) for interval in self.intervals],
             "gate": None if self.gate is None else dict(self.gate),
+            "engine": self.engine,
             "warnings": warnings,
         }
 

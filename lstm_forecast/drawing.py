@@ -164,13 +164,10 @@ def _origin(opened: Opened, found: Drawable, window: int) -> OriginPlot:
 
 def _gates(opened: Opened, series: str | None) -> Figure:
     """The gates of the last layer over the newest window of one series."""
-    import torch
-
     from lstm_forecast.data.scaling import network_inputs
-    from lstm_forecast.forecasting.forecast import beside_of
     from lstm_forecast.model.gates import gate_activations
 
-    context, forecaster = opened.context, opened.forecaster
+    context, forecaster = opened.context, opened.in_numpy
     if opened.config.model.cell == "rnn":
         raise UsageError(
             "plot.gates",
@@ -187,11 +184,9 @@ def _gates(opened: Opened, series: str | None) -> Figure:
         )
     end = int(context.offsets[long[0] + 1])
     rows = slice(end - forecaster.lookback, end)
-    inputs = network_inputs(context.values[rows][None], forecaster.scaling, np.array(long[:1]))
-    series_of, ahead = np.array(long[:1]), np.zeros((1, forecaster.horizon, forecaster.scaling.ahead))
-    beside = beside_of(forecaster.scaling, series_of, ahead, torch.device("cpu"))  # no gate sees the future
-    x = torch.from_numpy(inputs).to(torch.float32)
-    layers = gate_activations(forecaster.networks[0], x, beside)
+    one, statics = np.array(long[:1]), forecaster.scaling.statics
+    inputs = network_inputs(context.values[rows][None], forecaster.scaling, one)
+    layers = gate_activations(forecaster.arrays[0], inputs, None if statics is None else statics.codes[one])
     segment = opened.config.model.segment
     seen = np.arange(
         end - forecaster.lookback + segment - 1, end, segment

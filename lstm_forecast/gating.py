@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from lstm_forecast import networks
 from lstm_forecast.config import Config
+from lstm_forecast.data.findings import plural
 from lstm_forecast.data.panel import Panel
-from lstm_forecast.evaluation.held_out import HeldOut, complete
-from lstm_forecast.evaluation.verdict import scaled_error
 from lstm_forecast.events import Events
 from lstm_forecast.forecasting.baselines import SIMPLE
 
 if TYPE_CHECKING:
+    from lstm_forecast.evaluation.held_out import HeldOut
     from lstm_forecast.forecasting.forecast import Forecaster
     from lstm_forecast.forecasting.simple import Issuer
 
@@ -56,7 +56,7 @@ class Gate:
     def sentence(self) -> str:
         """The decision with both errors."""
         rule = self.baseline.replace("_", " ")
-        windows = "1 validation window" if self.windows == 1 else f"{self.windows:,} validation windows"
+        windows = plural(self.windows, "validation window")
         errors = f"{rule} {self.baseline_error:.4g}, the network {self.model_error:.4g}"
         found = f"error on {windows}, over the MASE scale: {errors}"
         if self.closed and self.model_error < self.baseline_error:
@@ -99,6 +99,9 @@ def gate_of(
         best: the best simple baseline there.
         end: flat row after the last validation row of each series, [S].
     """
+    from lstm_forecast.evaluation.held_out import complete
+    from lstm_forecast.evaluation.verdict import scaled_error
+
     if config.evaluation.gate == "none":
         return None
     horizon = config.window.horizon

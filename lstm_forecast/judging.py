@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lstm_forecast import networks
 from lstm_forecast.config import Config
 from lstm_forecast.courses import course_line, epoch_fields
+from lstm_forecast.data.findings import plural
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.scaling import Scaling
 from lstm_forecast.evaluation.held_out import (
@@ -195,7 +196,9 @@ def _chosen(
         best, count = best_in_training(config, panel, splits)
         if config.split.test != 0:
             rule = best.replace("_", " ")
-            events.say([f"compared with: {rule}, the best simple one on the last {count:,} training rows"])
+            events.say(
+                [f"compared with: {rule}, the best simple one on the last {plural(count, 'training row')}"]
+            )
         return best, None, None
     first, end = splits.train_end, splits.validation_end
     validation = _held_out(config, prepared, forecaster, first, end, far=FAR_CALIBRATED)

@@ -12,13 +12,16 @@ from lstm_forecast.covariates import ahead_columns
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.scaling import Scaling, fit_scaling, season_smape
 from lstm_forecast.data.statics import Statics
+from lstm_forecast.model.architecture import Architecture
 
 if TYPE_CHECKING:
     import torch
 
     from lstm_forecast.forecasting.forecast import Forecaster
     from lstm_forecast.forecasting.simple import SimpleForecaster
+    from lstm_forecast.forecasting.trained import Weights
     from lstm_forecast.model.losses import LossName, MeasureName
+    from lstm_forecast.model.numpy_forward import ArrayNetwork
     from lstm_forecast.model.reglstm import RegLSTM
     from lstm_forecast.training.recipe import Recipe
 
@@ -84,21 +87,19 @@ def recipe_of(config: Config, training: Panel, *, seed: int, begun: bool = False
     )
 
 
-def build_model(config: Config, *, features: int, static_sizes: Sequence[int] = ()) -> RegLSTM:
-    """The network a configuration describes, with torch's own first weights.
+def architecture_of(config: Config, *, features: int, static_sizes: Sequence[int] = ()) -> Architecture:
+    """What the networks of a configuration are made of.
 
     Args:
         config: settled.
         features: value columns.
         static_sizes: of each static column its number of categories, 0 for numbers.
     """
-    from lstm_forecast.model.reglstm import RegLSTM
-
     model = config.model
-    return RegLSTM(
-        features,
-        model.hidden_size,
-        model.num_layers,
+    return Architecture(
+        input_size=features,
+        hidden_size=model.hidden_size,
+        num_layers=model.num_layers,
         output_size=config.window.horizon,
         num_quantiles=len(quantile_levels(config)),
         cell=model.cell,
@@ -116,6 +117,28 @@ def build_model(config: Config, *, features: int, static_sizes: Sequence[int] = 
         ahead_size=ahead_columns(config).count,
         static_sizes=static_sizes,
     )
+
+
+def build_model(config: Config, *, features: int, static_sizes: Sequence[int] = ()) -> RegLSTM:
+    """The network of :func:`architecture_of`, with torch's own first weights."""
+    from lstm_forecast.model.reglstm import RegLSTM
+
+    return RegLSTM(**vars(architecture_of(config, features=features, static_sizes=static_sizes)))
+
+
+def networks_with(made: Architecture, weights: Sequence[Weights]) -> tuple[RegLSTM, ...]:
+    """Networks of these weights in torch, on the CPU and in evaluation mode."""
+    import torch
+
+    from lstm_forecast.model.reglstm import RegLSTM
+
+    networks = []
+    for one in weights:
+        with torch.device("meta"):  # no weights are drawn that are then replaced
+            network = RegLSTM(**vars(made))
+        network.load_state_dict({name: torch.tensor(array) for name, array in one.items()}, assign=True)
+        networks.append(network.eval())
+    return tuple(networks)
 
 
 def static_sizes(statics: Statics | None) -> tuple[int, ...]:
@@ -175,8 +198,10 @@ def fit_units(config: Config, training: Panel) -> Scaling:
     )
 
 
-def forecaster_of(config: Config, networks: Sequence[RegLSTM], scaling: Scaling) -> Forecaster:
-    """Trained networks with their units, ready to forecast."""
+def forecaster_of(
+    config: Config, networks: Sequence[RegLSTM], scaling: Scaling, *, arrays: Sequence[ArrayNetwork] = ()
+) -> Forecaster:
+    """Trained networks with their units, ready to forecast: those in torch, or else those in NumPy."""
     from lstm_forecast.forecasting.forecast import Forecaster, lowest_values
 
     return Forecaster(
@@ -187,6 +212,7 @@ def forecaster_of(config: Config, networks: Sequence[RegLSTM], scaling: Scaling)
         config.data.season or 1,
         lowest_values(config.forecast.minimum, scaling),
         quantile_levels(config),
+        tuple(arrays),
     )
 
 

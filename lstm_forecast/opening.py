@@ -7,10 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from lstm_forecast.choosing import CHOSEN
 from lstm_forecast.config import Config, config_values, parse_config
+from lstm_forecast.config.left_open import CHOSEN
 from lstm_forecast.covariates import ahead_columns, past_columns
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.splits import Splits
@@ -18,10 +19,25 @@ from lstm_forecast.data.table import RowsAhead
 from lstm_forecast.errors import ArtifactRejected, ConfigError
 from lstm_forecast.forecasting.baselines import SIMPLE
 from lstm_forecast.forecasting.calibration import Calibration
+from lstm_forecast.forecasting.engines import Engine, engine_for
 from lstm_forecast.forecasting.packed_ahead import unpack_ahead
-from lstm_forecast.forecasting.trained import Preprocess, furthest_time, unpack_context, unpack_weights
+from lstm_forecast.forecasting.trained import (
+    Preprocess,
+    Weights,
+    furthest_time,
+    unpack_context,
+    unpack_weights,
+)
 from lstm_forecast.gating import MODEL, Gate, read_gate
-from lstm_forecast.networks import build_model, forecaster_of, simple_forecaster_of, static_sizes
+from lstm_forecast.model.architecture import Architecture
+from lstm_forecast.model.numpy_forward import ArrayNetwork
+from lstm_forecast.networks import (
+    architecture_of,
+    forecaster_of,
+    networks_with,
+    simple_forecaster_of,
+    static_sizes,
+)
 from lstm_forecast.runs.run import Run, find_run
 from lstm_forecast.runs.storage import parse_json
 from lstm_forecast.runs.verifying import open_run
@@ -29,7 +45,6 @@ from lstm_forecast.runs.verifying import open_run
 if TYPE_CHECKING:
     from lstm_forecast.forecasting.forecast import Forecaster
     from lstm_forecast.forecasting.simple import Issuer
-    from lstm_forecast.model.reglstm import RegLSTM
 
 
 @dataclass(frozen=True)
@@ -108,10 +123,29 @@ class Opened:
 
     @cached_property
     def issuer(self) -> Issuer:
-        """What ``predict`` uses: the networks, or the baseline that stands in their place."""
+        """What ``predict`` uses: the networks, in NumPy, or the baseline that stands in their place."""
         if self.issued == MODEL:
-            return self.forecaster
+            return self.in_numpy
         return simple_forecaster_of(self.config, self.issued, self.preprocess.scaling)
+
+    def able(self, panel: Panel) -> NDArray[np.int64]:
+        """The series of a panel that what the run issues can be made for."""
+        if self.issued != MODEL:
+            return np.flatnonzero(panel.lengths)
+        long = panel.lengths >= self.config.window.lookback
+        return np.flatnonzero(long & self.preprocess.scaling.trained)
+
+    def issuer_for(self, *, windows: int, horizon: int) -> Issuer:
+        """The same, with the networks in torch where so many windows and steps are much work."""
+        engine = self.engine_for(windows=windows, horizon=horizon)
+        return self.forecaster if engine == "torch" else self.issuer
+
+    def engine_for(self, *, windows: int, horizon: int) -> Engine | None:
+        """What computes forecasts from so many windows; None where no network does."""
+        if self.issued != MODEL or not windows:
+            return None
+        count, lookback = self.config.training.ensemble, self.config.window.lookback
+        return engine_for(self._made, networks=count, lookback=lookback, windows=windows, horizon=horizon)
 
     @cached_property
     def tested_issuer(self) -> Issuer:
@@ -121,10 +155,22 @@ class Opened:
         scaling = self.preprocess.held_out_scaling or self.preprocess.scaling
         return simple_forecaster_of(self.config, self.issued, scaling)
 
+    def tested_issuer_for(self, *, windows: int, horizon: int) -> Issuer:
+        """The same, with the networks in NumPy where so many windows and steps are little work."""
+        engine = self.engine_for(windows=windows, horizon=horizon)
+        return self.tested_in_numpy if engine == "numpy" else self.tested_issuer
+
     @cached_property
     def forecaster(self) -> Forecaster:
         """The networks that ``predict`` uses: trained on all rows where ``training.refit`` is full."""
-        return forecaster_of(self.config, self._networks[0], self.preprocess.scaling)
+        networks = networks_with(self._made, self._weights[0])
+        return forecaster_of(self.config, networks, self.preprocess.scaling)
+
+    @cached_property
+    def in_numpy(self) -> Forecaster:
+        """The same without torch."""
+        arrays = [ArrayNetwork(self._made, weights) for weights in self._weights[0]]
+        return forecaster_of(self.config, (), self.preprocess.scaling, arrays=arrays)
 
     @cached_property
     def tested(self) -> Forecaster:
@@ -132,7 +178,16 @@ class Opened:
         held_out = self.preprocess.held_out_scaling
         if held_out is None:
             return self.forecaster
-        return forecaster_of(self.config, self._networks[1], held_out)
+        return forecaster_of(self.config, networks_with(self._made, self._weights[1]), held_out)
+
+    @cached_property
+    def tested_in_numpy(self) -> Forecaster:
+        """The same without torch."""
+        held_out = self.preprocess.held_out_scaling
+        if held_out is None:
+            return self.in_numpy
+        arrays = [ArrayNetwork(self._made, weights) for weights in self._weights[1]]
+        return forecaster_of(self.config, (), held_out, arrays=arrays)
 
     @cached_property
     def ahead(self) -> RowsAhead | None:
@@ -170,12 +225,18 @@ class Opened:
         return found
 
     @cached_property
-    def _networks(self) -> tuple[tuple[RegLSTM, ...], tuple[RegLSTM, ...]]:
-        features, count = len(self.preprocess.columns), self.config.training.ensemble
+    def _made(self) -> Architecture:
+        """What each network is made of."""
         sizes = static_sizes(self.preprocess.scaling.statics)
+        return architecture_of(self.config, features=len(self.preprocess.columns), static_sizes=sizes)
+
+    @cached_property
+    def _weights(self) -> tuple[tuple[Weights, ...], tuple[Weights, ...]]:
+        """Those of the networks that forecast, and of those that were tested apart."""
+        count = self.config.training.ensemble
         return unpack_weights(
             self.files["model.safetensors"],
-            lambda: build_model(self.config, features=features, static_sizes=sizes),
+            self._made,
             count=count,
             held_out=count if self.preprocess.held_out_scaling is not None else 0,
             where=str(self.run.path / "model.safetensors"),

@@ -1,4 +1,7 @@
-"""The verbs. Read this module first: each verb is a list of the stages it is made of."""
+"""The verbs. Read this module first: each verb is a list of the stages it is made of.
+
+What only one of them is made of is imported there: a forecast does not wait for the modules of a training.
+"""
 
 from __future__ import annotations
 
@@ -10,33 +13,24 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lstm_forecast import backtests, signals, tracking
 from lstm_forecast.ages import ANY_AGE, MostAge, require_fresh_input, require_fresh_run
-from lstm_forecast.boards import require_extras
-from lstm_forecast.choices import with_name
 from lstm_forecast.cold_starts import with_cold_starts
 from lstm_forecast.coming import found_ahead, known_ahead
 from lstm_forecast.config import Loaded
 from lstm_forecast.dated import Forecast
-from lstm_forecast.documents import tidy_csv
 from lstm_forecast.errors import UsageError
-from lstm_forecast.evaluating import Backtest, Evaluation, evaluate_run, evaluation_document
 from lstm_forecast.events import Events
-from lstm_forecast.fitting import Plan, plan_training
 from lstm_forecast.latest import CONTEXT, latest_panel
 from lstm_forecast.naming import open_reference, run_name, runs_folder
-from lstm_forecast.networks import network_threads
 from lstm_forecast.predicting import chosen_levels, chosen_series, dated_rows, interval_list
-from lstm_forecast.resuming import begin_run, locked_name
-from lstm_forecast.room import require_room
 from lstm_forecast.runs.run import Run, claim_name
-from lstm_forecast.runs.storage import json_bytes
-from lstm_forecast.trainings import TrainResult, train_into
-from lstm_forecast.warm_starts import with_start
 
 if TYPE_CHECKING:
     from lstm_forecast.auditing import Audit
     from lstm_forecast.drawing import Kind
+    from lstm_forecast.evaluating import Backtest, Evaluation
+    from lstm_forecast.fitting import Plan
+    from lstm_forecast.trainings import TrainResult
 
 MOST_STEPS = 100_000  # longest horizon of a forecast
 
@@ -67,6 +61,15 @@ def train(
         AlreadyComplete: the run to go on with is complete; nothing was done.
         ForecastError: of the class that says what is wrong; the name then means what it meant before.
     """
+    from lstm_forecast import signals
+    from lstm_forecast.boards import require_extras
+    from lstm_forecast.choices import with_name
+    from lstm_forecast.fitting import plan_training
+    from lstm_forecast.resuming import begin_run, locked_name
+    from lstm_forecast.room import require_room
+    from lstm_forecast.trainings import train_into
+    from lstm_forecast.warm_starts import with_start
+
     events = events or Events()
     folder, name = runs_folder(runs_dir, loaded), run_name(loaded)
     with signals.caught(lambda number: events.emit("signal", {"signal": number}, level="warning")):
@@ -134,16 +137,14 @@ def predict(
     asked = chosen_series(chosen, panel, series)
     given = found_ahead(chosen, panel, in_input, source=source, future=future, events=events)
     ahead = known_ahead(chosen, panel, given, horizon=steps, series=asked, events=events)
-    with network_threads(chosen.config):
-        rows = dated_rows(
-            chosen, panel, horizon=steps, chosen=asked, levels=wanted, known=ahead, events=events
-        )
+    rows = dated_rows(chosen, panel, horizon=steps, chosen=asked, levels=wanted, known=ahead, events=events)
     names = chosen.preprocess.series_name, chosen.preprocess.time_name
     origin = chosen.run.path.parent.parent, chosen.preprocess.columns[0], as_of, source, sha256
     shown = sorted({chosen.preprocess.series_ids.index(row.series) for row in rows})
     behind = interval_list(chosen, wanted, steps, series=shown)
     gate = chosen.gate.to_document() if chosen.gate else None
-    return Forecast(chosen.run.handle, *origin, *names, rows, behind, gate)
+    engine = chosen.engine_for(windows=len(chosen.able(panel)), horizon=steps)
+    return Forecast(chosen.run.handle, *origin, *names, rows, behind, gate, engine)
 
 
 @dataclass(frozen=True)
@@ -191,6 +192,11 @@ def evaluate(
     Raises:
         ForecastError: of the class that says what is wrong.
     """
+    from lstm_forecast import backtests
+    from lstm_forecast.documents import tidy_csv
+    from lstm_forecast.evaluating import evaluate_run, evaluation_document
+    from lstm_forecast.runs.storage import json_bytes
+
     events = events or Events()
     chosen = open_reference(run, runs_dir, events)
     settings = chosen.config.evaluation
@@ -245,10 +251,11 @@ def plot(
     events = events or Events()
     chosen = open_reference(run, runs_dir, events)
     if kind == "track":
+        from lstm_forecast import tracking
+
         only = tracking.one_run(run, chosen)
         return tracking.track_picture(chosen, only=only, form=form, series=series, events=events)
-    with network_threads(chosen.config):
-        return picture(chosen, kind, form=form, series=series, events=events)
+    return picture(chosen, kind, form=form, series=series, events=events)
 
 
 def plan(
@@ -263,6 +270,9 @@ def plan(
     Raises:
         ForecastError: what ``train`` would raise before its first epoch.
     """
+    from lstm_forecast.fitting import plan_training
+    from lstm_forecast.warm_starts import with_start
+
     folder, events = runs_folder(runs_dir, loaded), events or Events()
     claim_name(folder, run_name(loaded), loaded.config.data.path)
     return with_start(plan_training(loaded, events), start_from, folder, events)

@@ -53,13 +53,14 @@ def forecast_panel(
     """
     last = np.maximum(panel.offsets[1:] - 1, 0)
     present = np.flatnonzero(panel.lengths)
-    able = _able(opened, panel)
+    able = opened.able(panel)
     short = np.setdiff1d(present, able)
     values, sources = np.zeros((len(panel), horizon)), [opened.issued] * len(panel)
     bounds = {level: _unknown(len(panel), horizon) for level in levels}
     if len(able):
         ahead = None if known is None else known[able]
-        outlook = opened.issuer.at(panel, last[able], able, horizon=horizon, ahead=ahead)
+        issuer = opened.issuer_for(windows=len(able), horizon=horizon)
+        outlook = issuer.at(panel, last[able], able, horizon=horizon, ahead=ahead)
         values[able] = outlook.point
         measured = _with_unit(opened, able)
         for level, pair in _bounds(opened, panel, last[able], able, outlook, levels).items():
@@ -71,14 +72,6 @@ def forecast_panel(
         for s in np.setdiff1d(np.arange(len(panel)), able).tolist():
             sources[s] = name
     return Ahead(values, bounds, sources)
-
-
-def _able(opened: Opened, panel: Panel) -> Rows:
-    """The series that what the run issues can be made for."""
-    if opened.issued != MODEL:
-        return np.flatnonzero(panel.lengths)
-    forecaster = opened.forecaster
-    return np.flatnonzero((panel.lengths >= forecaster.lookback) & forecaster.scaling.trained)
 
 
 def _simple(opened: Opened, panel: Panel, rows: Rows, series: Rows, *, horizon: int) -> tuple[str, Floats]:
@@ -191,7 +184,8 @@ def _too_few(level: float, count: int) -> DataInvalid:
     highest = highest_level(count)
     return DataInvalid(
         "intervals.level",
-        f"an interval of {level:g} % needs {windows_needed(level)} calibration windows, the run has {count}",
+        f"an interval of {level:g} % needs {plural(windows_needed(level), 'calibration window')},"
+        f" the run has {count}",
         where="--levels",
         hint=f"ask for at most {highest:g} %" if highest else "train again with a larger split.validation",
     )
@@ -300,7 +294,7 @@ def _warn_out_of_range(
     opened: Opened, panel: Panel, series: Rows, known: Floats | None, events: Events
 ) -> None:
     """Says how much of what the network receives is unlike anything it was trained on."""
-    forecaster = opened.forecaster
+    forecaster = opened.in_numpy
     ahead = None if known is None else known[series]
     outside, whole = forecaster.outside(panel, panel.offsets[1:][series] - 1, series, ahead=ahead)
     if not outside:

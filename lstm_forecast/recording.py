@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_forecast.config import dump_config
+from lstm_forecast.data.findings import plural
 from lstm_forecast.data.reader import Table
 from lstm_forecast.documents import intervals_document, parts_document, tidy_csv, verdict_document
 from lstm_forecast.errors import ForecastError, StorageError, as_known, trace_of
@@ -220,7 +221,7 @@ def remove_older(run: Run, keep: int | None, events: Events) -> None:
         return
     gone = [item for item in found if not item.why]
     if gone:
-        events.say([f"removed {len(gone)} older runs of {run.name} (run.keep: {keep})"])
+        events.say([f"removed {plural(len(gone), 'older run')} of {run.name} (run.keep: {keep})"])
 
 
 def _run_document(

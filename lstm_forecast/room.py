@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from lstm_forecast.config import Config
-from lstm_forecast.covariates import ahead_columns
 from lstm_forecast.events import Events
 from lstm_forecast.fitting import Plan
 from lstm_forecast.judging import calibrated_steps
-from lstm_forecast.networks import quantile_levels, static_sizes
+from lstm_forecast.model.architecture import weight_count
+from lstm_forecast.networks import architecture_of, quantile_levels, static_sizes
 from lstm_forecast.runs.places import Need, open_to_others, require_place
 
 CHECKPOINTS = 3  # two are kept while the third is written
@@ -24,20 +22,17 @@ HEADER = 20_000  # assumption: names and shapes in a file of tensors; measured: 
 PICTURES = 500_000  # assumption: three pictures; measured: under 350,000
 MOST_LINES = 1_000  # epochs whose lines are counted: patience seldom lets a training get further
 MOST_PREDICTIONS = 1_000_000  # rows of test.csv; above, it holds only origins every H steps
-_GATES = {"lstm": 4, "lstm_peephole": 4, "gru": 3, "rnn": 1}
-_MOST_EMBEDDED, _MOST_STEP = 16, 32  # widths of an embedding, and of the head of steps known ahead
-_STATES = {"lstm": 2, "lstm_peephole": 2, "gru": 1, "rnn": 1}
 
 
 def room_needed(plan: Plan) -> Need:
     """Bytes that the run takes at most, nearly: three checkpoints and its files; and its largest file."""
     config, panel = plan.config, plan.prepared.panel
     sizes = static_sizes(panel.statics)
-    weights = WEIGHT * weight_count(config, features=len(panel.columns), sizes=sizes)
+    made = architecture_of(config, features=len(panel.columns), static_sizes=sizes)
+    weights = WEIGHT * weight_count(made)
     trainings = config.training.ensemble * (2 if config.training.refit == "full" else 1)
     epochs = min(config.training.epochs, MOST_LINES)
-    layers = len(_widths(config))
-    lines = trainings * epochs * NUMBER * (12 + layers)  # loss, score, rate, norms of one epoch
+    lines = trainings * epochs * NUMBER * (12 + made.num_layers)  # loss, score, rate, norms of one epoch
     # The weights now and at their best, and with Adam two numbers that it remembers of each.
     tensors = trainings * weights * (2 if config.training.optimizer == "sgd" else 4)
     checkpoint = 0 if plan.shortfall else tensors + 3 * lines  # indented JSON with names
@@ -68,39 +63,6 @@ def warn_of_others(runs_dir: Path, name: str, events: Events) -> None:
         found = open_to_others(folder)
         if found is not None:
             events.warn("storage.writable_by_others", f"{found}; chmod o-w {shlex.quote(str(folder))}")
-
-
-def weight_count(config: Config, *, features: int, sizes: Sequence[int] = ()) -> int:
-    """How many numbers one network of a settled configuration learns."""
-    model = config.model
-    directions = 2 if model.bidirectional else 1
-    widths = _widths(config)
-    embedded = [min(_MOST_EMBEDDED, (size + 1) // 2) for size in sizes]  # 0: a number
-    inputs = features * model.segment + sum(width or 1 for width in embedded)
-    count = sum(size * width for size, width in zip(sizes, embedded, strict=True))
-    for width in widths:
-        of_gates = _GATES[model.cell] * width
-        one = of_gates * (inputs + width) + (2 * of_gates if model.bias else 0)
-        one += 3 * width if model.cell == "lstm_peephole" else 0
-        one += _STATES[model.cell] * width if model.initial_state == "learned" else 0
-        inputs = directions * width
-        count += directions * one + (2 * inputs if model.layer_norm else 0)
-    inputs = directions * widths[-1] * (2 if model.readout == "both" else 1)
-    numbers = config.window.horizon * max(1, len(quantile_levels(config)))
-    count += (config.window.lookback + 1) * numbers if model.linear_skip else 0
-    if ahead := ahead_columns(config).count:
-        width, each = min(inputs, _MOST_STEP), max(1, len(quantile_levels(config)))
-        count += width * (inputs + 1 + ahead) + each * (width + 1)
-    for width in (*model.head_layers, numbers):
-        count += (inputs + 1) * width
-        inputs = width
-    return count
-
-
-def _widths(config: Config) -> tuple[int, ...]:
-    """The width of every recurrent layer."""
-    given = config.model.hidden_size
-    return (given,) * config.model.num_layers if isinstance(given, int) else tuple(given)
 
 
 def _context(plan: Plan) -> int:

@@ -17,7 +17,6 @@ from lstm_forecast.events import Events
 from lstm_forecast.falling_back import fall_back
 from lstm_forecast.fitting import Plan
 from lstm_forecast.judging import Judged, fit_and_test
-from lstm_forecast.networks import network_threads
 from lstm_forecast.opening import opened
 from lstm_forecast.resuming import say_taken_up
 from lstm_forecast.runs.run import Run, make_current, publish
@@ -120,6 +119,4 @@ def train_into(
 def _draw(run: Run, events: Events) -> None:
     from lstm_forecast.drawing import draw_all
 
-    chosen = opened(run)
-    with network_threads(chosen.config):
-        draw_all(chosen, events)
+    draw_all(opened(run), events)

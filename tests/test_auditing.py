@@ -254,7 +254,7 @@ def test_a_target_in_two_splits_is_found(sound: Opened, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(stages, "windowed", careless)
     found = failed(audited(sound))
-    assert found["targets_once"] == "3 rows are targets in more than one split"
+    assert found["targets_once"] == "3 target rows in more than one split"
     assert "validation_units" in found
 
 

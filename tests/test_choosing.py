@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from lstm_forecast import pipeline
-from lstm_forecast.choosing import CHOSEN, LEAST_ROWS
+from lstm_forecast.choosing import LEAST_ROWS
 from lstm_forecast.config import Loaded, config_values, dump_config, load_config, with_values, yaml_text
+from lstm_forecast.config.left_open import CHOSEN
 from lstm_forecast.events import Event, Events
 from lstm_forecast.fitting import Plan, learn, plan_training
 from tests.conftest import ROOT, Cli

@@ -113,9 +113,7 @@ def test_rows_behind_the_cut_are_not_looked_at_and_it_is_said(tmp_path: Path) ->
 def test_a_file_gives_them_by_date_in_any_order_with_others_beside(folder: Path, tmp_path: Path) -> None:
     chosen = opened(pipeline.open_reference("one", folder / "runs", Events()).run)
     ahead = np.array([[[1.0], [0.0]]])
-    expected = chosen.forecaster.at(
-        chosen.context, np.array([ROWS - 1]), np.array([0]), horizon=2, ahead=ahead
-    )
+    expected = chosen.in_numpy.at(chosen.context, np.array([ROWS - 1]), np.array([0]), horizon=2, ahead=ahead)
     assert values(predict(folder, future=coming(tmp_path / "f.csv", [1, 0]))) == expected.point[0].tolist()
     lines = (tmp_path / "f.csv").read_text().splitlines()
     text = "\n".join(

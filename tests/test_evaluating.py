@@ -168,7 +168,7 @@ def test_origins_are_the_newest_and_counted_from_the_last(
 def test_more_origins_than_there_are_is_a_warning(run: Path) -> None:
     events = Events()
     assert cutoffs(evaluated(run, Backtest(16, 1, None), events=events)) == OWN_CUTOFFS
-    assert events.warnings == [("evaluate.origins", "16 origins asked, 15 lie after the validation rows")]
+    assert events.warnings == [("evaluate.origins", "16 origins asked, 15 after the validation rows")]
 
 
 def test_the_keys_of_the_run_act_as_the_flags_and_flags_come_first(tmp_path: Path) -> None:

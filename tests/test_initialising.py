@@ -294,7 +294,7 @@ def any_plan(tmp_path_factory: pytest.TempPathFactory) -> tuple[Loaded, Plan]:
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=60)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=30)
 @given(target=NAMES | st.lists(NAMES, min_size=1, max_size=3, unique=True).map(tuple), time=NAMES, id=NAMES)
 @example(target="a: b # c", time="a\nb: c", id="\x00\r\x85\u2028\u2029\ufeff")
 @example(target="'no'", time="\x07\x1b[2J", id="\U0001f600 \\")

@@ -12,7 +12,7 @@ from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
 from lstm_forecast import pipeline
 from lstm_forecast.events import Events
-from lstm_forecast.pipeline import TrainResult
+from lstm_forecast.trainings import TrainResult
 from tests.conftest import Cli
 from tests.training.jobs import days, momentum, trained
 

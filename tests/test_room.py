@@ -16,8 +16,9 @@ from lstm_forecast import pipeline, room
 from lstm_forecast.config import Loaded
 from lstm_forecast.errors import StorageError
 from lstm_forecast.events import Events
-from lstm_forecast.networks import build_model
-from lstm_forecast.room import room_needed, weight_count
+from lstm_forecast.model.architecture import weight_count
+from lstm_forecast.networks import architecture_of, build_model
+from lstm_forecast.room import room_needed
 from lstm_forecast.runs import places
 from lstm_forecast.runs.places import Need, open_to_others, place_problem, require_place
 from tests.conftest import CRON, ROOT, SMALL, Cli, Result, Tiny
@@ -61,7 +62,7 @@ def test_the_weights_counted_are_those_torch_makes(changes: dict[str, str], tiny
     config = pipeline.plan(job(tiny.csv, changes)).config
     for features, sizes in ((1, ()), (4, ()), (4, (0, 1, 7, 90))):
         network = build_model(config, features=features, static_sizes=sizes)
-        counted = weight_count(config, features=features, sizes=sizes)
+        counted = weight_count(architecture_of(config, features=features, static_sizes=sizes))
         assert counted == sum(p.numel() for p in network.parameters())
 
 

@@ -44,7 +44,7 @@ BROKEN = {
     "empty": (
         with_row(B, 30, value=""),
         {},
-        "1 empty cells, first in column 'v'; expected a number in every row",
+        "1 empty cell, first in column 'v'; expected a number in every row",
         132,
     ),
     "text": (with_row(B, 30, value="x"), {}, "column 'v': 'x' cannot be read", 132),

@@ -54,6 +54,11 @@ def _take_streams(request: dict[str, Any]) -> None:
         os.close(descriptor)
     if request["terminal"] is not None:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        lines = 1 if name == "stderr" or os.isatty(number) else -1
+        stream = open(number, mode, buffering=lines, encoding="utf-8", closefd=False)  # noqa: SIM115
+        setattr(sys, name, stream)  # as an interpreter makes them when it starts
+        setattr(sys, f"__{name}__", stream)
 
 
 def _let_anyone_trace() -> None:
@@ -63,9 +68,9 @@ def _let_anyone_trace() -> None:
         libc.prctl(0x59616D61, ctypes.c_ulong(2**64 - 1), 0, 0, 0)  # PR_SET_PTRACER, PR_SET_PTRACER_ANY
 
 
-def serve(replies: IO[str]) -> dict[str, Any]:
+def serve(requests: IO[str], replies: IO[str]) -> dict[str, Any]:
     """Forks and waits as asked; comes back in the children only, with what they are to do."""
-    for line in sys.stdin:
+    for line in requests:
         request = json.loads(line)
         if "wait" in request:
             _, status = os.waitpid(request["wait"], 0)
@@ -100,11 +105,11 @@ def run(asked: dict[str, Any]) -> int:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    replies = os.fdopen(os.dup(1), "w")
+    requests, replies = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what the statement says is no reply
     exec(sys.argv[1], {})
     gc.freeze()
-    code = run(serve(replies))
+    code = run(serve(requests, replies))
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # taking torch down costs a second

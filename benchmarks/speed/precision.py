@@ -19,7 +19,7 @@ from typing import get_args
 import torch
 
 from lstm_forecast.errors import ResourceError
-from lstm_forecast.model.cells import CellName
+from lstm_forecast.model.architecture import CellName
 from lstm_forecast.model.first_weights import initialise
 from lstm_forecast.model.precision import Precision, computing_in, require_precision
 from lstm_forecast.model.reglstm import RegLSTM

@@ -9,14 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from lstm_forecast.cli import config, runs
-from lstm_forecast.cli.batch import batch
-from lstm_forecast.cli.check import check
-from lstm_forecast.cli.doctor import doctor
-from lstm_forecast.cli.evaluate import evaluate
-from lstm_forecast.cli.init import init
-from lstm_forecast.cli.plot import plot
-from lstm_forecast.cli.predict import predict
+from lstm_forecast.cli.commands import NAMES, add_command
 from lstm_forecast.cli.terminal import (
     prepare_streams,
     put,
@@ -26,31 +19,25 @@ from lstm_forecast.cli.terminal import (
     stdout_error,
     tell_warnings,
 )
-from lstm_forecast.cli.track import track
-from lstm_forecast.cli.train import train
 from lstm_forecast.errors import EXIT_CODES, ForecastError, UsageError, as_known
 
-app = typer.Typer(
-    name="lstm-forecast",
-    help="A CSV in; an honest, dated forecast from a stacked LSTM out.",
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-app.command()(train)
-app.command()(predict)
-app.command()(plot)
-app.command()(evaluate)
-app.command()(track)
-app.command()(batch)
-app.command()(check)
-app.command()(init)
-app.command()(doctor)
-app.add_typer(config.app, name="config")
-app.add_typer(runs.app, name="runs")
+
+def program(names: Sequence[str] = NAMES) -> typer.Typer:
+    """The program with these commands."""
+    made = typer.Typer(
+        name="lstm-forecast",
+        help="A CSV in; an honest, dated forecast from a stacked LSTM out.",
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    made.callback(invoke_without_command=True)(root)
+    for name in names:
+        add_command(made, name)
+    made.command("help")(show_help)
+    return made
 
 
-@app.callback(invoke_without_command=True)
 def root(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
@@ -70,7 +57,6 @@ def root(
         raise typer.Exit
 
 
-@app.command("help")
 def show_help(
     topic: Annotated[Literal["exit-codes", "environment"], typer.Argument(help="What to explain.")],
 ) -> None:
@@ -92,7 +78,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     if events_only:
         tell_warnings()
     try:
-        code = app(args=with_bare_resume(arguments), prog_name="lstm-forecast", standalone_mode=False)
+        asked = tuple(arguments[:1]) if arguments and arguments[0] in NAMES else NAMES
+        code = program(asked)(
+            args=with_bare_resume(arguments), prog_name="lstm-forecast", standalone_mode=False
+        )
         if code == 130:  # typer has caught Ctrl-C
             _interrupted(as_json=events_only)
         sys.exit(code if isinstance(code, int) else 0)

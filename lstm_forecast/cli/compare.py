@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +11,9 @@ from lstm_forecast.cli.rendering import METRIC_NAMES, SHOWN, number, table
 from lstm_forecast.cli.terminal import finish, listening, put, put_json, warning_list
 from lstm_forecast.data.findings import plural
 from lstm_forecast.errors import UsageError
-from lstm_forecast.runs.comparing import Comparison, Summary, compare
+
+if TYPE_CHECKING:
+    from lstm_forecast.runs.comparing import Comparison, Summary
 
 ComparedRuns = Annotated[
     list[str], typer.Argument(metavar="RUN RUN...", help="Runs by name, name@id, path or CONFIG.")
@@ -33,6 +35,7 @@ def compare_runs(
       lstm-forecast runs compare stock stock@20261120T185735Z-7f3a9c --json
     """
     from lstm_forecast.naming import find_reference
+    from lstm_forecast.runs.comparing import compare
 
     if len(runs) < 2:
         raise UsageError(

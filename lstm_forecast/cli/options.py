@@ -52,14 +52,14 @@ Lookback = Annotated[
     str | None,
     typer.Option(
         "--lookback",
-        metavar="INT|auto",
+        metavar="<int|auto>",
         help="Steps the network sees; auto: the data decide (window.lookback).",
     ),
 ]
 Epochs = Annotated[
     str | None,
     typer.Option(
-        "--epochs", metavar="INT|auto", help="At most so many epochs; auto goes by rows (training.epochs)."
+        "--epochs", metavar="<int|auto>", help="At most so many epochs; auto goes by rows (training.epochs)."
     ),
 ]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, mps (training.device).")]

@@ -54,7 +54,7 @@ def track(
         chosen = naming.open_reference(run, runs_dir, events)
         only = tracking.one_run(run, chosen)
         tracked = tracking.track(chosen, data=data, only=only, series=series, dry_run=dry_run, events=events)
-        stored = f"{tracked.new} new actual values" + (
+        stored = plural(tracked.new, "new actual value") + (
             f", {tracked.revised} revised" if tracked.revised else ""
         )
         events.say([f"would store {stored}" if dry_run else f"stored {stored}"])

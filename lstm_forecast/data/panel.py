@@ -146,7 +146,9 @@ def build_panel(table: Table, frequency: Frequency, *, gaps: Gaps) -> tuple[Pane
     if off_grid is not None and not (frequency.trading and gaps == "auto"):
         raise _off_grid_error(table.file_of(off_grid), frequency)
     if gaps == "fill" and count:
-        return _filled(panel, holes), [f"{count:,} missing times filled with empty rows (data.gaps: fill)"]
+        return _filled(panel, holes), [
+            f"{plural(count, 'missing time')} filled with empty rows (data.gaps: fill)"
+        ]
     if frequency.trading and gaps == "auto":
         what = "times" if frequency.clock else "days"
         note = f"{count:,} {what} of the trading pattern have no row: taken as closed (data.gaps)"

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.scaling import Scaling
-from lstm_forecast.evaluation.measures import Truth
 
 if TYPE_CHECKING:
+    from lstm_forecast.evaluation.measures import Truth
     from lstm_forecast.forecasting.simple import Issuer
 
 Floats = NDArray[np.float64]
@@ -75,6 +75,8 @@ class HeldOut:
 
     def truth(self, scaling: Scaling) -> Truth:
         """What came, with the units that errors are measured in."""
+        from lstm_forecast.evaluation.measures import Truth
+
         return Truth(
             self.actual, self.last, self.series, self.origins, scaling.mase_scale, scaling.rmsse_scale
         )

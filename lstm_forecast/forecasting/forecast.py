@@ -7,13 +7,13 @@ backtest and ``predict``.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from lstm_forecast.data.ahead import rows_ahead
 from lstm_forecast.data.findings import plural
@@ -29,8 +29,12 @@ from lstm_forecast.data.scaling import (
 from lstm_forecast.data.transform import restored
 from lstm_forecast.data.windows import season_rows
 from lstm_forecast.errors import UsageError
-from lstm_forecast.model.beside import Beside
-from lstm_forecast.model.reglstm import RegLSTM
+from lstm_forecast.forecasting.answers import answers_of_arrays, answers_of_torch
+from lstm_forecast.forecasting.engines import PART
+
+if TYPE_CHECKING:
+    from lstm_forecast.model.numpy_forward import ArrayNetwork
+    from lstm_forecast.model.reglstm import RegLSTM
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -57,13 +61,15 @@ class Forecaster:
     """Trained networks with their units: all that stands between rows and their forecast.
 
     Attributes:
-        networks: in evaluation mode, on one device; the mean of their answers is the forecast.
+        networks: in evaluation mode, on one device; the mean of their answers is the forecast. Empty where
+            ``arrays`` are them.
         scaling: units of all series.
         lookback: L.
         anchor: what the answer is added to: nothing, the last value, or that of the season before.
         season: steps per season, m.
         minimum: lowest value a forecast may have, by series [S]; -inf for none.
         levels: quantile levels of the head, ascending, 0.5 among them; empty for a point head.
+        arrays: the networks in NumPy, which then give the forecast, without torch; else empty.
     """
 
     networks: tuple[RegLSTM, ...]
@@ -73,11 +79,12 @@ class Forecaster:
     season: int
     minimum: Floats
     levels: tuple[float, ...] = ()
+    arrays: tuple[ArrayNetwork, ...] = ()
 
     @property
     def horizon(self) -> int:
         """H, the steps ahead that the networks were trained for."""
-        return self.networks[0].output_size
+        return self.arrays[0].output_size if self.arrays else self.networks[0].output_size
 
     def members(self) -> list[Forecaster]:
         """One forecaster for each network alone."""
@@ -97,9 +104,9 @@ class Forecaster:
         """
         if ahead is None:
             ahead = rows_ahead(panel, rows, steps=horizon, count=self.scaling.ahead)
-        device = next(self.networks[0].parameters()).device
-        size = LARGE
-        if device.type == "cpu" and len(rows) <= MANY:
+        on_cpu = not self.arrays and next(self.networks[0].parameters()).device.type == "cpu"
+        size = PART if self.arrays else LARGE
+        if on_cpu and len(rows) <= MANY:
             size = max(SMALL // 2, min(SMALL, -(-len(rows) // 2)))
 
         def forecast(first: int) -> Outlook:
@@ -108,9 +115,8 @@ class Forecaster:
                 self._windows(panel, rows[mine]), series[mine], horizon=horizon, ahead=ahead[mine]
             )
 
-        workers = (os.cpu_count() or 1) if device.type == "cpu" else 1
-        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            parts = list(pool.map(forecast, range(0, len(rows), size)))
+        firsts = range(0, len(rows), size)
+        parts = list(map(forecast, firsts) if self.arrays else _on_threads(forecast, firsts, on_cpu=on_cpu))
         if not parts:
             quantiles = np.empty((0, horizon, len(self.levels))) if self.levels else None
             return Outlook(np.empty((0, horizon)), quantiles)
@@ -182,23 +188,11 @@ class Forecaster:
 
     def _block(self, window: Floats, series: Rows, ahead: Floats) -> Outlook:
         """The H steps after a window [B, L, C] with columns ahead [B, H, P]: one answer of the networks."""
-        device = next(self.networks[0].parameters()).device
-        inputs = torch.from_numpy(network_inputs(window, self.scaling, series)).to(torch.float32).to(device)
-        beside = [
-            beside_of(self.scaling, series[i : i + LARGE], ahead[i : i + LARGE], device)
-            for i in range(0, len(series), LARGE)
-        ]
-        with torch.inference_mode():
-            answers = [
-                torch.cat(
-                    [
-                        network.final(part, beside=known)
-                        for part, known in zip(torch.split(inputs, LARGE), beside, strict=True)
-                    ]
-                )
-                for network in self.networks
-            ]
-        answer = torch.stack(answers).to("cpu", torch.float64).mean(dim=0).numpy()
+        inputs = network_inputs(window, self.scaling, series)
+        if self.arrays:
+            answer = answers_of_arrays(self.arrays, inputs, self.scaling, series, ahead)
+        else:
+            answer = answers_of_torch(self.networks, inputs, self.scaling, series, ahead)
         if not self.levels:
             return Outlook(self._original(answer, window, series), None)
         each = [self._original(answer[:, :, q], window, series) for q in range(len(self.levels))]
@@ -225,16 +219,15 @@ class Forecaster:
         return np.asarray(np.maximum(values, self.minimum[series, None]), dtype=np.float64)
 
 
-def beside_of(scaling: Scaling, series: Rows, ahead: Floats, device: torch.device) -> Beside:
-    """What the network is given beside windows of these series [B], with columns ahead [B, H, P]."""
+def _on_threads(
+    forecast: Callable[[int], Outlook], firsts: Iterable[int], *, on_cpu: bool
+) -> Iterator[Outlook]:
+    """The parts that begin at these windows, by torch: one part per core at a time, each on one thread."""
+    import torch
 
-    def narrow(array: Floats) -> Tensor:
-        return torch.from_numpy(array).to(torch.float32).to(device)
-
-    return Beside(
-        narrow(ahead_inputs(ahead, scaling, series)) if scaling.ahead else None,
-        narrow(scaling.statics.codes[series]) if scaling.statics is not None else None,
-    )
+    workers = (os.cpu_count() or 1) if on_cpu else 1
+    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        yield from pool.map(forecast, firsts)
 
 
 def lowest_values(minimum: float | str | None, scaling: Scaling) -> Floats:

@@ -5,7 +5,7 @@ A run directory is untrusted: names, shapes, types and finiteness are checked be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -22,14 +22,15 @@ from lstm_forecast.data.table import RowsAhead
 from lstm_forecast.data.transform import Transform
 from lstm_forecast.errors import ArtifactRejected
 from lstm_forecast.forecasting.packed_ahead import packed_ahead
+from lstm_forecast.model.architecture import Architecture, weight_shapes
+from lstm_forecast.model.arguments import check_arguments
 from lstm_forecast.runs.storage import json_bytes, parse_json
 
 if TYPE_CHECKING:
-    import torch
-
     from lstm_forecast.model.reglstm import RegLSTM
 
 Arrays = dict[str, NDArray[Any]]
+Weights = dict[str, NDArray[np.float32]]  # of one network
 NETWORK, HELD_OUT = "network", "held_out"  # prefixes of the weights
 SCORES = "calibration."  # prefix of the calibration's arrays among the context's
 MOST_SEASON = 100_000  # as the configuration has it
@@ -270,16 +271,16 @@ def pack_weights(networks: Sequence[RegLSTM], held_out: Sequence[RegLSTM]) -> by
 
 
 def unpack_weights(
-    data: bytes, build: Callable[[], RegLSTM], *, count: int, held_out: int, where: str
-) -> tuple[tuple[RegLSTM, ...], tuple[RegLSTM, ...]]:
-    """The networks that ``build`` describes, with these weights, on the CPU and in evaluation mode.
+    data: bytes, made: Architecture, *, count: int, held_out: int, where: str
+) -> tuple[tuple[Weights, ...], tuple[Weights, ...]]:
+    """The weights of the networks that forecast and of those tested, by their names in a network.
 
-    The description is built without memory first and compared with the file, so a hostile description
+    The names and shapes that the architecture has are compared with the file, so a hostile description
     allocates nothing.
 
     Args:
         data: the file.
-        build: makes one network.
+        made: what each network is made of.
         count: number of networks that forecast.
         held_out: number of networks that were tested, beside them.
         where: name of the file, for messages.
@@ -287,36 +288,28 @@ def unpack_weights(
     Raises:
         ArtifactRejected: naming the first tensor that is missing, extra, of another shape or not finite.
     """
-    import torch
     from safetensors import SafetensorError
-    from safetensors.torch import load
+    from safetensors.numpy import load
 
     try:
-        weights = load(data)
+        found = load(data)
     except (SafetensorError, ValueError, KeyError) as error:
         raise ArtifactRejected("artifact.safetensors", f"cannot be read: {error}", where=where) from error
     try:
-        with torch.device("meta"):
-            names = [f"{NETWORK}.{n}" for n in range(count)] + [f"{HELD_OUT}.{n}" for n in range(held_out)]
-            models = {name: build() for name in names}
+        check_arguments(made, made.head_layers)
     except ValueError as error:
         raise ArtifactRejected("artifact.config", str(error), where=where) from error
-    expected = {f"{name}.{key}": t for name, model in models.items() for key, t in model.state_dict().items()}
-    for name in sorted(expected.keys() | weights.keys()):
-        want = _shape(expected.get(name))
-        got = _shape(weights.get(name))
+    shapes = weight_shapes(made)
+    names = [f"{NETWORK}.{n}" for n in range(count)] + [f"{HELD_OUT}.{n}" for n in range(held_out)]
+    expected = {f"{name}.{key}": f"float32 {list(shape)}" for name in names for key, shape in shapes.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        array = found.get(name)
+        want = expected.get(name, "nothing")
+        got = "nothing" if array is None else f"{array.dtype} {list(array.shape)}"
         if want != got:
             message = f"tensor {name!r}: expected {want}, got {got}"
             raise ArtifactRejected("artifact.tensor", message, where=where)
-        if not torch.isfinite(weights[name]).all():
+        if not np.isfinite(found[name]).all():
             raise ArtifactRejected("artifact.tensor", f"tensor {name!r} is not finite", where=where)
-    for name, model in models.items():
-        mine = {key: weights[f"{name}.{key}"] for key in model.state_dict()}
-        model.load_state_dict(mine, assign=True)
-        model.eval()
-    together = tuple(models.values())
+    together = tuple({key: found[f"{name}.{key}"] for key in shapes} for name in names)
     return together[:count], together[count:]
-
-
-def _shape(tensor: torch.Tensor | None) -> str:
-    return "nothing" if tensor is None else f"{tensor.dtype} {list(tensor.shape)}".replace("torch.", "")

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
-from lstm_forecast.model.cells import CellName, Nonlinearity
+from lstm_forecast.model.architecture import Architecture, CellName, InitialState, Nonlinearity, Readout
 
 if TYPE_CHECKING:
     from lstm_forecast.model.reglstm import RegLSTM
 
-InitialState = Literal["zeros", "random", "learned"]
-Readout = Literal["hidden", "cell", "both"]
 
-
-def check_arguments(model: RegLSTM, head_layers: Sequence[int]) -> None:
+def check_arguments(model: RegLSTM | Architecture, head_layers: Sequence[int]) -> None:
     """Refuses what no network can be built from.
 
     Raises:
-    ValueError: an argument out of its range, or two that contradict each other.
+        ValueError: an argument out of its range, or two that contradict each other.
     """
     for name, value, allowed in (
         ("cell", model.cell, get_args(CellName)),

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-_MOST_HIDDEN = 32  # units of the step head
-_MOST_WIDTH = 16  # numbers that stand for a category
+from lstm_forecast.model.architecture import embedding_width, step_width
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class StepHead(nn.Module):
 
     def __init__(self, state_size: int, ahead_size: int, numbers: int) -> None:
         super().__init__()
-        width = min(state_size, _MOST_HIDDEN)
+        width = step_width(state_size)
         self.of_state = nn.Linear(state_size, width)
         self.of_ahead = nn.Linear(ahead_size, width, bias=False)
         self.out = nn.Linear(width, numbers)
@@ -110,8 +109,3 @@ class StaticInputs(nn.Module):
             whole = torch.cat([known.mean(dim=0, keepdim=True), known])
             parts.append(whole[column.long()])
         return torch.cat(parts, dim=-1)
-
-
-def embedding_width(size: int) -> int:
-    """How many numbers stand for one of ``size`` categories: half as many, at most 16. An assumption."""
-    return min(_MOST_WIDTH, (size + 1) // 2)

@@ -6,16 +6,12 @@ Also how its weights start, and the dropout mask of what it gives.
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-CellName = Literal["lstm", "gru", "rnn", "lstm_peephole"]
-Nonlinearity = Literal["tanh", "relu"]
-
-CELLS_WITH_CELL_STATE: tuple[CellName, ...] = ("lstm", "lstm_peephole")
+from lstm_forecast.model.architecture import CellName, Nonlinearity
 
 
 def recurrent_layer(

@@ -12,15 +12,16 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from lstm_forecast.model.arguments import InitialState, Readout, check_arguments
-from lstm_forecast.model.beside import NOTHING, Beside, StaticInputs, StepHead
-from lstm_forecast.model.cells import (
+from lstm_forecast.model.architecture import (
     CELLS_WITH_CELL_STATE,
     CellName,
+    InitialState,
     Nonlinearity,
-    dropout_mask,
-    recurrent_layer,
+    Readout,
 )
+from lstm_forecast.model.arguments import check_arguments
+from lstm_forecast.model.beside import NOTHING, Beside, StaticInputs, StepHead
+from lstm_forecast.model.cells import dropout_mask, recurrent_layer
 from lstm_forecast.model.draws import Draws, LayerState
 from lstm_forecast.model.first_weights import dense_head, zero, zero_last
 

@@ -22,13 +22,20 @@ def _import_all() -> None:
     import safetensors.numpy
     import safetensors.torch  # noqa: F401
     import sklearn.preprocessing  # noqa: F401
+    import threadpoolctl  # noqa: F401
     import torch
 
+    import lstm_forecast.boards
     import lstm_forecast.drawing
     import lstm_forecast.forecasting.forecast
+    import lstm_forecast.model.devices
     import lstm_forecast.scale.work
+    import lstm_forecast.tracking
     import lstm_forecast.training.checkpoints
-    import lstm_forecast.training.loop  # noqa: F401
+    import lstm_forecast.training.loop
+    import lstm_forecast.training.members
+    import lstm_forecast.trainings
+    import lstm_forecast.warm_starts  # noqa: F401
     from lstm_forecast.errors import ForecastError
     from lstm_forecast.reporting.fonts import load_matplotlib
 

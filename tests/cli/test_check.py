@@ -46,7 +46,7 @@ def test_the_document_has_the_promised_fields(cli: Cli, tiny: Tiny) -> None:
     [
         (None, 10, "data.not_found"),
         ("date,value\n2024-01-01,1\n2024-01-02,1,2\n", 11, "data.ragged"),
-        ("date,value\n2024-01-01,1\n", 11, "data.irregular"),
+        ("date,value\n2024-01-01,1\n", 11, "data.too_short"),
         ("", 11, "data.empty"),
     ],
 )

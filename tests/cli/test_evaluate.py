@@ -195,7 +195,7 @@ def test_outputs_are_refused_as_for_a_forecast(evaluate: Cli, cli: Cli) -> None:
 def test_more_origins_than_there_are_is_a_warning_that_can_be_an_error(evaluate: Cli) -> None:
     result = evaluate("--origins", "99")
     assert result.code == 0
-    assert "warning[evaluate.origins]: 99 origins asked, 15 lie after the validation rows" in result.err
+    assert "warning[evaluate.origins]: 99 origins asked, 15 after the validation rows" in result.err
     warned = json.loads(evaluate("--origins", "99", "--json").out)["warnings"]
     assert [warning["id"] for warning in warned] == ["evaluate.origins"]
     assert evaluate("--origins", "99", "--fail-on-warning", "evaluate.origins").code == 19

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from lstm_forecast.errors import Busy
-from lstm_forecast.pipeline import TrainResult
+from lstm_forecast.trainings import TrainResult
 from tests.conftest import SMALL, Cli, Result
 from tests.training.jobs import days, files, job, momentum, trained, write_csv
 

@@ -7,13 +7,13 @@ import gzip
 import io
 import json
 import os
-import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lstm_forecast import pipeline
 from tests.conftest import SMALL, Cli, Tiny, run_cli
 from tests.training.jobs import days, momentum, write_csv
 
@@ -442,10 +442,18 @@ def test_the_runs_own_limit_holds_until_the_flag_allows_more(cli: Cli, tiny: Tin
     assert str(tiny.runs / "aged") in result.err
 
 
-def test_a_run_that_is_too_old_gives_12(cli: Cli, tiny: Tiny) -> None:
+class Later(datetime):
+    """A clock that is three seconds ahead; the creation time of a run has whole seconds."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Later:
+        return super().now(tz) + timedelta(seconds=3)
+
+
+def test_a_run_that_is_too_old_gives_12(cli: Cli, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["predict", "tiny", "--runs-dir", tiny.runs]
     assert cli(*words, "--max-model-age", "1d").code == 0
-    time.sleep(2.1)  # the creation time has whole seconds
+    monkeypatch.setattr(pipeline, "datetime", Later)
     result = cli(*words, "--max-model-age", "1s")
     assert (result.code, result.out) == (12, "")
     assert "error[run.too_old]" in result.err

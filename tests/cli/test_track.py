@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Cli, Result, Tiny, run_cli
+from tests.conftest import Cli, Result, Tiny
+from tests.forked import Warm
 from tests.training.jobs import days, momentum, write_csv
 
 
@@ -31,7 +32,7 @@ def test_recording_changes_no_output_and_a_second_time_adds_nothing(do: Cli, tin
     assert (first.code, second.code) == (0, 0)
     assert first.out == plain == Path("a.csv").read_text()
     assert "  recorded 2 forecasts\n" in first.err
-    assert second.err.endswith("  recorded 0 forecasts, 2 were recorded before\n")
+    assert second.err.endswith("  recorded 0 forecasts; recorded before: 2\n")
 
 
 def test_a_dry_run_and_a_refused_output_record_nothing(do: Cli, tiny: Tiny) -> None:
@@ -42,27 +43,10 @@ def test_a_dry_run_and_a_refused_output_record_nothing(do: Cli, tiny: Tiny) -> N
     assert not (tiny.runs / "ledger.sqlite").exists()
 
 
-def test_nobody_was_told_so_nothing_is_recorded(tiny: Tiny) -> None:
-    import subprocess
-    import sys
-
-    from tests.conftest import CRON, ROOT
-
-    words = [
-        sys.executable,
-        "-m",
-        "lstm_forecast",
-        "predict",
-        "tiny",
-        "--runs-dir",
-        str(tiny.runs),
-        "--record",
-    ]
-    shell = ["/bin/sh", "-c", '"$@" >/dev/full', "sh", *words]
-    env = {**CRON, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(shell, env=env, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 15
-    assert "No space left" in done.stderr
+def test_nobody_was_told_so_nothing_is_recorded(tiny: Tiny, warm: Warm) -> None:
+    done = warm.run(["predict", "tiny", "--runs-dir", tiny.runs, "--record"], out=Path("/dev/full"))
+    assert done.code == 15
+    assert "No space left" in done.err
     assert not (tiny.runs / "ledger.sqlite").exists()
 
 
@@ -70,7 +54,7 @@ def test_piped_it_is_csv(do: Cli, newer: Path) -> None:
     do("predict", "--record")
     result = do("track", "--data", newer)
     assert result.code == 0
-    assert f"  input: {newer}\n  stored 1 new actual values\n" in result.err
+    assert f"  input: {newer}\n  stored 1 new actual value\n" in result.err
     rows = list(csv.DictReader(result.out.splitlines()))
     assert list(rows[0]) == ["by", "group", "count", "mae", "naive_mae", "skill", "bias", "coverage_80"]
     found = [(row["by"], row["group"], row["count"]) for row in rows]
@@ -117,8 +101,8 @@ def test_a_terminal_gets_tables(do: Cli, newer: Path, monkeypatch: pytest.Monkey
 
 def test_a_dry_run_says_what_it_would_store(do: Cli, newer: Path) -> None:
     do("predict", "--record")
-    assert "would store 1 new actual values" in do("track", "--data", newer, "--dry-run").err
-    assert "stored 1 new actual values" in do("track", "--data", newer).err
+    assert "would store 1 new actual value" in do("track", "--data", newer, "--dry-run").err
+    assert "stored 1 new actual value" in do("track", "--data", newer).err
 
 
 def test_nothing_recorded_and_an_unknown_series_are_2(do: Cli, tiny: Tiny) -> None:
@@ -145,9 +129,9 @@ def test_the_picture_of_the_track_record(do: Cli, newer: Path, tiny: Tiny) -> No
     assert path.read_bytes() == first
 
 
-def test_as_cron_runs_it(tiny: Tiny, newer: Path) -> None:
+def test_as_cron_runs_it(tiny: Tiny, newer: Path, warm: Warm) -> None:
     common = ["tiny", "--runs-dir", str(tiny.runs)]
-    assert run_cli(["predict", *common, "--record", "-q"], cwd=tiny.runs).code == 0
-    result = run_cli(["track", *common, "--data", str(newer), "-q"], cwd=tiny.runs)
+    assert warm.run(["predict", *common, "--record", "-q"], cwd=tiny.runs).code == 0
+    result = warm.run(["track", *common, "--data", str(newer), "-q"], cwd=tiny.runs)
     assert (result.code, result.err) == (0, "")
     assert result.out.startswith("by,group,count,")

@@ -538,7 +538,7 @@ def some(keys: list[str]) -> st.SearchStrategy[dict[str, object]]:
     return st.fixed_dictionaries({}, optional={key: st.sampled_from(CHOICES[key]) for key in keys})
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(some(list(CHOICES)) | some(INTERVALS) | some(LEVELS))
 def test_settling_leaves_no_contradiction_or_names_it(values: dict[str, object]) -> None:
     flags = {key: (f"--{key}", value) for key, value in values.items()}

@@ -16,6 +16,7 @@ from lstm_forecast.runs.run import lock_path, sorted_runs
 from lstm_forecast.runs.storage import held_lock
 from lstm_forecast.training import loop
 from tests.conftest import ROOT, SMALL, Cli, Result, Tiny
+from tests.contract.trees import tree_of
 from tests.training.jobs import momentum
 
 # run.start … run.end are promised to programs that read them: they are never renamed.
@@ -82,7 +83,7 @@ def test_the_table_holds_the_fixed_names_and_every_name_that_is_emitted() -> Non
     assert sorted(EVENTS) == sorted([*FIXED, *OTHERS])
     used = set()
     for path in (ROOT / "lstm_forecast").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "emit":
                 assert isinstance(node.args[0], ast.Constant), path
                 used.add(node.args[0].value)
@@ -225,7 +226,7 @@ FAILING += [["runs", "prune", "none"], ["runs", "compare", "none"], ["predict", 
 def test_every_command_with_the_flag_is_listed_here() -> None:
     from typer.main import get_command
 
-    from lstm_forecast.cli.app import app
+    from lstm_forecast.cli.app import program
 
     def below(command: Any, path: str) -> list[str]:
         found = [path] if any("--log-format" in p.opts for p in command.params) else []
@@ -233,7 +234,7 @@ def test_every_command_with_the_flag_is_listed_here() -> None:
             n for name, c in getattr(command, "commands", {}).items() for n in below(c, f"{path} {name}")
         ]
 
-    with_flag = {path.strip() for path in below(get_command(app), "")}
+    with_flag = {path.strip() for path in below(get_command(program()), "")}
     assert with_flag == {" ".join(w for w in name.split() if w[0] != "-") for name in COMMANDS}
 
 

@@ -9,7 +9,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,7 +18,8 @@ from lstm_forecast.cli.app import exit_codes_text
 from lstm_forecast.errors import EXIT_CODES
 from lstm_forecast.runs import run as runs
 from lstm_forecast.runs.storage import held_lock
-from tests.conftest import CRON, ROOT, SMALL, Cli, Tiny, run_cli
+from tests.conftest import CRON, ROOT, SMALL, Cli, Tiny
+from tests.forked import Warm, awaited
 from tests.training.jobs import days, momentum, write_csv
 
 
@@ -287,32 +287,19 @@ def test_code_75_a_name_that_is_locked(cli: Cli, tiny: Tiny, monkeypatch: pytest
     assert "error[run.locked]" in result.err
 
 
-def stopped_in_mid_training(tiny: Tiny, number: signal.Signals) -> str:
+def stopped_in_mid_training(tiny: Tiny, warm: Warm, number: signal.Signals) -> str:
     """Sends a signal after the first epoch, checks what every signal leaves, and gives stderr."""
     words = [word if word != "1" else "100000" for word in SMALL]
     words += ["--set", "training.patience=null", "--set", "run.plots=false"]
-    command = ["train", str(tiny.csv), *words, "--name", "long", "--runs-dir", str(tiny.runs)]
-    child = subprocess.Popen(
-        [sys.executable, "-m", "lstm_forecast", *command],
-        env={**CRON, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        until = time.monotonic() + 60
-        while not any("epoch.end" in log.read_text() for log in (tiny.runs / "long").glob("*/log.jsonl")):
-            assert time.monotonic() < until
-            assert child.poll() is None
-            time.sleep(0.05)
-        child.send_signal(number)
-        out, err = child.communicate(timeout=60)
-    finally:
-        child.kill()
+    child = warm.start(["train", tiny.csv, *words, "--name", "long", "--runs-dir", tiny.runs])
+    logs = (tiny.runs / "long").glob
+    awaited(lambda: any("epoch.end" in log.read_text() for log in logs("*/log.jsonl")))
+    os.kill(child.pid, number)
+    done = child.result()
     code = 128 + number
-    assert (child.returncode, out) == (code, "")
-    assert f"  {number.name}: stopping" in err
-    assert "Traceback" not in err
+    assert (done.code, done.out) == (code, "")
+    assert f"  {number.name}: stopping" in done.err
+    assert "Traceback" not in done.err
     (run,) = (path for path in (tiny.runs / "long").iterdir())
     assert run.name != "CURRENT"
     status = json.loads((run / "status.json").read_text())
@@ -321,24 +308,24 @@ def stopped_in_mid_training(tiny: Tiny, number: signal.Signals) -> str:
     assert [event["signal"] for event in events if event["event"] == "signal"] == [number.name]
     assert (events[-1]["event"], events[-1]["exit_code"]) == ("run.end", code)
     assert not list(tiny.runs.rglob("*.tmp"))
-    after = run_cli(["predict", "long", "--runs-dir", tiny.runs])
+    after = warm.run(["predict", "long", "--runs-dir", tiny.runs])
     assert after.code == 12
     assert "is interrupted" in after.err
-    return err
+    return done.err
 
 
-def test_code_129_row_57_hangup_in_mid_training(tiny: Tiny) -> None:
-    stopped_in_mid_training(tiny, signal.SIGHUP)
+def test_code_129_row_57_hangup_in_mid_training(tiny: Tiny, warm: Warm) -> None:
+    stopped_in_mid_training(tiny, warm, signal.SIGHUP)
 
 
-def test_code_130_row_56_ctrl_c_in_mid_training(tiny: Tiny) -> None:
-    err = stopped_in_mid_training(tiny, signal.SIGINT)
+def test_code_130_row_56_ctrl_c_in_mid_training(tiny: Tiny, warm: Warm) -> None:
+    err = stopped_in_mid_training(tiny, warm, signal.SIGINT)
     assert "Ctrl-C once more leaves at once" in err
     assert err.endswith("interrupted\n")
 
 
-def test_code_143_row_57_termination_in_mid_training(tiny: Tiny) -> None:
-    stopped_in_mid_training(tiny, signal.SIGTERM)
+def test_code_143_row_57_termination_in_mid_training(tiny: Tiny, warm: Warm) -> None:
+    stopped_in_mid_training(tiny, warm, signal.SIGTERM)
 
 
 @pytest.mark.parametrize("words", [["help", "exit-codes"], ["--help"], ["check", "--help"]])

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.contract.trees import tree_of
 
 PAGE = ROOT / "docs" / "reference" / "faults.md"
 _LINE = re.compile(r"\| (\d+) \| .+ \| .+ \| (P[012]) \|")
@@ -37,7 +38,7 @@ def rows_of(name: str) -> set[int]:
 def names(folder: Path) -> Iterable[str]:
     """The names of all test functions below a folder."""
     for path in sorted(folder.rglob("test_*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
                 yield node.name
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.contract.trees import tree_of
 
 PACKAGE = ROOT / "lstm_forecast"
 FORBIDDEN_MODULES = {
@@ -96,19 +97,19 @@ def test_row_65_nothing_forbidden_is_used() -> None:
     found = set()
     for path in PACKAGE.rglob("*.py"):
         name = str(path.relative_to(PACKAGE))
-        found |= {(name, word) for word in used(ast.parse(path.read_text(encoding="utf-8")))}
+        found |= {(name, word) for word in used(tree_of(path))}
     assert found == set(ALLOWED)
 
 
 def test_row_65_the_host_name_is_all_that_socket_is_asked() -> None:
     for name in ("runs/run.py", "recording.py"):
-        tree = ast.parse((PACKAGE / name).read_text(encoding="utf-8"))
+        tree = tree_of(PACKAGE / name)
         asked = {ast.unparse(n) for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
         assert {a for a in asked if a.startswith("socket.")} == {"socket.gethostname"}
 
 
 def test_row_65_public_names_come_from_a_fixed_table() -> None:
-    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    tree = tree_of(PACKAGE / "__init__.py")
     calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func) == "import_module"]
     assert [ast.unparse(call) for call in calls] == ["import_module(_HOMES[name])"]
     table = next(n for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "_HOMES")
@@ -138,6 +139,4 @@ def test_the_tests_themselves_never_unpickle() -> None:
     for path in (ROOT / "tests").rglob("*.py"):
         if path == Path(__file__):
             continue
-        assert not used(ast.parse(path.read_text(encoding="utf-8"))) & {"torch.load", "np.load", "joblib"}, (
-            path
-        )
+        assert not used(tree_of(path)) & {"torch.load", "np.load", "joblib"}, path

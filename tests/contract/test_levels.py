@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.contract.trees import tree_of
 
 PACKAGE = ROOT / "lstm_forecast"
 # The verbs and the stages they are made of share one level; within it, imports go one way only.
@@ -118,7 +119,7 @@ def test_every_part_of_the_package_has_a_level() -> None:
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_a_module_imports_only_downward(path: Path) -> None:
-    assert faults(path, ast.parse(path.read_text(encoding="utf-8"))) == []
+    assert faults(path, tree_of(path)) == []
 
 
 @pytest.mark.parametrize(

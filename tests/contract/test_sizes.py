@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import ROOT
+from tests.contract.trees import tree_of
 
 PACKAGE = ROOT / "lstm_forecast"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -39,7 +40,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 def functions() -> Iterator[tuple[str, Function]]:
     for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, Function):
                 yield f"{path.relative_to(PACKAGE)}:{node.name}", node
 

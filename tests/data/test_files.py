@@ -126,9 +126,10 @@ def test_a_folder_that_cannot_be_listed_is_an_error_and_not_left_out(
             raise PermissionError(13, "Permission denied")
         return real(path)
 
-    monkeypatch.setattr(os, "scandir", refusing)
-    with pytest.raises(DataMissing, match="cannot be listed: Permission denied") as caught:
-        find_files(str(tmp_path / "**" / "*.csv"))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", refusing)
+        with pytest.raises(DataMissing, match="cannot be listed: Permission denied") as caught:
+            find_files(str(tmp_path / "**" / "*.csv"))
     assert caught.value.where.rstrip("/") == str(tmp_path / "closed")
 
 

@@ -30,7 +30,7 @@ from lstm_forecast.runs.storage import is_held
 from lstm_forecast.runs.verifying import verify_run
 from lstm_forecast.training.checkpoints import newest_checkpoint
 from tests.conftest import CRON, ROOT, Result
-from tests.forked import Child, awaited
+from tests.forked import Child, Warm, awaited
 
 KILLED = -signal.SIGKILL
 DOCUMENTED = {row.code for row in EXIT_CODES}
@@ -201,17 +201,38 @@ def run_cli(
     return Result(done.returncode, done.stdout, done.stderr)
 
 
+@dataclass
+class _Forked:
+    """A forked child with the words of a process of Python."""
+
+    child: Child
+    code: int | None = None
+
+    def poll(self) -> int | None:
+        return self.code
+
+    def kill(self) -> None:
+        os.kill(self.child.pid, signal.SIGKILL)
+
+    def wait(self, timeout: float = 60.0) -> int:
+        self.code = self.child.result(timeout=timeout).code if self.code is None else self.code
+        return self.code
+
+
 class Terminal:
     """A program at a terminal of its own, which can be typed into."""
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str], cwd: Path | None = None) -> None:
         self._master, slave = pty.openpty()
         self._seen = b""
+        self._process = self._begin(command, env, cwd, slave)
+        os.close(slave)
 
+    def _begin(self, command: Sequence[str], env: Mapping[str, str], cwd: Path | None, slave: int) -> Any:
         def take_terminal() -> None:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
-        self._process = subprocess.Popen(
+        return subprocess.Popen(
             command,
             env=env,
             cwd=cwd,
@@ -221,7 +242,18 @@ class Terminal:
             start_new_session=True,
             preexec_fn=take_terminal,  # noqa: PLW1509 - it makes one call of the system
         )
+
+    @classmethod
+    def forked(cls, warm: Warm, words: Sequence[str | Path], env: Mapping[str, str]) -> Terminal:
+        """The program, forked, at such a terminal."""
+        terminal = cls.__new__(cls)
+        terminal._master, slave = pty.openpty()
+        terminal._seen = b""
+        terminal._process = _Forked(warm.start(words, env=env, terminal=os.ttyname(slave), waits=True))
+        terminal._process.child.ready()  # it has opened its end
         os.close(slave)
+        terminal._process.child.go()
+        return terminal
 
     def __enter__(self) -> Terminal:
         return self

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -21,7 +21,7 @@ from lstm_forecast import pipeline
 from lstm_forecast.errors import ForecastError
 from lstm_forecast.runs.run import Run, lock_path, promote, read_status, sorted_runs
 from lstm_forecast.runs.storage import held_lock
-from tests.conftest import CRON, ROOT, SMALL, Cli, Tiny
+from tests.conftest import SMALL, Cli, Tiny
 from tests.faults.commands import table, train
 from tests.faults.harness import (
     KILLED,
@@ -35,6 +35,7 @@ from tests.faults.harness import (
     status,
 )
 from tests.forked import Child, Warm, awaited
+from tests.hanging import never_hangs
 
 LONG = 100_000  # epochs; nobody waits for them
 
@@ -246,20 +247,24 @@ def test_row_49_a_forecast_is_the_old_ones_or_the_new_ones(cli: Cli, tiny: Tiny)
     over = threading.Event()
 
     def flip() -> None:
-        for number in range(100):
+        for number in itertools.count():
             promote(new if number % 2 else old)
-        over.set()
+            if over.is_set():
+                return
 
     thread = threading.Thread(target=flip)
     thread.start()
-    seen, count = set(), 0
-    while not over.is_set() or count == 0:
-        forecast = pipeline.predict("b", runs_dir=tiny.runs)
-        assert forecast.rows == expected[forecast.run]
-        seen.add(forecast.run)
-        count += 1
-    thread.join()
-    assert count > 1
+    try:
+        with never_hangs():
+            seen: set[str] = set()
+            while len(seen) < 2:
+                for _ in range(20):
+                    forecast = pipeline.predict("b", runs_dir=tiny.runs)
+                    assert forecast.rows == expected[forecast.run]
+                    seen.add(forecast.run)
+    finally:
+        over.set()
+        thread.join()
     assert seen == set(expected)
 
 
@@ -336,8 +341,8 @@ def typed(world: World, runs_dir: Path, keys: str) -> tuple[int, str, Run]:
     """What a training at a terminal leaves when these keys come in its midst."""
     was = before(runs_dir)
     words = [word for word in train(world.csv, runs_dir, epochs=LONG) if word != "-q"]
-    env = {**CRON, "PYTHONPATH": str(ROOT), "TERM": "xterm", "LANG": "C.UTF-8"}
-    with Terminal([sys.executable, "-m", "lstm_forecast", *words], env) as terminal:
+    env = {"TERM": "xterm", "LANG": "C.UTF-8"}
+    with Terminal.forked(world.warm, words, env) as terminal:
         terminal.wait_for("epoch", timeout=60)
         run = begun(runs_dir, was.handles)
         terminal.type(keys)

@@ -14,7 +14,8 @@ from lstm_forecast.data.scaling import AheadColumns, fit_scaling, network_inputs
 from lstm_forecast.data.statics import StaticColumn, Statics
 from lstm_forecast.errors import UsageError
 from lstm_forecast.forecasting.forecast import Forecaster
-from lstm_forecast.model import Beside, RegLSTM
+from lstm_forecast.model.beside import Beside
+from lstm_forecast.model.reglstm import RegLSTM
 from tests.data.panels import random_walks
 
 L, H, P = 5, 3, 2

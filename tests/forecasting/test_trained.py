@@ -21,7 +21,9 @@ from lstm_forecast.forecasting.trained import (
     unpack_context,
     unpack_weights,
 )
+from lstm_forecast.model.architecture import Architecture
 from lstm_forecast.model.reglstm import RegLSTM
+from lstm_forecast.networks import networks_with
 from tests.data.panels import random_walks
 
 
@@ -96,13 +98,12 @@ def test_a_run_without_intervals_keeps_no_scores() -> None:
     assert unpack_context(data, preprocess_of(panel), where="x")[2] == {}
 
 
+MADE = Architecture(input_size=1, hidden_size=3, num_layers=2, output_size=2, num_quantiles=3)
+
+
 def networks(count: int, *, seed: int = 0) -> list[RegLSTM]:
     torch.manual_seed(seed)
     return [RegLSTM(1, 3, 2, output_size=2, num_quantiles=3) for _ in range(count)]
-
-
-def build() -> RegLSTM:
-    return RegLSTM(1, 3, 2, output_size=2, num_quantiles=3)
 
 
 def test_the_weights_of_every_network_stand_under_its_number() -> None:
@@ -115,7 +116,8 @@ def test_the_weights_of_every_network_stand_under_its_number() -> None:
         "held_out.0",
         "held_out.1",
     }
-    back, back_tested = unpack_weights(data, build, count=2, held_out=2, where="x")
+    weights = unpack_weights(data, MADE, count=2, held_out=2, where="x")
+    back, back_tested = (networks_with(MADE, part) for part in weights)
     for got, wanted in zip([*back, *back_tested], [*final, *tested], strict=True):
         assert not got.training
         assert all(torch.equal(got.state_dict()[name], value) for name, value in wanted.state_dict().items())
@@ -126,5 +128,5 @@ def test_the_weights_of_every_network_stand_under_its_number() -> None:
 def test_another_number_of_networks_than_was_kept_is_refused(count: int, held_out: int) -> None:
     data = pack_weights(networks(2), ())
     with pytest.raises(ArtifactRejected) as caught:
-        unpack_weights(data, build, count=count, held_out=held_out, where="x")
+        unpack_weights(data, MADE, count=count, held_out=held_out, where="x")
     assert caught.value.id == "artifact.tensor"

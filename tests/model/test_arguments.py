@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lstm_forecast.model import PeepholeLSTM, RegLSTM
-from lstm_forecast.model.cells import CELLS_WITH_CELL_STATE, CellName
+from lstm_forecast.model.architecture import CELLS_WITH_CELL_STATE, CellName
+from lstm_forecast.model.cells import PeepholeLSTM
+from lstm_forecast.model.reglstm import RegLSTM
 
 B, L, F, D = 3, 5, 2, 4
 

@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lstm_forecast.model import Beside, RegLSTM, initialise
-from lstm_forecast.model.beside import StaticInputs, StepHead
+from lstm_forecast.model.beside import Beside, StaticInputs, StepHead
+from lstm_forecast.model.first_weights import initialise
+from lstm_forecast.model.reglstm import RegLSTM
 
 B, L, F, H, P = 3, 6, 2, 4, 5
 Floats = NDArray[np.float64]

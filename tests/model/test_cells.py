@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lstm_forecast.model import PeepholeLSTM
+from lstm_forecast.model.cells import PeepholeLSTM
 from tests.model import numpy_reference as reference
 
 L, B, F, D = 6, 3, 2, 4

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from lstm_forecast.model import Draws, RegLSTM
 from lstm_forecast.model.cells import dropout_mask
+from lstm_forecast.model.draws import Draws
+from lstm_forecast.model.reglstm import RegLSTM
 
 B, L, F, D = 6, 7, 2, 5
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lstm_forecast.model import RegLSTM
-from lstm_forecast.model.cells import CellName, Nonlinearity
+from lstm_forecast.model.architecture import CellName, Nonlinearity
+from lstm_forecast.model.reglstm import RegLSTM
 from tests.model import numpy_reference as reference
 
 B, L, F, D = 3, 7, 2, 5

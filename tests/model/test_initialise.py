@@ -8,8 +8,9 @@ from typing import get_args
 import pytest
 import torch
 
-from lstm_forecast.model import RegLSTM, initialise
-from lstm_forecast.model.cells import CellName
+from lstm_forecast.model.architecture import CellName
+from lstm_forecast.model.first_weights import initialise
+from lstm_forecast.model.reglstm import RegLSTM
 
 F, D = 3, 16
 CELLS: tuple[CellName, ...] = get_args(CellName)

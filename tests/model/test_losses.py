@@ -10,8 +10,7 @@ import torch
 from sklearn.metrics import mean_pinball_loss
 from torch import Tensor, nn
 
-from lstm_forecast.model import LOSSES, point_loss
-from lstm_forecast.model.losses import LossName, pinball_loss
+from lstm_forecast.model.losses import LOSSES, LossName, pinball_loss, point_loss
 
 FORECAST = [[1.0, 2.0], [5.0, -1.0]]
 TARGET = [[0.5, 4.0], [5.0, 2.0]]  # errors 0.5, -2, 0, -3

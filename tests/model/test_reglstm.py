@@ -8,9 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lstm_forecast.model import RegLSTM
-from lstm_forecast.model.cells import CellName
-from lstm_forecast.model.reglstm import InitialState, Readout
+from lstm_forecast.model.architecture import CellName
+from lstm_forecast.model.reglstm import InitialState, Readout, RegLSTM
 
 B, L, F, D, H = 4, 9, 2, 6, 3
 CELLS: tuple[CellName, ...] = get_args(CellName)

@@ -10,6 +10,7 @@ from torch import nn
 from lstm_forecast.model.first_weights import initialise
 from lstm_forecast.model.gates import gate_activations
 from lstm_forecast.model.reglstm import RegLSTM
+from tests.model.in_arrays import in_arrays
 
 
 def network(**changes: object) -> RegLSTM:
@@ -96,7 +97,7 @@ def test_the_skip_gives_every_quantile_its_own() -> None:
 
 def test_gates_have_a_row_for_each_segment() -> None:
     model, x = network(), windows(1, 12)
-    (layer,) = gate_activations(model, x)
+    (layer,) = gate_activations(in_arrays(model), x.numpy())
     assert layer.activations["hidden"].shape == (3, 5)
     with torch.no_grad():
         final = model.head(torch.from_numpy(layer.activations["hidden"][-1]).float())

@@ -355,7 +355,7 @@ def test_the_same_numbers_give_the_same_bytes_and_the_texts_of_users_are_plain()
         assert any(shown in text for text in all_texts(first))
         assert not any(name in text for text in all_texts(first))
         assert not any(text.get_parse_math() for text in cast("list[Text]", first.findobj(Text)))
-        for form in FORMATS:
+        for form in FORMATS if picture is pictures[0] else ("svg",):
             data = render(first, form)
             assert data.startswith(MAGIC[form])
             assert data == render(again, form)
@@ -375,7 +375,7 @@ def test_values_of_any_size_and_ten_thousand_rows_are_drawn(size: float) -> None
 
 def test_the_panels_stand_at_the_same_places_whenever_they_are_laid_out() -> None:
     places, kept = set(), []
-    for number in range(25):  # the layout's solver goes by addresses in memory, which must be made to differ
+    for number in range(12):  # the layout's solver goes by addresses in memory, which must be made to differ
         figure = plot_residuals([noise(20)], **LABELS)
         kept.append(figure if number % 2 else object())
         places.add(tuple(edge for panel in figure.axes for edge in panel.get_position().bounds))

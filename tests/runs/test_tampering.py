@@ -16,8 +16,8 @@ from safetensors import numpy as safe_numpy
 from safetensors.torch import load, save
 
 from lstm_forecast import pipeline
-from lstm_forecast.choosing import CHOSEN
 from lstm_forecast.config import dump_config, parse_config, with_values
+from lstm_forecast.config.left_open import CHOSEN
 from lstm_forecast.errors import ArtifactRejected, ForecastError, RunMissing
 from lstm_forecast.events import Events
 from lstm_forecast.forecasting import trained as packing

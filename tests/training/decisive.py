@@ -87,7 +87,7 @@ class Decisive:
 
 
 LEVEL = {"model.normalize": "none", "model.anchor": "none"}
-FAIR = {"training.epochs": "40", "training.lr": "0.01", "model.hidden_size": "8", "model.dropout": "0"}
+FAIR = {"training.epochs": "16", "training.lr": "0.03", "model.hidden_size": "8", "model.dropout": "0"}
 DECISIVE = {
     "future": Decisive(promoted, {"data.target": "sales"}, {"data.future_covariates": "[promo]"}),
     "past": Decisive(led, {"data.target": "deliveries", **LEVEL}, {"data.past_covariates": "[orders]"}),
