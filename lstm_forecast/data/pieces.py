@@ -54,6 +54,14 @@ class Piece:
     count: int
     odd: Places
 
+    def texts(self, begins: Places, ends: Places) -> list[str]:
+        """The texts between two places each."""
+        spans = zip(begins.tolist(), ends.tolist(), strict=True)
+        if self.is_ascii and len(begins) > 1000:  # so that it pays to make one text of all
+            text = self.text.decode()
+            return [text[begin:end] for begin, end in spans]
+        return [self.text[begin:end].decode() for begin, end in spans]
+
 
 @dataclass(frozen=True)
 class _Bytes:
@@ -108,10 +116,11 @@ class Cutter:
         """
         text = _with_newlines(self._data[begin:end])
         found = self._bytes(text)
-        spaces, edges = found.is_space, found.is_edge
-        if spaces is not None and (spaces[0] or (spaces[1:] & edges[:-1]).any()):
-            mark = re.escape(self.separator.encode())
-            found = self._bytes(re.sub(rb"(?<![^\n" + mark + rb"]) +", b"", found.text))  # as csv does
+        mark = self.separator.encode()
+        if _begins_with_blanks(found):  # csv leaves them out, too
+            found = self._bytes(found.text.replace(mark + b" ", mark))
+        if _begins_with_blanks(found):
+            found = self._bytes(re.sub(rb"(?<![^\n" + re.escape(mark) + rb"]) +", b"", found.text))
         if b'"' in found.text:
             found = self._bytes(self._without_quotes(found))
         rows = self._require_plain(found)
@@ -195,6 +204,12 @@ class Cutter:
         begins, ends = _begins(cuts)[kept].reshape(shape), cuts[kept].reshape(shape)
         lines, odd = np.flatnonzero(is_full), np.flatnonzero(~is_full)
         return Piece(found.text, found.is_ascii, found.words, begins, ends, lines, len(closing), odd)
+
+
+def _begins_with_blanks(found: _Bytes) -> bool:
+    """Whether some cell does."""
+    spaces = found.is_space
+    return spaces is not None and bool(spaces[0] or (spaces[1:] & found.is_edge[:-1]).any())
 
 
 def _with_newlines(text: bytes) -> bytes:

@@ -92,8 +92,4 @@ def full_rows(piece: Piece, separator: str, most: int | None = None) -> list[lis
 
 
 def _cells(piece: Piece, column: int) -> list[str]:
-    begins, ends = piece.begins[:, column].tolist(), piece.ends[:, column].tolist()
-    if piece.is_ascii:  # so that characters stand where their bytes do
-        text = piece.text.decode()
-        return [text[begin:end] for begin, end in zip(begins, ends, strict=True)]
-    return [piece.text[begin:end].decode() for begin, end in zip(begins, ends, strict=True)]
+    return piece.texts(piece.begins[:, column], piece.ends[:, column])

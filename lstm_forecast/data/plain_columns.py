@@ -20,7 +20,7 @@ from lstm_forecast.data.plain_times import Digits, shape_of
 from lstm_forecast.data.rows import Coded, Direct
 from lstm_forecast.data.spelling import Cells, Fields, ShapedCells, zone_minutes
 from lstm_forecast.data.table import ReadOptions
-from lstm_forecast.data.values import EXACT, GAPS, ungrouped
+from lstm_forecast.data.values import EXACT, GAPS, UNUSUAL, ungrouped
 from lstm_forecast.data.words import Places
 
 Floats = NDArray[np.float64]
@@ -165,17 +165,27 @@ class PlainNumbers:
         """Cells that are no plain digits: gaps, numbers such as 1e-5, and those left to the texts."""
         values[places] = np.nan
         filled = places[sizes[places] > 0]
-        starts = begins[filled].tolist()
-        for place, start, size in zip(filled.tolist(), starts, sizes[filled].tolist(), strict=True):
-            text = piece.text[start : start + size].decode()
-            self._has_odd_marks |= "." in text or "," in text
-            if text in self._gaps:
-                continue
-            number = self._number(text)
-            values[place] = math.inf if number is None else number
-            if number is None or abs(number) >= EXACT:
-                self.texts_needed.add(self._columns[place % len(self._columns)])
-            self._marked |= self.mark in text
+        texts = piece.texts(begins[filled], begins[filled] + sizes[filled])
+        self._has_odd_marks = self._has_odd_marks or any("." in text or "," in text for text in texts)
+        kept = [at for at, text in enumerate(texts) if text not in self._gaps]
+        numbers = self._floats([texts[at] for at in kept])
+        filled = filled[kept]
+        is_number = ~np.isnan(numbers)
+        values[filled] = np.where(is_number, numbers, math.inf)
+        doubtful = filled[~(is_number & (np.abs(numbers) < EXACT))] % len(self._columns)
+        self.texts_needed.update(self._columns[place] for place in np.unique(doubtful).tolist())
+
+    def _floats(self, texts: list[str]) -> Floats:
+        """The numbers of texts, NaN of what is none."""
+        joined = "\n".join(texts)
+        self._marked = self._marked or self.mark in joined
+        if self.mark == "." and not UNUSUAL.search(joined):
+            try:
+                return np.fromiter(map(float, texts), dtype=np.float64, count=len(texts))
+            except ValueError:
+                pass  # such as 1-2
+        numbers = (self._number(text) for text in texts)
+        return np.array([math.nan if number is None else number for number in numbers])
 
     def _number(self, text: str) -> float | None:
         return float(text.replace(self.mark, ".")) if self._plain.fullmatch(text) else None

@@ -116,8 +116,7 @@ class Judge:
         rows = rows[(piece.ends[cells] > piece.begins[cells]).any(axis=1)]
         found = []
         for row in rows.tolist():
-            spans = zip(piece.begins[row].tolist(), piece.ends[row].tolist(), strict=True)
-            texts = [piece.text[begin:end].decode() for begin, end in spans]
+            texts = piece.texts(piece.begins[row], piece.ends[row])
             if is_suspended([texts[column] for column in self._traded], self._gaps):
                 found.append(row)
         return found

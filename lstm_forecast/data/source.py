@@ -107,8 +107,7 @@ def _read_path(name: str, max_bytes: int) -> bytes:
     try:
         with Path(name).open("rb") as stream:
             before = os.fstat(stream.fileno())
-            is_whole = stat.S_ISREG(before.st_mode) and before.st_size <= max_bytes
-            raw = _read_whole(stream, name) if is_whole else _read_all(stream, name, max_bytes)
+            raw = _read_all(stream, name, max_bytes)
             after = os.fstat(stream.fileno())
         now = Path(name).stat()
     except FileNotFoundError:
@@ -158,25 +157,30 @@ def _not_found(name: str) -> DataMissing:
     return DataMissing("data.not_found", "no such file", where=name, details=details, hint=hint)
 
 
-def _read_whole(stream: BinaryIO, name: str) -> bytes:
-    """A file that is not too large, into memory that is taken once."""
+def _read_all(stream: BinaryIO, name: str, max_bytes: int) -> bytes:
+    size = _size_of(stream)
+    begin = 0 if size is None else stream.tell()
     first = stream.read(_CHUNK)
     is_zipped = first[:2] == b"\x1f\x8b"
     if not is_zipped:
         require_text(first, name)
-    stream.seek(0)
-    raw = stream.read()
-    if not is_zipped:
-        _require_short_lines(raw, name)
-    return raw
+    if size is not None and size <= max_bytes:  # into memory that is taken once
+        stream.seek(begin)
+        raw = stream.read()
+        if not is_zipped:
+            _require_short_lines(raw, name)
+        return raw
+    chunks = _limited(_chunks(stream, first), name, max_bytes)
+    return b"".join(chunks if is_zipped else _short_lines(chunks, name))
 
 
-def _read_all(stream: BinaryIO, name: str, max_bytes: int) -> bytes:
-    first = stream.read(_CHUNK)
-    if first[:2] == b"\x1f\x8b":
-        return b"".join(_limited(_chunks(stream, first), name, max_bytes))
-    require_text(first, name)
-    return b"".join(_short_lines(_limited(_chunks(stream, first), name, max_bytes), name))
+def _size_of(stream: BinaryIO) -> int | None:
+    """The size of a regular file; None of what comes through a pipe."""
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def _chunks(stream: BinaryIO, first: bytes = b"") -> Iterator[bytes]:

@@ -24,7 +24,7 @@ GAPS = (
 LARGEST = 3.4e38  # float32 ends at 3.4028e38: what is larger cannot reach the network
 EXACT = 2.0**53  # from here on float64 does not hold every integer
 
-_UNUSUAL = re.compile(r"[^0-9.eE+\-\n]")
+UNUSUAL = re.compile(r"[^0-9.eE+\-\n]")  # in a text without these float reads plain numbers alone
 _PLAIN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _LIKE = re.compile(
@@ -124,7 +124,7 @@ def read_numbers(
         gaps: spellings of an empty cell.
     """
     joined = "\n".join(cells)
-    if decimal == "." and thousands is None and not gaps - GAPS and not _UNUSUAL.search(joined):
+    if decimal == "." and thousands is None and not gaps - GAPS and not UNUSUAL.search(joined):
         try:
             values = np.fromiter(map(float, cells), dtype=np.float64, count=len(cells))
         except ValueError:
@@ -136,7 +136,7 @@ def read_numbers(
     rows = np.flatnonzero(present)
     texts = [kept[row] for row in rows.tolist()]
     values = np.full(len(kept), np.nan)
-    if decimal == "." and thousands is None and not _UNUSUAL.search("\n".join(texts)):
+    if decimal == "." and thousands is None and not UNUSUAL.search("\n".join(texts)):
         try:
             values[rows] = np.fromiter(map(float, texts), dtype=np.float64, count=len(texts))
         except ValueError:
