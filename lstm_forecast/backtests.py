@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,17 +82,32 @@ def drawable(opened: Opened) -> Drawable:
     return Drawable("test rows", test.series, test.origins, times, test.actual, test.forecast, bounds, errors)
 
 
+def test_cutoffs(opened: Opened) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where the run's test forecasts were made: flat rows of its context and their series, [W] each."""
+    context, scaling = opened.context, opened.preprocess.held_out_scaling or opened.preprocess.scaling
+    ends, horizon = context.offsets[1:], opened.config.window.horizon
+    first = np.where(scaling.trained, opened.splits.validation_end, ends)
+    return cutoffs(context, first, ends - (horizon - 1), least=opened.config.window.lookback)
+
+
+def one_step_test(opened: Opened, only: Sequence[int]) -> HeldOut:
+    """What was forecast one step ahead on the test rows of these series: see :func:`held_out_test`."""
+    rows, series = test_cutoffs(opened)
+    mine = np.isin(series, only)
+    context = opened.context
+    forecaster = opened.tested_issuer_for(windows=int(mine.sum()), horizon=1)
+    return hold_out(forecaster, context, rows[mine], series[mine], end=context.offsets[1:], steps=1)
+
+
 def held_out_test(opened: Opened) -> tuple[HeldOut, Bounds]:
     """What was forecast on the run's test rows, made again from its weights and rows.
 
     By the tested networks, or by the baseline that stands in their place.
     """
-    context, scaling = opened.context, opened.preprocess.held_out_scaling or opened.preprocess.scaling
-    ends, horizon = context.offsets[1:], opened.config.window.horizon
-    first = np.where(scaling.trained, opened.splits.validation_end, ends)
-    rows, series = cutoffs(context, first, ends - (horizon - 1), least=opened.config.window.lookback)
+    context, horizon = opened.context, opened.config.window.horizon
+    rows, series = test_cutoffs(opened)
     forecaster = opened.tested_issuer_for(windows=len(rows), horizon=horizon)
-    test = hold_out(forecaster, context, rows, series, end=ends, steps=horizon)
+    test = hold_out(forecaster, context, rows, series, end=context.offsets[1:], steps=horizon)
     if opened.calibration is None:
         return test, {}
     return test, fixed_bounds(opened.config, opened.calibration, context, forecaster, test)

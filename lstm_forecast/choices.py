@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from lstm_forecast.config import Config, Loaded, dump_config, parse_config
+from lstm_forecast.cores import threads_for
 from lstm_forecast.data.calendars import DAY, Frequency
 from lstm_forecast.data.findings import counted, plural
+from lstm_forecast.data.flat import marked
 from lstm_forecast.data.reader import Table
 from lstm_forecast.data.season import find_season
 from lstm_forecast.errors import ConfigError, DataInvalid
@@ -86,6 +88,14 @@ def require_kept(config: Config, where: str) -> None:
             details=[f"config.yaml: {error.problems[0].message}"],
             hint="give the columns shorter names",
         ) from error
+
+
+def with_threads(config: Config) -> Config:
+    """The configuration with the number of threads that this machine gives a batch, where it is ours."""
+    if config.training.threads != "auto":
+        return config
+    threads = threads_for(config.training.batch_size, networks=config.training.ensemble)
+    return config.model_copy(update={"training": config.training.model_copy(update={"threads": threads})})
 
 
 def with_name(config: Config, name: str) -> Config:
@@ -179,6 +189,7 @@ def with_possible_levels(
 def _calibration_windows(prepared: Prepared) -> int:
     """Validation rows whose value was observed and can be forecast one step ahead."""
     splits, panel = prepared.splits, prepared.panel
-    usable = np.unique(prepared.train.series)
-    parts = [panel.observed[splits.train_end[s] : splits.validation_end[s], 0].sum() for s in usable]
-    return int(sum(parts))
+    usable = np.zeros(len(panel), dtype=bool)
+    usable[prepared.train.series] = True
+    first = np.where(usable, splits.train_end, splits.validation_end)
+    return int((panel.observed[:, 0] & marked(first, splits.validation_end, len(panel.times))).sum())

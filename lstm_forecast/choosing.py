@@ -19,6 +19,7 @@ from lstm_forecast.choices import BARE
 from lstm_forecast.config import Config, Loaded, config_values, with_values, yaml_text
 from lstm_forecast.config.left_open import CHOSEN
 from lstm_forecast.data.calendars import Frequency
+from lstm_forecast.data.flat import blocks
 from lstm_forecast.data.panel import Panel, fill_missing
 from lstm_forecast.data.season import find_season, season_strength
 from lstm_forecast.data.table import Table
@@ -154,8 +155,9 @@ def _choices(
 
 def _trials(config: Config, facts: _Facts, free: set[str], panel: Panel) -> Iterator[Trial]:
     """Linear forecasts with every lookback, anchor and transform that may be chosen."""
+    transforms = _transforms(config, facts, free, panel)
     for lookback in _lookbacks(config, facts, free):
-        for transform in _transforms(config, facts, free, panel):
+        for transform in transforms:
             yield from linear_trials(
                 facts.training,
                 lookback=lookback,
@@ -189,9 +191,10 @@ def _transforms(config: Config, facts: _Facts, free: set[str], panel: Panel) -> 
     if "data.transform" not in free:
         return ["none" if config.data.transform == "diff" else config.data.transform]
     training = facts.training
-    for s in np.flatnonzero(training.lengths):
-        values = training.values[training.rows(int(s)), 0]
-        if not values.min() > NEAR_ZERO * np.median(values) > 0:
+    for block in blocks(training.offsets[:-1], training.lengths):
+        values = block.of(training.values[:, 0])
+        nearest = NEAR_ZERO * np.median(values, axis=1)
+        if not ((values.min(axis=1) > nearest) & (nearest > 0)).all():
             return ["none"]
     return ["none", "log"] if np.nanmin(panel.values[:, 0]) > 0 else ["none"]
 

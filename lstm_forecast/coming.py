@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lstm_forecast import stages
 from lstm_forecast.covariates import ahead_columns, calendar_of, holidays_of, last_year
 from lstm_forecast.data.calendar_features import HOLIDAY, calendar_values
-from lstm_forecast.data.calendars import next_times
+from lstm_forecast.data.calendars import next_times_of
 from lstm_forecast.data.files import is_many, is_there
 from lstm_forecast.data.findings import plural
 from lstm_forecast.data.holidays import Days, years_of
@@ -28,9 +28,9 @@ Floats = NDArray[np.float64]
 def future_times(opened: Opened, panel: Panel, *, horizon: int) -> NDArray[np.int64]:
     """The next ``horizon`` times of every series, in its rhythm: [S, horizon]; an empty series has zeros."""
     times = np.zeros((len(panel), horizon), dtype=np.int64)
-    for series in np.flatnonzero(panel.lengths):
-        last = int(panel.times[panel.offsets[series + 1] - 1])
-        times[series] = next_times(opened.preprocess.frequency, last, horizon)
+    present = np.flatnonzero(panel.lengths)
+    last = panel.times[panel.offsets[present + 1] - 1]
+    times[present] = next_times_of(opened.preprocess.frequency, last, horizon)
     return times
 
 
@@ -143,14 +143,18 @@ def _by_series(table: Table, ids: Sequence[str]) -> RowsAhead:
 
 def _put(values: Floats, times: NDArray[np.int64], found: RowsAhead) -> None:
     """Writes what was found for these times [S, horizon] into the values [S, horizon, P]."""
-    order = np.lexsort((found.times, found.series))
-    borders = np.searchsorted(found.series[order], np.arange(len(values) + 1))
-    for s in np.flatnonzero(np.diff(borders)).tolist():
-        mine = order[borders[s] : borders[s + 1]]
-        known, rows = found.times[mine], found.values[mine]
-        place = np.minimum(np.searchsorted(known, times[s]), len(known) - 1)
-        new = np.where((known[place] == times[s])[:, None], rows[place], np.nan)
-        values[s] = np.where(np.isnan(new), values[s], new)
+    if not len(found.times):
+        return
+    moments = np.unique(found.times)  # by their numbers, a series and a time are one number
+    keys = found.series * len(moments) + np.searchsorted(moments, found.times)
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    number = np.minimum(np.searchsorted(moments, times), len(moments) - 1)
+    wanted = np.arange(len(values))[:, None] * len(moments) + number
+    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    new = found.values[order[place]]
+    there = (moments[number] == times) & (keys[place] == wanted)
+    np.copyto(values, new, where=there[:, :, None] & ~np.isnan(new))
 
 
 def _require(

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lstm_forecast.events import Events
+from lstm_forecast.reporting.csv_text import csv_lines, digits, quoted
 from lstm_forecast.spreadsheets import BOM, escaped, is_formula
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -139,8 +144,6 @@ class Forecast:
             excel: begins with a byte order mark, and no cell of text is run by a spreadsheet.
         """
         form = escaped if excel else str
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
         names = [
             form(self.series_name),
             form(self.time_name),
@@ -149,12 +152,24 @@ class Forecast:
             *self.bound_names,
             "source",
         ]
-        writer.writerow(names)
-        for row in self.rows:
-            ends = ["" if end is None else repr(end) for pair in row.bounds for end in pair]
-            cells = [form(row.series), form(row.time), row.step, repr(row.forecast), *ends, row.source]
-            writer.writerow(cells)
-        return (BOM if excel else "") + text.getvalue()
+        header = csv_lines([[name] for name in quoted(names)])
+        known = [quoted([form(text) for text in texts]) for texts in self._texts]
+        ends = np.array([row.bounds for row in self.rows], dtype=np.float64).reshape(
+            len(self.rows), 2 * len(self.intervals)
+        )
+        cells = [
+            *known,
+            [str(row.step) for row in self.rows],
+            digits(np.array([row.forecast for row in self.rows])),
+            *(digits(end) for end in ends.T),
+            [row.source for row in self.rows],
+        ]
+        return (BOM if excel else "") + header + csv_lines(cells)
+
+    @property
+    def _texts(self) -> tuple[list[str], list[str]]:
+        """Names and times of the rows."""
+        return [row.series for row in self.rows], [row.time for row in self.rows]
 
     def to_document(self, warnings: list[dict[str, str]]) -> dict[str, Any]:
         """The one JSON document of ``predict --json``."""
@@ -177,6 +192,52 @@ class Forecast:
     def to_json(self, warnings: list[dict[str, str]]) -> str:
         """The document as text."""
         return json.dumps(self.to_document(warnings), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def forecast_rows(
+    series: Sequence[str],
+    moments: NDArray[np.int64],
+    times: Sequence[str],
+    values: Floats,
+    bounds: Sequence[tuple[Floats, Floats]],
+    *,
+    sources: Sequence[str],
+    origins: Sequence[Origin],
+) -> tuple[ForecastRow, ...]:
+    """The rows of a forecast, by series and step.
+
+    Args:
+        series: S names.
+        moments: time of each step, [S, H].
+        times: the same in the input's form, S · H of them.
+        values: [S, H].
+        bounds: lower and upper of each level, [S, H] each; NaN where not calibrated.
+        sources: what made each series' forecast.
+        origins: what each continues.
+    """
+    steps = moments.shape[1]
+    ends = [zip(_numbers(low), _numbers(high), strict=True) for low, high in bounds]
+    columns = (
+        _each(series, steps),
+        times,
+        moments.reshape(-1).tolist(),
+        list(range(1, steps + 1)) * len(series),
+        values.reshape(-1).tolist(),
+        zip(*ends, strict=True) if ends else [()] * len(times),
+        _each(sources, steps),
+        _each(origins, steps),
+    )
+    return tuple(ForecastRow(*cells) for cells in zip(*columns, strict=True))
+
+
+def _each(items: Sequence[Any], count: int) -> list[Any]:
+    """Every item so many times."""
+    return [item for item in items for _ in range(count)]
+
+
+def _numbers(values: Floats) -> list[float | None]:
+    """The values one behind the other, None for NaN."""
+    return [None if math.isnan(value) else value for value in values.reshape(-1).tolist()]
 
 
 def warn_of_formulas(forecast: Forecast, events: Events) -> None:

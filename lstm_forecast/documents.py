@@ -2,49 +2,53 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lstm_forecast.data.dates import TimeFormat
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.scaling import Scaling
 from lstm_forecast.evaluation.held_out import HeldOut, all_forecasts
 from lstm_forecast.evaluation.measures import interval_measures, measure_by_series, measure_by_step
-from lstm_forecast.evaluation.spread import crps
+from lstm_forecast.evaluation.spread import crps_cells, mean_of
 from lstm_forecast.evaluation.verdict import Verdict
 from lstm_forecast.judging import Bounds
+from lstm_forecast.reporting.csv_text import csv_lines, digits, quoted
 
+_PIECE = 20_000  # rows of a table that are text at once
 MOST_SERIES = 1_000  # above it, errors by series are left out of the JSON document: they are in the table
 
 
-def tidy_csv(held: HeldOut, bounds: Bounds, panel: Panel, time_format: TimeFormat) -> str:
+def tidy_csv(held: HeldOut, bounds: Bounds, panel: Panel, time_format: TimeFormat) -> Iterator[bytes]:
     """One line per forecast value: series, cutoff, step, time, actual, forecast, baselines, bounds.
 
     Original units; an empty cell is a value that was not observed, or a bound that was not calibrated.
     ``forecast`` is what ``predict`` would have given, and where that is not the network's, ``model`` is it.
+    In pieces, because the text of a million rows takes a hundred times the memory of their forecasts.
     """
-    count, horizon = held.forecast.shape
-    rows = held.rows[:, None] + 1 + np.arange(horizon)
-    series = np.repeat([panel.series_ids[s] for s in held.series], horizon)
-    cutoffs = np.repeat(time_format.format(held.origins), horizon)
-    steps = np.tile(np.arange(1, horizon + 1), count)
-    times = time_format.format(panel.times[rows].reshape(-1)) if count else []
     model = {} if held.issued is None else {"model": held.forecast}
     numbers = {"actual": held.actual, "forecast": held.given, **model, **held.baselines}
     for level, (lower, upper) in bounds.items():
         numbers |= {f"lo_{level:g}": lower, f"hi_{level:g}": upper}
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["series", "cutoff", "step", "time", *numbers])
-    columns = [_cells(values) for values in numbers.values()]
-    writer.writerows(zip(series.tolist(), cutoffs.tolist(), steps.tolist(), times, *columns, strict=True))
-    return text.getvalue()
+    yield csv_lines([[name] for name in ("series", "cutoff", "step", "time", *quoted([*numbers]))]).encode()
+    horizon = held.forecast.shape[1]
+    size = max(1, _PIECE // max(horizon, 1))
+    for first in range(0, len(held), size):
+        part = slice(first, first + size)
+        rows = held.rows[part, None] + 1 + np.arange(horizon)
+        named = quoted([panel.series_ids[s] for s in held.series[part].tolist()])
+        cutoffs = quoted(time_format.format(held.origins[part]))
+        first_cells = (
+            [name for name in named for _ in range(horizon)],
+            [text for text in cutoffs for _ in range(horizon)],
+            [str(step) for step in range(1, horizon + 1)] * len(rows),
+            quoted(time_format.format(panel.times[rows].reshape(-1))),
+        )
+        cells = [digits(values[part]) for values in numbers.values()]
+        yield csv_lines([*first_cells, *cells]).encode()
 
 
 def verdict_document(verdict: Verdict) -> dict[str, Any]:
@@ -90,7 +94,7 @@ def _crps(held: HeldOut, bounds: Bounds) -> float:
     lower, upper = [low for _, (low, _) in outside_in], [up for _, (_, up) in reversed(outside_in)]
     tails = [(1 - level / 100) / 2 for level, _ in outside_in]
     probabilities = [*tails, 0.5, *(1 - tail for tail in reversed(tails))]
-    return crps(held.actual, np.stack([*lower, held.given, *upper], axis=-1), probabilities)
+    return mean_of(crps_cells(held.actual, [*lower, held.given, *upper], probabilities))
 
 
 def finite(value: float | None) -> float | None:
@@ -100,8 +104,3 @@ def finite(value: float | None) -> float | None:
 
 def _finite(row: Mapping[str, float]) -> dict[str, float | None]:
     return {key: finite(value) for key, value in row.items()}
-
-
-def _cells(values: NDArray[np.float64]) -> list[str]:
-    flat: list[float] = values.reshape(-1).tolist()
-    return ["" if math.isnan(value) else repr(value) for value in flat]

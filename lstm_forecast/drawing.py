@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_forecast import predicting
-from lstm_forecast.backtests import Drawable, drawable, held_out_test
+from lstm_forecast.backtests import Drawable, drawable, one_step_test, test_cutoffs
 from lstm_forecast.cold_starts import with_cold_starts
 from lstm_forecast.coming import future_times, known_ahead
 from lstm_forecast.data.findings import plural
@@ -19,8 +19,10 @@ from lstm_forecast.dated import Interval
 from lstm_forecast.errors import ArtifactRejected, DataInvalid, ForecastError, UsageError
 from lstm_forecast.events import Events
 from lstm_forecast.gating import MODEL
+from lstm_forecast.interval_levels import chosen_levels, interval_list
 from lstm_forecast.opening import Opened
 from lstm_forecast.reporting.evaluation_plots import (
+    MOST_RESIDUALS,
     OriginPlot,
     ResidualPlot,
     plot_backtest,
@@ -29,6 +31,7 @@ from lstm_forecast.reporting.evaluation_plots import (
 )
 from lstm_forecast.reporting.gate_plots import plot_gates
 from lstm_forecast.reporting.plots import (
+    MOST_PANELS,
     Band,
     SeriesPlot,
     font_notice,
@@ -73,15 +76,16 @@ def picture(
         return render(_held_out(opened, kind, series), form)
     chosen = _chosen(opened, series)
     draw = plot_forecast if kind == "forecast" else plot_test
-    parts = _series_plots(opened, chosen, future=kind == "forecast", events=events)
-    if kind == "test" and not any(len(part.test_times) for part in parts):
+    if kind == "test" and not np.isin(test_cutoffs(opened)[1], chosen).any():
         raise _nothing_held_out(kind)
+    parts = _series_plots(opened, chosen[:MOST_PANELS], future=kind == "forecast", events=events)
     titles = {"forecast": "forecast", "test": "actual and predicted on the test rows"}
     figure = draw(
         parts,
         title=f"{opened.run.name}: {titles[kind]}{_of_baseline(opened)}",
         value_label=opened.preprocess.columns[0],
         time_label=opened.preprocess.time_name,
+        of=len(chosen),
     )
     return render(figure, form)
 
@@ -111,13 +115,14 @@ def _held_out(opened: Opened, kind: Kind, series: str | None) -> Figure:
         steps = list(range(1, found.times.shape[1] + 1))
         title = f"{name}: mean absolute error by step, {found.title}"
         return plot_error(steps, found.errors, title=title, value_label=value)
-    chosen = [s for s in _chosen(opened, series) if (found.series == s).any()]
+    tested = frozenset(found.series.tolist())
+    chosen = [s for s in _chosen(opened, series) if s in tested]
     if not chosen:
         raise _nothing_held_out(kind)
     if kind == "residuals":
-        plots = [_residuals(opened, found, s) for s in chosen]
+        plots = [_residuals(opened, found, s) for s in chosen[:MOST_RESIDUALS]]
         title = f"{name}: errors one step ahead{_of_baseline(opened)}, {found.title}"
-        return plot_residuals(plots, title=title, value_label=value, time_label=clock)
+        return plot_residuals(plots, title=title, value_label=value, time_label=clock, of=len(chosen))
     one = chosen[0]
     of = f", {opened.context.series_ids[one]}" if len(opened.context) > 1 else ""
     mine = np.flatnonzero(found.series == one)
@@ -232,13 +237,13 @@ def _series_plots(opened: Opened, chosen: Sequence[int], *, future: bool, events
     context = opened.context
     cold = with_cold_starts(opened, context)
     horizon = opened.config.forecast.horizon or opened.config.window.horizon
-    (test, _), levels = held_out_test(opened), predicting.chosen_levels(opened, None)
+    test, levels = one_step_test(opened, chosen), chosen_levels(opened, None)
     known = None
     if future:
         known, future = _own_ahead(cold, chosen, horizon, events)
-    ahead = predicting.forecast_panel(cold, context, horizon=horizon, levels=levels, known=known)
+    ahead = predicting.forecast_panel(cold, context, horizon=horizon, levels=levels, known=known, only=chosen)
     times = future_times(opened, context, horizon=horizon)
-    behind = predicting.interval_list(opened, levels, horizon, series=chosen)
+    behind = interval_list(opened, levels, horizon, series=chosen)
     plots = []
     for s in chosen:
         rows = context.rows(s)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lstm_forecast import networks, stages
 from lstm_forecast.data.files import is_many, is_there, sha256_of_input
 from lstm_forecast.data.findings import plural
+from lstm_forecast.data.flat import count_marked
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.splits import Splits
 from lstm_forecast.documents import intervals_document, parts_document, verdict_document
@@ -178,10 +179,8 @@ def _origins(
 
 
 def _last_seen(opened: Opened) -> int:
-    ends, starts = opened.splits.validation_end, opened.context.offsets[:-1]
-    return int(
-        max(opened.context.times[end - 1] for end, start in zip(ends, starts, strict=True) if end > start)
-    )
+    ends = opened.splits.validation_end
+    return int(opened.context.times[ends[ends > opened.context.offsets[:-1]] - 1].max())
 
 
 def _forecasters(
@@ -220,11 +219,7 @@ def _refitted(opened: Opened, panel: Panel, cutoff: int, *, where: str, events: 
     from lstm_forecast.model.devices import choose_device
 
     began = time.monotonic()
-    until = [
-        panel.offsets[s] + np.searchsorted(panel.times[panel.rows(s)], cutoff, side="right")
-        for s in range(len(panel))
-    ]
-    known = panel.until(np.array(until, dtype=np.int64))
+    known = panel.until(panel.offsets[:-1] + count_marked(panel.times <= cutoff, panel.offsets))
     held_back = opened.splits.validation_end - opened.splits.train_end
     splits = Splits(np.maximum(known.offsets[1:] - held_back, known.offsets[:-1]), known.offsets[1:])
     prepared = stages.windowed(opened.config, known, splits)

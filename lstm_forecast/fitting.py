@@ -137,6 +137,7 @@ def plan_table(loaded: Loaded, table: Table, events: Events) -> Plan:
         notes += anchored
     windows = len(stages.short_cutoffs(prepared.panel)[0]) if shortfall else None
     asked = loaded.was_set("forecast.intervals.levels")
+    config = choices.with_threads(config)
     config, levels = choices.with_possible_levels(config, prepared, windows=windows, asked=asked)
     source = table.source
     loaded_from = {"path": source.path, "files": source.files, "sha256": source.sha256}
@@ -229,6 +230,7 @@ def learn_again(
     The units are fitted again too: a forecast from a model that never saw the newest rows is a poor one. With
     ``begin`` each member begins with the weights of one of these networks.
     """
+    from lstm_forecast.model.devices import using_threads
     from lstm_forecast.training.course import nothing_kept, scores_of
     from lstm_forecast.training.loop import train_epochs
     from lstm_forecast.training.members import side_by_side
@@ -254,7 +256,8 @@ def learn_again(
         )
         for number, (network, seed, course) in enumerate(courses)
     ]
-    side_by_side(trainings, workers=networks.workers_for(config, device))
+    with using_threads(1):
+        side_by_side(trainings, workers=networks.workers_for(config, device))
     return networks.forecaster_of(config, again, scaling)
 
 
@@ -270,6 +273,7 @@ def _train_all(
     keep: KeptFor | None,
 ) -> Learned:
     """Trains every network, by its recipe and in place, on a panel that ends with validation."""
+    from lstm_forecast.model.devices import using_threads
     from lstm_forecast.training.course import nothing_kept
     from lstm_forecast.training.loop import fit
     from lstm_forecast.training.members import side_by_side
@@ -290,7 +294,8 @@ def _train_all(
         )
 
     trainings = [partial(training_of, number) for number in range(len(members))]
-    courses = side_by_side(trainings, workers=networks.workers_for(config, device))
+    with using_threads(1):  # within a kernel: it is the batch that is split
+        courses = side_by_side(trainings, workers=networks.workers_for(config, device))
     forecaster = networks.forecaster_of(config, [network for network, _ in members], scaling)
     return Learned(forecaster, tuple(courses), tuple(recipe.seed for _, recipe in members))
 

@@ -29,7 +29,7 @@ from lstm_forecast.events import Events
 from lstm_forecast.fitting import KeptFor, Learned, Plan, learn, learn_again
 from lstm_forecast.forecasting.baselines import naive2
 from lstm_forecast.forecasting.calibration import Calibration, calibrate_conformal, calibrate_quantile
-from lstm_forecast.forecasting.intervals import interval_bounds, measured_coverage
+from lstm_forecast.forecasting.intervals import bounds_in_pieces, count_inside, coverage_of
 from lstm_forecast.forecasting.volatility import interval_units
 from lstm_forecast.gating import MODEL, Gate, gate_of, issuer_of
 from lstm_forecast.rivals import baselines_at, best_in_training, best_simple
@@ -85,7 +85,7 @@ class Trained:
         judged: what the test said about them.
         final: the networks trained again on all rows, where ``training.refit`` asks for them; else those.
         device: where they were trained.
-        threads: threads of the CPU they were trained with.
+        threads: that each batch was split over.
     """
 
     learned: Learned
@@ -118,15 +118,12 @@ def fit_and_test(
         boards: TensorBoard files, one per network, told of each epoch; none where they are not wanted.
         keep: how each network's training is kept; None: it is not.
     """
-    import torch
-
     from lstm_forecast.model.devices import choose_device
 
     config, prepared = plan.config, plan.prepared
     device, line = choose_device(config.training.device)
     events.say([line])
     with networks.network_threads(config):
-        threads = torch.get_num_threads()
 
         def on_epoch(number: int, epoch: Epoch, best: int) -> None:
             events.emit("epoch.end", epoch_fields(number, epoch, best, config))
@@ -145,7 +142,7 @@ def fit_and_test(
             events.say(["not trained again on all rows (training.refit): the network does not forecast"])
         elif config.training.refit == "full":
             final = _refitted(plan, learned, events, keep=keep)
-    return Trained(learned, judged, final, str(device), threads)
+    return Trained(learned, judged, final, str(device), networks.batch_threads(config))
 
 
 def judge_held_out(config: Config, prepared: Prepared, forecaster: Forecaster, events: Events) -> Judged:
@@ -157,13 +154,11 @@ def judge_held_out(config: Config, prepared: Prepared, forecaster: Forecaster, e
     issuer = issuer_of(config, forecaster, gate.issued if gate else MODEL)
     wide = _held_out(config, prepared, issuer, splits.validation_end, ends, far=FAR_TESTED)
     bounds: Bounds = {}
-    if calibration is not None and len(wide):
-        bounds = fixed_bounds(config, calibration, panel, issuer, wide)
-        coverage = {level: measured_coverage(wide.actual, *pair) for level, pair in bounds.items()}
-        calibration = calibration.with_coverage(coverage)
     keep = complete(wide, end=ends, horizon=horizon)
+    if calibration is not None and len(wide):
+        calibration, bounds = _measured(config, calibration, panel, issuer, wide, keep, steps=horizon)
     test = wide.part(keep, steps=horizon)
-    bounds = {level: (low[keep, :horizon], up[keep, :horizon]) for level, (low, up) in bounds.items()}
+    del wide
     if issuer is not forecaster:
         ours = hold_out(forecaster, panel, test.rows, test.series, end=ends, steps=horizon)
         test = ours.with_issued(test.forecast)
@@ -252,20 +247,41 @@ def fixed_bounds(
     config: Config, calibration: Calibration, panel: Panel, forecaster: Issuer, held: HeldOut
 ) -> Bounds:
     """The intervals of held-out forecasts as ``predict`` would give them."""
-    unit = units_at(config, panel, forecaster, held)
-    lowest = forecaster.lowest(panel, held.rows, held.series)
-    return {
-        level: interval_bounds(
+    whole = np.ones(len(held), dtype=bool)
+    return _measured(config, calibration, panel, forecaster, held, whole, steps=None)[1]
+
+
+def _measured(
+    config: Config,
+    calibration: Calibration,
+    panel: Panel,
+    forecaster: Issuer,
+    held: HeldOut,
+    keep: NDArray[np.bool_],
+    *,
+    steps: int | None,
+) -> tuple[Calibration, Bounds]:
+    """The calibration with the coverage of all bounds, and the bounds of some windows' first steps."""
+    unit, coverage, kept = units_at(config, panel, forecaster, held), {}, {}
+    for level in config.forecast.intervals.levels:
+        pieces = bounds_in_pieces(
             calibration,
             level,
             held.forecast,
-            margins=calibration.margins(level, series=held.series, unit=unit),
+            series=held.series,
+            unit=unit,
             quantiles=held.quantiles,
             quantile_levels=forecaster.levels,
-            minimum=lowest,
+            minimum=forecaster.lowest(panel, held.rows, held.series),
         )
-        for level in config.forecast.intervals.levels
-    }
+        counts, ends = [], []
+        for part, *pair in pieces:
+            counts.append(count_inside(held.actual[part], *pair))
+            ends.append([end[keep[part], :steps] for end in pair])
+        coverage[level] = coverage_of(*np.sum(counts, axis=0))
+        low, up = (np.concatenate(parts) for parts in zip(*ends, strict=True))
+        kept[level] = low, up
+    return calibration.with_coverage(coverage), kept
 
 
 def _held_out(

@@ -15,6 +15,7 @@ from lstm_forecast import stages
 from lstm_forecast.covariates import ahead_columns, with_calendar
 from lstm_forecast.data.files import is_many, is_there, series_names, without_suffix
 from lstm_forecast.data.findings import plural
+from lstm_forecast.data.flat import count_marked
 from lstm_forecast.data.panel import Panel, fill_missing
 from lstm_forecast.data.reader import Table
 from lstm_forecast.data.splits import Splits
@@ -118,19 +119,16 @@ def keys_of_the_run() -> Iterator[None]:
 def borders_in(opened: Opened, panel: Panel) -> Splits:
     """Where the run's training and validation rows end in this panel, by time; new series have none."""
     context = opened.context
+    known = np.flatnonzero(context.lengths)
+    begin = context.offsets[known]
     ends = []
     for flat in (opened.splits.train_end, opened.splits.validation_end):
-        rows = []
-        for s in range(len(context)):
-            mine, known = panel.rows(s), context.times[context.rows(s)]
-            before = int(flat[s] - context.offsets[s])
-            found = 0
-            if before > 0:
-                found = int(np.searchsorted(panel.times[mine], known[before - 1], side="right"))
-            elif len(known):  # the run keeps none of the rows before the border, but the first one after it
-                found = int(np.searchsorted(panel.times[mine], known[0], side="left"))
-            rows.append(mine.start + found)
-        ends.append(np.array([*rows, *panel.offsets[len(context) : -1]], dtype=np.int64))
+        newest = np.full(len(panel), np.iinfo(np.int64).min)  # the last time that lies before the border
+        # Where the run keeps none of the rows before it, that is the last one before its first row.
+        before = flat[known] > begin
+        newest[known] = np.where(before, context.times[flat[known] - 1], context.times[begin] - 1)
+        rows = count_marked(panel.times <= np.repeat(newest, panel.lengths), panel.offsets)
+        ends.append(panel.offsets[:-1] + rows)
     return Splits(*ends)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lstm_forecast.config import Config
+from lstm_forecast.cores import usable_cores
 from lstm_forecast.covariates import ahead_columns
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.scaling import Scaling, fit_scaling, season_smape
@@ -84,6 +85,7 @@ def recipe_of(config: Config, training: Panel, *, seed: int, begun: bool = False
         schedule=Schedule(how.schedule, how.warmup_steps, how.epochs),
         precision=how.precision,
         measure_scales={"smape": smape, "mase": 1.0},
+        threads=batch_threads(config),
     )
 
 
@@ -225,18 +227,20 @@ def simple_forecaster_of(config: Config, name: str, scaling: Scaling) -> SimpleF
 
 
 def workers_for(config: Config, device: torch.device) -> int:
-    """How many networks train at once: one per core where each keeps to one thread, else one."""
-    import os
+    """How many networks train at once: on the CPU as many as find cores for all their threads, else one."""
+    at_once = usable_cores() // batch_threads(config) if device.type == "cpu" else 1
+    return max(1, min(config.training.ensemble, at_once))
 
-    import torch
 
-    apart = device.type == "cpu" and torch.get_num_threads() == 1
-    return min(config.training.ensemble, os.cpu_count() or 1) if apart else 1
+def batch_threads(config: Config) -> int:
+    """Threads that a batch is split over; one for a run from before there was a choice."""
+    threads = config.training.threads
+    return 1 if threads == "auto" else threads
 
 
 @contextmanager
 def network_threads(config: Config) -> Iterator[None]:
-    """Runs the block with the threads that a network of this width is fastest with on the CPU."""
+    """Runs the block with the threads within a kernel that a network of this width forecasts with."""
     from lstm_forecast.model.devices import threads_for, using_threads
 
     width = config.model.hidden_size

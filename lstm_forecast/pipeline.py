@@ -20,9 +20,10 @@ from lstm_forecast.config import Loaded
 from lstm_forecast.dated import Forecast
 from lstm_forecast.errors import UsageError
 from lstm_forecast.events import Events
+from lstm_forecast.interval_levels import chosen_levels, interval_list
 from lstm_forecast.latest import CONTEXT, latest_panel
 from lstm_forecast.naming import open_reference, run_name, runs_folder
-from lstm_forecast.predicting import chosen_levels, chosen_series, dated_rows, interval_list
+from lstm_forecast.predicting import chosen_series, dated_rows
 from lstm_forecast.runs.run import Run, claim_name
 
 if TYPE_CHECKING:
@@ -65,13 +66,15 @@ def train(
     from lstm_forecast.boards import require_extras
     from lstm_forecast.choices import with_name
     from lstm_forecast.fitting import plan_training
-    from lstm_forecast.resuming import begin_run, locked_name
+    from lstm_forecast.resuming import begin_run, locked_name, with_stored_threads
     from lstm_forecast.room import require_room
+    from lstm_forecast.training.allocator import keep_freed_memory
     from lstm_forecast.trainings import train_into
     from lstm_forecast.warm_starts import with_start
 
     events = events or Events()
     folder, name = runs_folder(runs_dir, loaded), run_name(loaded)
+    keep_freed_memory()
     with signals.caught(lambda number: events.emit("signal", {"signal": number}, level="warning")):
         claim_name(folder, name, loaded.config.data.path)
         plan = plan_training(loaded, events)
@@ -82,6 +85,8 @@ def train(
             claim_name(folder, name, loaded.config.data.path)  # whoever was waited for may have taken it
             require_room(folder, name, plan, events)
             run, checkpoints = begin_run(folder, name, plan, resume=resume, events=events)
+            if loaded.config.training.threads == "auto":
+                plan = with_stored_threads(plan, checkpoints)
             return train_into(run, plan, checkpoints, events=events, argv=argv)
 
 
@@ -140,8 +145,7 @@ def predict(
     rows = dated_rows(chosen, panel, horizon=steps, chosen=asked, levels=wanted, known=ahead, events=events)
     names = chosen.preprocess.series_name, chosen.preprocess.time_name
     origin = chosen.run.path.parent.parent, chosen.preprocess.columns[0], as_of, source, sha256
-    shown = sorted({chosen.preprocess.series_ids.index(row.series) for row in rows})
-    behind = interval_list(chosen, wanted, steps, series=shown)
+    behind = interval_list(chosen, wanted, steps, series=asked)
     gate = chosen.gate.to_document() if chosen.gate else None
     engine = chosen.engine_for(windows=len(chosen.able(panel)), horizon=steps)
     return Forecast(chosen.run.handle, *origin, *names, rows, behind, gate, engine)
@@ -215,7 +219,7 @@ def evaluate(
     document = evaluation_document(chosen, found)
     table = tidy_csv(found.held, found.bounds, found.panel, chosen.preprocess.time_format)
     files = {
-        backtests.TABLE: table.encode(),
+        backtests.TABLE: b"".join(table),
         backtests.ARRAYS: backtests.pack_backtest(found.held, found.bounds, found.panel),
         backtests.SUMMARY: json_bytes(document),
     }

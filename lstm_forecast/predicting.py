@@ -14,8 +14,8 @@ from lstm_forecast.coming import future_times
 from lstm_forecast.covariates import ahead_columns
 from lstm_forecast.data.findings import plural
 from lstm_forecast.data.panel import Panel
-from lstm_forecast.dated import ForecastRow, Interval, Origin
-from lstm_forecast.errors import DataInvalid, UsageError, nearest
+from lstm_forecast.dated import ForecastRow, Origin, forecast_rows
+from lstm_forecast.errors import UsageError, nearest
 from lstm_forecast.events import Events
 from lstm_forecast.gating import MODEL
 from lstm_forecast.opening import Opened
@@ -43,17 +43,25 @@ class Ahead:
 
 
 def forecast_panel(
-    opened: Opened, panel: Panel, *, horizon: int, levels: Sequence[float], known: Floats | None = None
+    opened: Opened,
+    panel: Panel,
+    *,
+    horizon: int,
+    levels: Sequence[float],
+    known: Floats | None = None,
+    only: Sequence[int] | None = None,
 ) -> Ahead:
     """The next ``horizon`` values of every series with rows, and their intervals.
 
     A series with fewer rows than the network's lookback, or without units, gets the forecast of the baseline
     that did best on validation, without intervals. A run that issues a baseline does so for every series.
-    ``known`` are the columns known ahead at those steps, [S, horizon, P]; None where there are none.
+    ``known`` are the columns known ahead at those steps, [S, horizon, P]; None where there are none. Where
+    ``only`` some series are named, the others have zeros.
     """
     last = np.maximum(panel.offsets[1:] - 1, 0)
-    present = np.flatnonzero(panel.lengths)
-    able = opened.able(panel)
+    present, able = np.flatnonzero(panel.lengths), opened.able(panel)
+    if only is not None:
+        present, able = np.intersect1d(present, only), np.intersect1d(able, only)
     short = np.setdiff1d(present, able)
     values, sources = np.zeros((len(panel), horizon)), [opened.issued] * len(panel)
     bounds = {level: _unknown(len(panel), horizon) for level in levels}
@@ -69,8 +77,9 @@ def forecast_panel(
     if opened.issued == MODEL:
         name, simple = _simple(opened, panel, last[short], short, horizon=horizon)
         values[short] = simple
-        for s in np.setdiff1d(np.arange(len(panel)), able).tolist():
-            sources[s] = name
+        sources = [name] * len(panel)
+        for s in able.tolist():
+            sources[s] = opened.issued
     return Ahead(values, bounds, sources)
 
 
@@ -128,69 +137,6 @@ def _bounds(
     }
 
 
-def chosen_levels(opened: Opened, asked: Sequence[float] | None) -> tuple[float, ...]:
-    """The levels of this forecast's intervals: those asked for, else the run's.
-
-    Raises:
-        UsageError: the run has no intervals, or not this pair of quantiles.
-        DataInvalid: too few calibration windows for a level.
-    """
-    calibration = opened.calibration
-    if asked is None:
-        return opened.config.forecast.intervals.levels if calibration is not None else ()
-    if calibration is None:
-        raise UsageError(
-            "predict.levels",
-            "the run has no intervals (forecast.intervals.method: none)",
-            where="--levels",
-            hint="train again with forecast.intervals.method: conformal"
-            + (" and split.validation: 0.1" if opened.config.split.validation == 0 else ""),
-        )
-    count = int(calibration.windows()[0])
-    for level in asked:
-        if calibration.column(level) is None:
-            known = ", ".join(f"{pair:g}" for pair in sorted(calibration.pairs))
-            raise UsageError(
-                "predict.levels",
-                f"no quantiles of {level:g} % were trained; expected {known}",
-                where="--levels",
-                hint="train again with their quantiles in model.quantiles",
-            )
-        if not calibration.possible(level)[0]:
-            raise _too_few(level, count)
-    return tuple(sorted(set(asked)))
-
-
-def interval_list(
-    opened: Opened, levels: Sequence[float], horizon: int, *, series: Sequence[int]
-) -> tuple[Interval, ...]:
-    """What stands behind the bounds of each level, for a forecast of ``horizon`` steps of these series."""
-    calibration = opened.calibration
-    found = []
-    for level in levels:
-        assert calibration is not None
-        counts = calibration.windows_behind(np.array(series, dtype=np.int64)).min(axis=0, initial=2**31)
-        fewest = min(counts[:horizon][calibration.possible(level)[:horizon]].tolist(), default=0)
-        measured = calibration.coverage.get(level)
-        count = 0 if measured is None else int(measured.count[:horizon].sum())
-        inside = 0.0 if measured is None else float(np.nansum((measured.share * measured.count)[:horizon]))
-        found.append(Interval(level, int(counts[0]), int(fewest), inside / count if count else None, count))
-    return tuple(found)
-
-
-def _too_few(level: float, count: int) -> DataInvalid:
-    from lstm_forecast.forecasting.calibration import highest_level, windows_needed
-
-    highest = highest_level(count)
-    return DataInvalid(
-        "intervals.level",
-        f"an interval of {level:g} % needs {plural(windows_needed(level), 'calibration window')},"
-        f" the run has {count}",
-        where="--levels",
-        hint=f"ask for at most {highest:g} %" if highest else "train again with a larger split.validation",
-    )
-
-
 def dated_rows(
     opened: Opened,
     panel: Panel,
@@ -214,28 +160,26 @@ def dated_rows(
         events.say([opened.gate.sentence if opened.gate else str(opened.metrics.get("sentence"))])
     issued = _warn_without_unit(opened, issued, events)
     _warn_uncalibrated(opened, ahead, issued, events)
-    rows = []
-    for s in chosen:
-        texts, moments = opened.preprocess.time_format.format(times[s]), times[s].tolist()
-        origin = _origin(opened, panel, s)
-        for step, (text, value) in enumerate(zip(texts, ahead.values[s].tolist(), strict=True)):
-            pairs = [(low[s, step], high[s, step]) for low, high in ahead.bounds.values()]
-            ends = tuple((_number(low), _number(high)) for low, high in pairs)
-            source = ahead.sources[s]
-            rows.append(ForecastRow(ids[s], text, moments[step], step + 1, value, ends, source, origin))
-    return tuple(rows)
+    return forecast_rows(
+        [ids[s] for s in chosen],
+        times[chosen],
+        opened.preprocess.time_format.format(times[chosen].reshape(-1)),
+        ahead.values[chosen],
+        [(low[chosen], high[chosen]) for low, high in ahead.bounds.values()],
+        sources=[ahead.sources[s] for s in chosen],
+        origins=_origins(opened, panel, chosen),
+    )
 
 
-def _origin(opened: Opened, panel: Panel, series: int) -> Origin:
-    """The last row of a series, and the last one that the run was trained with."""
-    last = panel.offsets[series + 1] - 1
-    trained = opened.context.times[opened.context.rows(series)]
-    newest = int(trained[-1]) if len(trained) else int(panel.times[last])
-    return Origin(int(panel.times[last]), float(panel.values[last, 0]), newest)
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+def _origins(opened: Opened, panel: Panel, series: Sequence[int]) -> list[Origin]:
+    """The last row of each of these series, and the last one that the run was trained with."""
+    numbers, context = np.array(series, dtype=np.int64), opened.context
+    last = panel.offsets[numbers + 1] - 1
+    newest = panel.times[last].copy()
+    trained = context.lengths[numbers] > 0
+    newest[trained] = context.times[context.offsets[numbers[trained] + 1] - 1]
+    known = panel.times[last].tolist(), panel.values[last, 0].tolist(), newest.tolist()
+    return [Origin(*numbers) for numbers in zip(*known, strict=True)]
 
 
 def _warn_short(opened: Opened, short: list[str], sources: list[str], events: Events) -> None:

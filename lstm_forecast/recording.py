@@ -196,9 +196,9 @@ def write_predictions(run: Run, plan: Plan, trained: Trained, events: Events) ->
         chosen = np.arange(0, count, horizon)
         test = test.part(chosen)
         bounds = {level: (low[chosen], up[chosen]) for level, (low, up) in bounds.items()}
-    text = tidy_csv(test, bounds, plan.prepared.panel, plan.table.time_format)
+    pieces = tidy_csv(test, bounds, plan.prepared.panel, plan.table.time_format)
     make_subdirectory(run.path / "predictions")
-    write_atomic(run.path / "predictions" / "test.csv", text.encode())
+    write_atomic(run.path / "predictions" / "test.csv", pieces)
 
 
 def write_rejects(run: Run, plan: Plan) -> None:

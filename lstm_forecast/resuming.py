@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstm_forecast.config import config_values
+from lstm_forecast.config import config_values, with_values
 from lstm_forecast.data.findings import plural
 from lstm_forecast.errors import AlreadyComplete, ArtifactRejected, RunMissing, UsageError
 from lstm_forecast.events import Events
 from lstm_forecast.fitting import Plan
-from lstm_forecast.networks import network_threads
+from lstm_forecast.networks import batch_threads
 from lstm_forecast.runs.pruning import remove_temporaries
 from lstm_forecast.runs.run import (
     Run,
@@ -35,6 +36,7 @@ MAY_CHANGE = {
     "training.patience",
     "training.max_time",
     "training.device",
+    "training.threads",  # a warning says what that changes
     "training.checkpoint_every",
     "evaluation.fail_if_worse",
     "run.dir",
@@ -93,6 +95,15 @@ def begin_run(
     run, checkpoint = found
     write_status(run, "running", exit_code=None)
     return run, _checkpoints(run, plan, facts, events, found=checkpoint)
+
+
+def with_stored_threads(plan: Plan, checkpoints: Checkpoints) -> Plan:
+    """The plan with the threads of the training that is gone on with, for the same bits; else as it is."""
+    if checkpoints.found is None:
+        return plan
+    threads = checkpoints.found.facts.threads
+    checkpoints.facts = replace(checkpoints.facts, threads=threads)
+    return replace(plan, config=with_values(plan.config, {"training.threads": threads}))
 
 
 def say_taken_up(run: Run, checkpoints: Checkpoints, events: Events) -> None:
@@ -181,14 +192,11 @@ def _checkpoints(
 
 
 def _facts(plan: Plan) -> Facts:
-    import torch
-
     from lstm_forecast.training.checkpoints import Facts
 
     config: dict[str, Any] = parse_json(json_bytes(config_values(plan.config)), where="config")
-    with network_threads(plan.config):
-        start = plan.start.run if plan.start else None
-        return Facts(config, plan.table.source.sha256, torch.get_num_threads(), start)
+    start = plan.start.run if plan.start else None
+    return Facts(config, plan.table.source.sha256, batch_threads(plan.config), start)
 
 
 def _changes(before: Facts, now: Facts) -> list[str]:

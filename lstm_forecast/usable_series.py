@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+import numpy as np
+
 from lstm_forecast import stages
 from lstm_forecast.config import Config
 from lstm_forecast.data.broken import part_of, without_series
@@ -81,12 +83,18 @@ def _without(config: Config, table: Table, faults: Mapping[int, DataInvalid]) ->
 
 
 def _faults(config: Config, table: Table, frequency: Frequency) -> dict[int, DataInvalid]:
-    """The series that would be refused if each stood alone, and why."""
-    if _fault(config, table, frequency) is None:  # as it mostly is, and quicker than one by one
-        return {}
-    series = range(len(table.series_ids))
-    found = ((s, _fault(config, part_of(table, s), frequency)) for s in series)
-    return {s: fault for s, fault in found if fault is not None}
+    """The series that would be refused if each stood alone, and why; found by halves, for few mostly are."""
+    found: dict[int, DataInvalid] = {}
+    waiting = [(0, len(table.series_ids))]
+    while waiting:
+        first, stop = waiting.pop()
+        fault = _fault(config, part_of(table, first, stop), frequency)
+        if fault is not None and stop - first == 1:
+            found[first] = fault
+        elif fault is not None:
+            middle = (first + stop) // 2
+            waiting += [(middle, stop), (first, middle)]
+    return found
 
 
 def _fault(config: Config, table: Table, frequency: Frequency) -> DataInvalid | None:
@@ -103,10 +111,10 @@ def _fault(config: Config, table: Table, frequency: Frequency) -> DataInvalid | 
 
 def _usual_rhythm(table: Table) -> Frequency | None:
     """The rhythm that most series have by themselves; None where none has one."""
-    rhythms = Counter(
-        found
-        for series in range(len(table.series_ids))
-        if len(times := part_of(table, series).times) > 1
-        if (found := infer_frequency([times])).regular
-    )
+    borders = np.searchsorted(table.series, np.arange(1, len(table.series_ids)))
+    alike = Counter(times.tobytes() for times in np.split(table.times, borders) if len(times) > 1)
+    rhythms: Counter[Frequency] = Counter()
+    for times, count in alike.items():
+        found = infer_frequency([np.frombuffer(times, dtype=np.int64)])
+        rhythms.update({found: count} if found.regular else {})
     return rhythms.most_common(1)[0][0] if rhythms else None

@@ -65,7 +65,7 @@ def bounds_of(held: HeldOut) -> dict[float, tuple[Floats, Floats]]:
 def test_the_table_has_a_line_for_every_forecast_value() -> None:
     panel, held = made()
     bounds = bounds_of(held)
-    text = tidy_csv(held, bounds, panel, TimeFormat("date", "%Y-%m-%d"))
+    text = b"".join(tidy_csv(held, bounds, panel, TimeFormat("date", "%Y-%m-%d"))).decode()
     lines = list(csv.reader(text.splitlines()))
     assert lines[0] == [
         *("series", "cutoff", "step", "time", "actual", "forecast", "naive"),
@@ -88,9 +88,17 @@ def test_the_table_has_a_line_for_every_forecast_value() -> None:
 def test_a_table_of_nothing_is_its_header() -> None:
     panel, held = made()
     nothing = held.part(np.zeros(4, dtype=bool))
-    assert tidy_csv(nothing, {}, panel, TimeFormat("date", "%Y-%m-%d")) == (
-        "series,cutoff,step,time,actual,forecast,naive\n"
-    )
+    pieces = tidy_csv(nothing, {}, panel, TimeFormat("date", "%Y-%m-%d"))
+    assert b"".join(pieces) == b"series,cutoff,step,time,actual,forecast,naive\n"
+
+
+def test_a_table_is_the_same_in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    panel, held = made()
+    whole = b"".join(tidy_csv(held, {}, panel, TimeFormat("date", "%Y-%m-%d")))
+    monkeypatch.setattr("lstm_forecast.documents._PIECE", 5)
+    pieces = list(tidy_csv(held, {}, panel, TimeFormat("date", "%Y-%m-%d")))
+    assert len(pieces) == 3
+    assert b"".join(pieces) == whole
 
 
 def test_errors_by_step_and_series_are_those_of_their_cells() -> None:

@@ -299,3 +299,27 @@ def test_the_losses_axis_names_the_loss_and_its_unit(
     reads = {"model.supervision": "last", "model.normalize": "none"}
     draw(trained(data, {**reads, "training.loss": loss}).run, "loss")
     assert given["plot_loss"][1]["loss_label"] == label
+
+
+def test_no_more_series_are_forecast_than_are_drawn(
+    given: Given, shops: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw(shops, "forecast")
+    (whole,), named = given["plot_forecast"]
+    assert [plot.name for plot in whole] == ["b", "a", "c"]
+    assert named["of"] == 3
+    monkeypatch.setattr(drawing, "MOST_PANELS", 1)
+    for kind, name in (("forecast", "plot_forecast"), ("test", "plot_test")):
+        draw(shops, kind)
+        (parts,), named = given[name]
+        assert [plot.name for plot in parts] == ["b"]
+        assert named["of"] == 3
+    (parts,), _ = given["plot_forecast"]
+    assert parts[0].future == pytest.approx(whole[0].future, rel=1e-6)
+    assert parts[0].test_forecast == pytest.approx(whole[0].test_forecast, rel=1e-6)
+
+
+def test_the_test_picture_of_a_series_without_test_rows_is_refused(shops: Run) -> None:
+    with pytest.raises(UsageError) as caught:
+        draw(shops, "test", series="c")
+    assert caught.value.id == "plot.no_test"

@@ -19,11 +19,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks.speed.interleaved import answer_when_asked, contend, measured, report
 
+ROOT = Path(__file__).parents[2]
 ROWS, LOOKBACK, LAYERS, HIDDEN, DROPOUT, BATCH, RATE = 2035, 60, 4, 50, 0.2, 32, 0.001
 STEPS = -(-(ROWS - LOOKBACK) // BATCH)  # of an epoch
 MANY = 10_000  # epochs: more than will be asked for
@@ -145,7 +145,8 @@ def neuralforecast() -> None:
 
 def _quiet(callbacks: list[Any]) -> dict[str, Any]:
     """Settings of a Lightning trainer that does nothing but train."""
-    off = dict.fromkeys(("enable_progress_bar", "enable_model_summary", "enable_checkpointing", "logger"), False)
+    names = ("enable_progress_bar", "enable_model_summary", "enable_checkpointing", "logger")
+    off = dict.fromkeys(names, False)
     return {"accelerator": "cpu", **off, **({"callbacks": callbacks} if callbacks else {})}
 
 

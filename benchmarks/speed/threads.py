@@ -1,62 +1,106 @@
-"""One training step of a stacked LSTM with one thread and with two, alone and beside a busy neighbour.
+"""One training step of a stacked LSTM in one thread, with threads within kernels, and with the batch split.
 
-    .venv/bin/python benchmarks/speed/threads.py
+    python benchmarks/speed/threads.py
+    python benchmarks/speed/threads.py --rows          # what a row costs in small shards
 
-Prints milliseconds per step (median of repeats) and the ratio; 32 windows of 60 steps, two layers.
+Milliseconds of a forward and a backward pass over windows of 60 steps, two layers, by width and batch, alone
+and beside a busy neighbour: medians of turns. With ``--rows`` seconds of the processor per 1,000 rows of a
+shard, which say how small a shard may be: ``lstm_forecast/cores.py`` goes by them.
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import torch
+from torch import Tensor
 
+from benchmarks.speed.interleaved import neighbour
 from lstm_forecast.model.devices import using_threads
 from lstm_forecast.model.reglstm import RegLSTM
+from lstm_forecast.training.allocator import keep_freed_memory
+from lstm_forecast.training.workers import Workers, weighted_gradients
 
-BUSY = "while True: sum(range(1000))"
-
-
-@contextmanager
-def neighbour(present: bool) -> Iterator[None]:
-    """Keeps another process busy on one core while the block runs, where asked for."""
-    process = subprocess.Popen([sys.executable, "-c", BUSY]) if present else None
-    try:
-        yield
-    finally:
-        if process is not None:
-            process.kill()
-            process.wait()
+SHAPES = ((16, 32), (50, 32), (50, 128), (128, 32), (128, 128), (512, 32))  # width, batch
+STEPS = 60
 
 
-def milliseconds(width: int, threads: int, *, repeats: int = 9) -> float:
-    """Median time of a forward and a backward pass."""
-    with using_threads(threads):
-        model, x = RegLSTM(1, width, 2), torch.randn(32, 60, 1)
-        times = []
-        for _ in range(repeats + 2):
-            began = time.perf_counter()
-            model.final(x).sum().backward()  # type: ignore[no-untyped-call]
-            times.append(time.perf_counter() - began)
-    return 1000 * statistics.median(times[2:])  # the first two warm the allocator up
+def main() -> int:
+    """Prints one line per shape and surrounding."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--threads", type=int, default=2, metavar="N", help="default 2")
+    parser.add_argument("--turns", type=int, default=9, metavar="N", help="steps of each, default 9")
+    parser.add_argument("--rows", action="store_true", help="shards of few rows")
+    given = parser.parse_args()
+    keep_freed_memory()
+    if given.rows:
+        return _rows(given.turns)
+    print("| width, batch | neighbour | one thread | within kernels | batch split |")
+    print("| --- | --- | ---: | ---: | ---: |")
+    for width, batch in SHAPES:
+        for busy in (False, True):
+            with neighbour(present=busy):
+                one, within, split = _three(width, batch, given.threads, given.turns)
+            about = "busy" if busy else "none"
+            print(f"| {width}, {batch} | {about} | {one:.1f} | {within:.1f} | {split:.1f} |", flush=True)
+    return 0
 
 
-def main() -> None:
-    """Prints one line per width and surrounding."""
-    print("width  neighbour  1 thread ms  2 threads ms  2 / 1")
-    for width in (50, 100, 200, 400):
-        for present in (False, True):
-            with neighbour(present):
-                one, two = milliseconds(width, 1), milliseconds(width, 2)
-            print(
-                f"{width:>5}  {'busy' if present else 'none':<9}  {one:11.1f}  {two:12.1f}  {two / one:5.2f}"
-            )
+def _three(width: int, batch: int, threads: int, turns: int) -> tuple[float, float, float]:
+    """Median milliseconds of a step in one thread, with threads within kernels, with the batch split."""
+    model, x = RegLSTM(1, width, 2), torch.randn(batch, STEPS, 1)
+
+    def within() -> None:
+        with using_threads(threads):
+            _gradients(model, x)
+
+    with using_threads(1), Workers(threads) as workers:
+
+        def split() -> None:
+            shards = workers.shards(batch)
+            parts = workers.each(lambda rows: _gradients(model, x[rows]), shards)
+            weighted_gradients(parts, [(part.stop - part.start) / batch for part in shards])
+
+        ways: list[Callable[[], object]] = [lambda: _gradients(model, x), within, split]
+        times: list[list[float]] = [[] for _ in ways]
+        for _ in range(turns + 1):
+            for way, taken in zip(ways, times, strict=True):
+                began = time.perf_counter()
+                way()
+                taken.append(time.perf_counter() - began)
+    one, kernels, shards = (1000 * statistics.median(taken[1:]) for taken in times)
+    return one, kernels, shards
+
+
+def _rows(turns: int) -> int:
+    """Prints processor time per 1,000 rows by the rows of a shard."""
+    print("| width | " + " | ".join(f"{rows} rows" for rows in (2, 4, 8, 16, 32, 64)) + " |")
+    print("| --- |" + " ---: |" * 6)
+    with using_threads(1):
+        for width in (16, 50, 128, 512):
+            model = RegLSTM(1, width, 2)
+            cells = []
+            for rows in (2, 4, 8, 16, 32, 64):
+                x, taken = torch.randn(rows, STEPS, 1), []
+                for _ in range(turns + 1):
+                    began = time.process_time()
+                    _gradients(model, x)
+                    taken.append(time.process_time() - began)
+                cells.append(f"{1000 * statistics.median(taken[1:]) / rows:.2f}")
+            print(f"| {width} | {' | '.join(cells)} |", flush=True)
+    return 0
+
+
+def _gradients(model: RegLSTM, x: Tensor) -> tuple[Tensor, ...]:
+    return torch.autograd.grad(model.final(x).square().sum(), list(model.parameters()))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

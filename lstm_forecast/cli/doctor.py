@@ -88,10 +88,13 @@ def _version(package: str) -> str | None:
 
 
 def _cores() -> dict[str, int]:
-    """Processor cores of the machine, and those this process may use."""
-    there = os.cpu_count() or 1
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else there
-    return {"machine": there, "usable": usable}
+    """Processor cores of the machine, those this process may use, and the threads they give a batch."""
+    from lstm_forecast.config import TrainingConfig
+    from lstm_forecast.cores import threads_for, usable_cores
+
+    usual = TrainingConfig()
+    threads = threads_for(usual.batch_size, networks=usual.ensemble)
+    return {"machine": os.cpu_count() or 1, "usable": usable_cores(), "training_threads": threads}
 
 
 def _torch() -> dict[str, Any]:
@@ -205,7 +208,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
     lines = [f"versions:  {', '.join(f'{name} {versions[name]}' for name in own)}"]
     packages = ", ".join(f"{name} {versions[name] or 'missing'}" for name in PACKAGES)
     lines += [f"packages:  {packages}"]
-    lines += [f"cores:     {cores['usable']} usable of {cores['machine']}"]
+    split = f"a batch of the default size is split over {cores['training_threads']} (training.threads)"
+    lines += [f"cores:     {cores['usable']} usable of {cores['machine']}; {split}"]
     if about is not None:
         lines += [f"device:    {about['device']}"]
         settings = "".join(f"; {name}={value}" for name, value in found["environment"].items())

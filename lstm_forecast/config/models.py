@@ -219,6 +219,11 @@ class TrainingConfig(BaseModel):
         description="Numbers that the layers compute with in training; bfloat16 is half as wide and pays on "
         "hardware that has it. Weights, losses and forecasts are float32 all the same.",
     )
+    threads: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
+        "auto",
+        description="Threads that each batch is split over on the CPU; auto goes by the cores that are free "
+        "to use, OMP_NUM_THREADS and batch_size. Other numbers give weights that differ by rounding.",
+    )
     checkpoint_every: Pause = Field(  # type: ignore[assignment]  # a duration is written with its unit
         "30s",
         description="Time from one checkpoint to the next, at least; 0s keeps one after every epoch.",

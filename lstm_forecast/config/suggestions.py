@@ -9,7 +9,6 @@ from lstm_forecast.errors import nearest
 PLANNED_SECTIONS = ("tune",)
 PLANNED_KEYS = (
     "data.calendar",
-    "training.threads",
     "training.compile",
     "tune.trials",
     "tune.timeout",
@@ -212,6 +211,7 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
         "tensorboarddir",
         "summarywriter",
     ),
+    "training.threads": ("numthreads", "nthreads", "cpus", "cores", "numcores", "intraopthreads"),
     "training.device": ("accelerator", "gpu", "cuda", "usegpu"),
     "run.promote": ("promotion", "publish", "setcurrent", "makecurrent"),
     "evaluation.baselines": ("baseline", "benchmark", "benchmarks", "naivemodels", "comparewith"),

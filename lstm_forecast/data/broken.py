@@ -91,18 +91,18 @@ def _repeated(story: Story, long: Long) -> dict[int, Fault]:
     return faults
 
 
-def part_of(table: Table, series: int) -> Table:
-    """The rows of one series."""
-    rows = slice(*np.searchsorted(table.series, [series, series + 1]))
+def part_of(table: Table, first: int, stop: int) -> Table:
+    """The rows of series ``first`` to ``stop`` - 1."""
+    rows, series = slice(*np.searchsorted(table.series, [first, stop])), slice(first, stop)
     return replace(
         table,
-        series=np.zeros_like(table.series[rows]),
-        series_ids=table.series_ids[series : series + 1],
+        series=table.series[rows] - first,
+        series_ids=table.series_ids[series],
         times=table.times[rows],
         values=table.values[rows],
         lines=table.lines[rows],
-        paths=table.paths[series : series + 1],
-        static=table.static[series : series + 1],
+        paths=table.paths[series],
+        static=table.static[series],
         ahead=None,
     )
 

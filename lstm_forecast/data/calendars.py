@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_forecast.data.flat import distinct
 from lstm_forecast.data.zones import calendar_times, is_timezone, moments_of
 from lstm_forecast.errors import DataInvalid
 
@@ -29,7 +30,7 @@ _UNITS = (
     (1_000_000, "second"),
 )
 _MOST_EMPTY = 100  # stretches of a week or more without an open time: there will be none
-_MOST_ROWS = 10_000_000  # a grid longer than this is not a rhythm but a typing error in a date
+MOST_ROWS = 10_000_000  # a grid longer than this is not a rhythm but a typing error in a date
 
 
 @dataclass(frozen=True)
@@ -127,19 +128,29 @@ def _infer(times_of_series: Sequence[Times]) -> Frequency:
     diffs = np.concatenate([np.diff(times) for times in times_of_series])
     if len(diffs) == 0:
         return Frequency("time", DAY, regular=False)
-    times = np.unique(np.concatenate(times_of_series))
+    times = distinct(np.concatenate(times_of_series) if len(times_of_series) > 1 else times_of_series[0])
     months = _monthly(times, diffs)
     if months is not None:
         return months
-    steps, counts = np.unique(diffs, return_counts=True)
-    step = int(steps[np.argmax(counts)])
+    step, most = _most_common(diffs)
     daily = _weekday_pattern(times, diffs)
     if daily is not None and step < 7 * DAY:
         return daily
     on_grid = bool(np.all(diffs % step == 0))
-    if not on_grid or counts.max() < 0.5 * len(diffs):
+    if not on_grid or most < 0.5 * len(diffs):
         return Frequency("time", int(np.median(diffs)), regular=False)
     return _session_pattern(times, step)
+
+
+def _most_common(steps: Times) -> tuple[int, int]:
+    """The most common of the steps, the smallest of equals, and how often it comes."""
+    first = int(steps[0])
+    alike = int(np.count_nonzero(steps == first))
+    if 2 * alike > len(steps):
+        return first, alike
+    different, counts = np.unique(steps, return_counts=True)
+    most = int(np.argmax(counts))
+    return int(different[most]), int(counts[most])
 
 
 def _monthly(times: Times, diffs: Times) -> Frequency | None:
@@ -253,6 +264,15 @@ def next_times(frequency: Frequency, last: int, count: int) -> Times:
     return found[:count]
 
 
+def next_times_of(frequency: Frequency, last: Times, count: int) -> Times:
+    """The same of several series, which end at ``last`` [S]: [S, count]."""
+    if frequency.unit == "row" or (frequency.unit == "time" and not (frequency.zone or frequency.trading)):
+        return last[:, None] + frequency.step * np.arange(1, count + 1)
+    different, place = np.unique(last, return_inverse=True)
+    found = [next_times(frequency, end, count) for end in different.tolist()]
+    return np.array(found, dtype=np.int64).reshape(len(found), count)[place]
+
+
 def _step_of(frequency: Frequency) -> int:
     """Microseconds from one row to the next, at least."""
     return frequency.step if frequency.unit == "time" else 28 * DAY
@@ -297,7 +317,7 @@ def _weekday(times: Times) -> NDArray[np.int64]:
 
 
 def _grid(first: int, last: int, step: int) -> Times:
-    if (last - first) // step > _MOST_ROWS:
+    if (last - first) // step > MOST_ROWS:
         return np.array([first, last], dtype=np.int64)
     return np.arange(first, last + 1, step, dtype=np.int64)
 

@@ -25,6 +25,7 @@ from lstm_forecast.data.spelling import (
     zone_minutes,
     zone_text,
 )
+from lstm_forecast.data.written_times import write_times
 from lstm_forecast.data.zones import is_timezone, offsets_at, wall_times
 from lstm_forecast.errors import DataInvalid, UsageError
 
@@ -74,6 +75,14 @@ class TimeFormat:
 
         A moment that the form cannot hold (a clock time in a column of dates) is written as ISO 8601.
         """
+        different, place = np.unique(times, return_inverse=True)
+        if 2 * len(different) > len(times):
+            return self._written(times)
+        texts = self._written(different)
+        return [texts[number] for number in place.tolist()]
+
+    def _written(self, times: NDArray[np.int64]) -> list[str]:
+        """:meth:`format`, each time by itself."""
         moments = [int(t) for t in times]
         if self.kind == "row":
             return [str(moment) for moment in moments]
@@ -84,7 +93,7 @@ class TimeFormat:
         zones = self._zones(times)
         if self.by_clock_alone:
             moments = self.clock(times).tolist()
-        texts = [write_time(moment, self.pattern, zone) for moment, zone in zip(moments, zones, strict=True)]
+        texts = write_times(np.array(moments), self.pattern, zones)
         back, valid = to_microseconds(read_cells(texts, self.pattern).fields)
         kept = (valid & (back == np.array(moments))).tolist()
         parts = zip(texts, moments, zones, kept, strict=True)

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_forecast.data.calendars import Frequency, expected_times
+from lstm_forecast.data.calendars import Frequency
 from lstm_forecast.data.findings import counted, plural
+from lstm_forecast.data.flat import count_marked, marked, ranges
+from lstm_forecast.data.holes import Holes, holes_in
 from lstm_forecast.data.statics import Statics
 from lstm_forecast.data.table import after_last_target
 from lstm_forecast.errors import DataInvalid
@@ -63,13 +65,12 @@ class Panel:
 
     def take(self, keep: NDArray[np.bool_]) -> Panel:
         """The panel of the rows marked in ``keep`` [N]; every series stays, possibly with fewer rows."""
-        counts = np.concatenate([[0], np.cumsum(keep)])
         return replace(
             self,
             values=self.values[keep],
             observed=self.observed[keep],
             times=self.times[keep],
-            offsets=counts[self.offsets],
+            offsets=np.cumsum([0, *count_marked(keep, self.offsets)], dtype=np.int64),
         )
 
     def pick(self, series: Sequence[int | None], names: tuple[str, ...]) -> Panel:
@@ -77,15 +78,17 @@ class Panel:
 
         What the series are is not taken along.
         """
-        none = np.empty(0, dtype=np.int64)
-        parts = [none if s is None else np.arange(*self.offsets[s : s + 2]) for s in series]
-        rows = np.concatenate([none, *parts])
+        numbers = np.array([-1 if s is None else s for s in series], dtype=np.int64)
+        if np.array_equal(numbers, np.arange(len(self))):
+            return replace(self, series_ids=names, statics=None)
+        lengths = np.where(numbers < 0, 0, self.lengths[numbers])
+        rows = ranges(self.offsets[numbers], lengths)
         return replace(
             self,
             values=self.values[rows],
             observed=self.observed[rows],
             times=self.times[rows],
-            offsets=np.cumsum([0, *map(len, parts)], dtype=np.int64),
+            offsets=np.concatenate([[0], np.cumsum(lengths)]),
             series_ids=names,
             statics=None,
         )
@@ -109,11 +112,20 @@ class Panel:
         )
 
     def until(self, end: NDArray[np.int64]) -> Panel:
-        """A truncated copy: of series ``s`` only the rows before flat row ``end[s]``, nothing later."""
-        keep = np.zeros(len(self.times), dtype=bool)
-        for start, stop in zip(self.offsets[:-1], end, strict=True):
-            keep[start:stop] = True
-        return self.take(keep)
+        """A truncated copy: of series ``s`` only the rows before flat row ``end[s]``, nothing later.
+
+        Of one series, whose rows lie together, it is a view that cannot be written to.
+        """
+        if len(self) == 1:
+            return self._first_rows(int(end[0]))
+        return self.take(marked(self.offsets[:-1], end, len(self.times)))
+
+    def _first_rows(self, count: int) -> Panel:
+        values, observed, times = self.values[:count], self.observed[:count], self.times[:count]
+        for flags in (values.flags, observed.flags, times.flags):
+            flags.writeable = False
+        offsets = np.array([0, count], dtype=np.int64)
+        return replace(self, values=values, observed=observed, times=times, offsets=offsets)
 
 
 def build_panel(table: Table, frequency: Frequency, *, gaps: Gaps) -> tuple[Panel, list[str]]:
@@ -140,9 +152,8 @@ def build_panel(table: Table, frequency: Frequency, *, gaps: Gaps) -> tuple[Pane
         return panel, []  # single rows have no step; that they are too few is what training says
     if not frequency.regular:
         raise _irregular(table, frequency)
-    holes = [_missing_times(frequency, panel.times[panel.rows(s)]) for s in range(len(panel))]
-    count = sum(len(hole) for hole in holes)
-    off_grid = _off_grid(frequency, panel)
+    holes, off_grid = holes_in(frequency, panel.times, offsets)
+    count = len(holes.times)
     if off_grid is not None and not (frequency.trading and gaps == "auto"):
         raise _off_grid_error(table.file_of(off_grid), frequency)
     if gaps == "fill" and count:
@@ -206,11 +217,11 @@ def fill_missing(panel: Panel, policy: Missing, *, train_end: NDArray[np.int64])
             hint="set data.missing: ffill or interpolate beside data.gaps: fill",
         )
     values = panel.values.copy()
-    for series in range(len(panel)):
-        rows = panel.rows(series)
-        inside = int(train_end[series]) - rows.start if policy == "interpolate" else 0
-        for column in range(values.shape[1]):
-            values[rows, column] = _fill_column(values[rows, column], inside)
+    starts = panel.offsets[:-1]
+    inside = marked(starts, train_end if policy == "interpolate" else starts, len(values))
+    begin = np.repeat(starts, panel.lengths)
+    for column in range(values.shape[1]):
+        values[:, column] = _fill_column(values[:, column], begin, inside)
     note = f"{plural(count, 'empty cell')} filled (data.missing: {policy}); they are inputs, never targets"
     return replace(panel, values=values), [note]
 
@@ -228,13 +239,12 @@ def drop_missing(panel: Panel) -> tuple[Panel, list[str]]:
 def trim_leading(panel: Panel) -> tuple[Panel, list[str]]:
     """Leaves out the rows before each series' first complete one: nothing could fill them."""
     complete = _complete(panel.values)
-    keep = np.ones(len(complete), dtype=bool)
-    for series in range(len(panel)):
-        rows = panel.rows(series)
-        whole = np.flatnonzero(complete[rows])
-        keep[rows.start : rows.start + (whole[0] if len(whole) else rows.stop - rows.start)] = False
-    if keep.all():
+    starts, ends = panel.offsets[:-1], panel.offsets[1:]
+    if complete[starts[starts < ends]].all():
         return panel, []
+    whole = np.append(np.flatnonzero(complete), len(complete))
+    first = np.minimum(whole[np.searchsorted(whole, starts)], ends)
+    keep = marked(first, ends, len(complete))
     return panel.take(keep), [f"{plural(int((~keep).sum()), 'row')} before the first complete one left out"]
 
 
@@ -243,43 +253,33 @@ def _complete(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.asarray(~np.isnan(values).any(axis=1), dtype=bool)
 
 
-def _fill_column(values: NDArray[np.float64], inside: int) -> NDArray[np.float64]:
-    """Linear between known values in the first ``inside`` rows, last known value elsewhere."""
-    filled = values.copy()
-    known = np.flatnonzero(~np.isnan(values[:inside]))
-    if len(known):
-        between = np.arange(known[0], known[-1] + 1)
-        filled[between] = np.interp(between, known, values[known])
-    last = np.where(np.isnan(filled), -1, np.arange(len(filled)))
-    last = np.maximum.accumulate(last)
-    return np.where(last >= 0, filled[np.maximum(last, 0)], np.nan)
+def _fill_column(
+    values: NDArray[np.float64], begin: NDArray[np.int64], inside: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Linear between known values that both lie inside training, the last known value elsewhere.
+
+    Args:
+        values: [N], of all series.
+        begin: flat row that the series of each row begins at, [N].
+        inside: whether it is a training row, where the next known value may be looked at, [N].
+    """
+    known, rows = ~np.isnan(values), np.arange(len(values))
+    last = np.maximum.accumulate(np.where(known, rows, -1))
+    filled = np.where(last >= begin, values[last], np.nan)
+    fixed = np.flatnonzero(known & inside)
+    if len(fixed):
+        after = np.minimum(np.searchsorted(fixed, rows), len(fixed) - 1)
+        between = ~known & (last >= begin) & (fixed[after] > rows) & (begin[fixed[after]] == begin)
+        filled[between] = np.interp(rows[between], fixed, values[fixed])
+    return filled
 
 
-def _missing_times(frequency: Frequency, times: NDArray[np.int64]) -> NDArray[np.int64]:
-    if len(times) < 2:
-        return np.empty(0, dtype=np.int64)
-    return np.setdiff1d(expected_times(frequency, int(times[0]), int(times[-1])), times, assume_unique=True)
-
-
-def _off_grid(frequency: Frequency, panel: Panel) -> int | None:
-    """The first series with a row where the rhythm has no time (a daily file with one row at noon)."""
-    for series in range(len(panel)):
-        times = panel.times[panel.rows(series)]
-        if (
-            len(times) > 1
-            and np.setdiff1d(times, expected_times(frequency, int(times[0]), int(times[-1]))).size
-        ):
-            return series
-    return None
-
-
-def _filled(panel: Panel, holes: list[NDArray[np.int64]]) -> Panel:
+def _filled(panel: Panel, holes: Holes) -> Panel:
     """The panel with a NaN row at every missing time."""
     series = np.repeat(np.arange(len(panel)), panel.lengths)
-    added = np.repeat(np.arange(len(panel)), [len(hole) for hole in holes])
-    all_series = np.concatenate([series, added])
-    all_times = np.concatenate([panel.times, *holes])
-    blank = np.full((len(added), panel.values.shape[1]), np.nan)
+    all_series = np.concatenate([series, holes.series])
+    all_times = np.concatenate([panel.times, holes.times])
+    blank = np.full((len(holes.times), panel.values.shape[1]), np.nan)
     order = np.lexsort((all_times, all_series))
     values = np.concatenate([panel.values, blank])[order]
     lengths = np.bincount(all_series, minlength=len(panel))
@@ -311,16 +311,13 @@ def _off_grid_error(where: str, frequency: Frequency) -> DataInvalid:
     )
 
 
-def _gap_error(
-    table: Table, panel: Panel, frequency: Frequency, holes: list[NDArray[np.int64]]
-) -> DataInvalid:
-    count = sum(len(hole) for hole in holes)
-    series = next((s for s, hole in enumerate(holes) if len(hole)), 0)
-    first = table.time_format.format(holes[series][:1])[0]
+def _gap_error(table: Table, panel: Panel, frequency: Frequency, holes: Holes) -> DataInvalid:
+    series, missing = int(holes.series[0]), counted(len(holes.times), "time")
+    first = table.time_format.format(holes.times[:1])[0]
     where = table.file_of(series) + (f", series {panel.series_ids[series]}" if len(panel) > 1 else "")
     return DataInvalid(
         "data.gaps",
-        f"{counted(count, 'time')} missing from a series that is {frequency}; the first is {first}",
+        f"{missing} missing from a series that is {frequency}; the first is {first}",
         where=where,
         hint="set data.gaps: fill (with data.missing: ffill) or keep (--set data.gaps=keep)",
     )

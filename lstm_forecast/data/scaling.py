@@ -12,7 +12,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_forecast.data.column_units import Method, fit_column, fit_step_unit, season_scales
+from lstm_forecast.data.column_units import (
+    Method,
+    differences,
+    extremes,
+    fit_columns,
+    season_scales,
+    season_smapes,
+    step_units,
+)
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.statics import Statics
 from lstm_forecast.data.transform import Transform, transformed, transformed_panel
@@ -149,47 +157,66 @@ def fit_scaling(
         season: steps per season, m; a series of no more rows than that is measured by its steps.
         ahead: the last columns that are known ahead.
     """
-    count, columns = len(training), training.values.shape[1]
-    observed = training.observed.copy()
-    if transform == "diff":
-        observed[:, 0] &= np.concatenate([[False], observed[:-1, 0]])
-        observed[training.offsets[:-1][training.lengths > 0], 0] = False
-    values = np.where(observed, transformed_panel(training, transform), np.nan)
-    targets = np.where(training.observed[:, 0], training.values[:, 0], np.nan)
-    parts = [values[training.rows(s)] for s in range(count)]
-    levels = [targets[training.rows(s)] for s in range(count)]
-    trained = training.lengths >= 2
-    offset, unit, step_unit = np.zeros((count, columns)), np.ones((count, columns)), np.ones((count, columns))
-    for column in range(columns - ahead.calendar):
-        groups = [np.arange(count)] if per == "global" else [np.array([s]) for s in np.flatnonzero(trained)]
-        for group in groups:
-            pool = [parts[s][:, column] for s in group]
-            offset[group, column], unit[group, column] = fit_column(
-                np.concatenate(pool), method, scaled_range
-            )
-            step_unit[group, column] = fit_step_unit(pool)
-    units = (offset, unit, step_unit)
-    ends = [
-        _all_ends(parts[s], normalize, transform, [a[s] for a in units], ahead.count) for s in range(count)
-    ]
-    low, high = np.moveaxis(np.array(ends).reshape(count, 2, columns), 1, 0)
-    mase, rmsse = np.array([season_scales(level, season) for level in levels]).reshape(count, 2).T
-    negative = np.array([bool(np.nanmin(level, initial=0.0) < 0) for level in levels])
-    still = np.array([len(set(level[~np.isnan(level)].tolist())) == 1 for level in levels])
+    shape, offsets = (len(training), training.values.shape[1]), training.offsets
+    units = (np.zeros(shape), np.ones(shape), np.ones(shape))  # offset, unit, step unit
+    low, high = np.zeros(shape), np.zeros(shape)
+    for column in range(shape[1]):
+        values = _known_values(training, column, transform)
+        steps = differences(values, offsets, 1)
+        if column < shape[1] - ahead.calendar:
+            found = _units(values, steps, training, per=per, method=method, scaled_range=scaled_range)
+            for numbers, own in zip(units, found, strict=True):
+                numbers[:, column] = own
+        mine = [numbers[:, column] for numbers in units]
+        differenced = normalize == "diff" and column < shape[1] - ahead.count
+        low[:, column], high[:, column] = _input_ends(values, steps, offsets, mine, differenced=differenced)
+    first = -units[0][:, 0] / units[1][:, 0] if transform == "diff" and normalize != "diff" else None
+    low, high = _whole_ends(low, high, normalize, first, ahead.count)
+    targets = _known_values(training, 0, "none")
+    lowest, highest = extremes(targets, offsets)
     return Scaling(
         normalize,
         transform,
         *units,
         low,
         high,
-        mase,
-        rmsse,
-        trained,
-        negative,
-        still,
+        *season_scales(targets, offsets, season),
+        trained=training.lengths >= 2,
+        negative=lowest < 0,
+        still=lowest == highest,
         ahead=ahead.count,
         statics=training.statics,
     )
+
+
+def _known_values(training: Panel, column: int, transform: Transform) -> Floats:
+    """One column, the target transformed: [N]; NaN where a cell was filled."""
+    values, observed = training.values[:, column], training.observed[:, column]
+    if column == 0 and transform != "none":
+        values = transformed_panel(training.first_columns(1), transform)[:, 0]
+    if column == 0 and transform == "diff":
+        observed = observed & np.concatenate([[False], observed[:-1]])
+        observed[training.offsets[:-1][training.lengths > 0]] = False
+    return values if observed.all() else np.where(observed, values, np.nan)
+
+
+def _units(
+    values: Floats,
+    steps: Floats,
+    training: Panel,
+    *,
+    per: Per,
+    method: Method,
+    scaled_range: tuple[float, float],
+) -> list[Floats]:
+    """Offset, unit and step unit of one column [N], [S] each; 0, 1 and 1 of a series too short for them."""
+    borders = training.offsets if per == "series" else np.array([0, len(values)])
+    offset, unit = fit_columns(values, borders, method=method, scaled_range=scaled_range)
+    found = (offset, unit, step_units(values, steps, borders))
+    if per == "global":
+        return [np.repeat(one, len(training)) for one in found]
+    trained = training.lengths >= 2
+    return [np.where(trained, one, usual) for one, usual in zip(found, (0.0, 1.0, 1.0), strict=True)]
 
 
 def network_inputs(values: Floats, scaling: Scaling, series: NDArray[np.int64]) -> Floats:
@@ -258,66 +285,57 @@ def outside_range(inputs: Floats, scaling: Scaling, series: NDArray[np.int64]) -
     return (inputs < low) | (inputs > high)
 
 
-def _all_ends(
-    values: Floats, normalize: Normalize, transform: Transform, units: list[Floats], ahead: int
-) -> tuple[Floats, Floats]:
-    """:func:`_input_ends`, of the last ``ahead`` columns those of their scaled values."""
-    low, high = _input_ends(values, normalize, transform, *units)
-    if ahead:
-        offset, unit, step_unit = (array[-ahead:] for array in units)
-        plain = _input_ends(values[:, -ahead:], "none", "none", offset, unit, step_unit)
-        low[-ahead:], high[-ahead:] = plain
-    return low, high
-
-
 def _input_ends(
-    values: Floats,
-    normalize: Normalize,
-    transform: Transform,
-    offset: Floats,
-    unit: Floats,
-    step_unit: Floats,
+    values: Floats, steps: Floats, offsets: NDArray[np.int64], units: list[Floats], *, differenced: bool
 ) -> tuple[Floats, Floats]:
-    """Lowest and highest input of each column [C], of training values [n, C]; both 0 where there is none."""
-    inputs = np.diff(values, axis=0) / step_unit if normalize == "diff" else (values - offset) / unit
-    if normalize in WINDOWED and np.any(~np.isnan(inputs)):
-        return _windowed_ends(inputs, normalize)
-    if normalize == "diff":  # what stands for the difference of a window's first step
-        inputs = np.concatenate([inputs, np.zeros((1, values.shape[1]))])
-    elif transform == "diff":
-        first = np.full(values.shape[1], np.nan)
-        first[0] = -offset[0] / unit[0]
-        inputs = np.concatenate([inputs, first[None]])
-    empty = np.isnan(inputs).all(axis=0)
-    low = np.min(inputs, axis=0, initial=np.inf, where=~np.isnan(inputs))
-    high = np.max(inputs, axis=0, initial=-np.inf, where=~np.isnan(inputs))
-    return np.where(empty, 0.0, low), np.where(empty, 0.0, high)
+    """Lowest and highest scaled value of a column [N] in each series, [S] each; infinite where none is known.
 
-
-def _windowed_ends(scaled: Floats, normalize: Normalize) -> tuple[Floats, Floats]:
-    """Ends [C] of inputs that each window brings about its own level, of scaled training values [n, C].
-
-    Less the last value no input is further from 0 than the training values are apart. Less the mean and over
-    the deviation, none is further than the root of the window's length, whatever the values are.
+    What is scaled keeps its order: the lowest value gives the lowest input. Where inputs are differences, the
+    0 that stands for that of a window's first step counts too.
     """
-    known = ~np.isnan(scaled)
-    low = np.min(scaled, axis=0, initial=np.inf, where=known)
-    high = np.max(scaled, axis=0, initial=-np.inf, where=known)
-    apart = np.where(known.any(axis=0), high - low, 0.0)
+    offset, unit, step_unit = units
+    if differenced:
+        low, high = extremes(steps, offsets)
+        return np.minimum(low / step_unit, 0.0), np.maximum(high / step_unit, 0.0)
+    low, high = extremes(values, offsets)
+    return (low - offset) / unit, (high - offset) / unit
+
+
+def _whole_ends(
+    low: Floats, high: Floats, normalize: Normalize, first: Floats | None, ahead: int
+) -> tuple[Floats, Floats]:
+    """Ends of the inputs, [S, C] each, from those of the scaled values; both 0 where none is known.
+
+    Of inputs that each window brings about its own level: less the last value none is further from 0 than the
+    training values are apart; less the mean and over the deviation, none is further than the root of the
+    window's length, whatever the values are.
+
+    Args:
+        low: of the scaled values, [S, C].
+        high: of the scaled values, [S, C].
+        normalize: what is taken out of each window.
+        first: what the network sees of the target in a window's first step, where that is another value, [S].
+        ahead: P, the last columns, of which nothing is taken out.
+    """
+    known = low <= high
+    with np.errstate(invalid="ignore"):
+        apart = np.where(known, high - low, 0.0)
     if normalize == "mean_std":
-        apart = np.full(scaled.shape[1], np.sqrt(2.0**63))
-    return -apart, apart
+        apart = np.full(low.shape, np.sqrt(2.0**63))
+    low, high = low.copy(), high.copy()
+    if first is not None:
+        low[:, 0], high[:, 0] = np.minimum(low[:, 0], first), np.maximum(high[:, 0], first)
+    low, high = (np.where(low <= high, end, 0.0) for end in (low, high))
+    if normalize in WINDOWED:
+        plain = np.arange(low.shape[1]) >= low.shape[1] - ahead
+        windowed = known.any(axis=1, keepdims=True) & ~plain
+        low, high = np.where(windowed, -apart, low), np.where(windowed, apart, high)
+    return low, high
 
 
 def season_smape(training: Panel, season: int) -> float:
     """The sMAPE in percent of the value one season before, its mean over the series; 1 where it is 0."""
-    found = []
-    for s in range(len(training)):
-        rows = training.rows(s)
-        values = np.where(training.observed[rows, 0], training.values[rows, 0], np.nan)
-        lag = season if len(values) > season else 1
-        size = np.abs(values[lag:]) + np.abs(values[:-lag])
-        shares = 200 * np.abs(values[lag:] - values[:-lag]) / np.where(size > 0, size, 1.0)
-        found += [float(np.nanmean(shares))] if np.any(~np.isnan(shares)) else []
-    mean = float(np.mean(found)) if found else 0.0
+    found = season_smapes(_known_values(training, 0, "none"), training.offsets, season)
+    found = found[~np.isnan(found)]
+    mean = float(np.mean(found)) if len(found) else 0.0
     return mean if mean > 0 else 1.0

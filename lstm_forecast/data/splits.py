@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_forecast.data.findings import counted, plural
+from lstm_forecast.data.flat import count_marked, distinct
 from lstm_forecast.data.panel import Panel
 from lstm_forecast.data.zones import readings
 from lstm_forecast.errors import DataInvalid
@@ -39,7 +40,7 @@ def split_panel(panel: Panel, *, validation: Share, test: Share, horizon: int, z
     Raises:
         DataInvalid: dates in the wrong order or a count below the horizon.
     """
-    union = np.unique(panel.times)
+    union = distinct(panel.times)
     size = len(union)
     stop, before = panel.offsets[1:], union
     if test:
@@ -97,11 +98,8 @@ def _cut(
         return panel.offsets[:-1].copy(), times
     else:
         first = int(times[-min(max(round(size * share), horizon), len(times))])
-    begins = [
-        start + int(np.searchsorted(panel.times[start:end], first))
-        for start, end in zip(panel.offsets[:-1], ends, strict=True)
-    ]
-    return np.array(begins, dtype=np.int64), times[times < first]
+    before = count_marked(panel.times < first, panel.offsets)
+    return np.minimum(panel.offsets[:-1] + before, ends), times[times < first]
 
 
 def _moment(date: str, zone: str) -> int:

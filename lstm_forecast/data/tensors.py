@@ -136,7 +136,7 @@ def panel_tensors(
     return PanelTensors(
         inputs=narrow(inputs),
         levels=torch.from_numpy(levels).to(wide).to(device),
-        known=torch.from_numpy(known).to(torch.float32).to(device),
+        known=torch.from_numpy(known.astype(np.float32)).to(device),
         anchor=anchor,
         season=season,
         normalize=scaling.normalize,

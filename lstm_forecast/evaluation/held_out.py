@@ -157,38 +157,21 @@ def hold_out_tiers(
     steps = np.zeros(len(rows), dtype=np.int64)
     for ahead, every in tiers:
         steps[(end[series] - 2 - rows) % every == 0] = ahead
-    furthest = tiers[-1][0]
     parts = []
-    for ahead in sorted({ahead for ahead, _ in tiers}):
+    for ahead in np.unique(steps).tolist() if len(rows) else [tiers[-1][0]]:
         mine = steps == ahead
-        part = hold_out(forecaster, panel, rows[mine], series[mine], end=end, steps=ahead)
-        parts.append(_widened(part, furthest))
-    return joined(parts)
-
-
-def _widened(held: HeldOut, steps: int) -> HeldOut:
-    """The same with NaN in the further steps up to so many."""
-
-    def wide(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        filled = np.full((len(values), steps, *values.shape[2:]), np.nan)
-        filled[:, : values.shape[1]] = values
-        return filled
-
-    return replace(
-        held,
-        actual=wide(held.actual),
-        forecast=wide(held.forecast),
-        quantiles=None if held.quantiles is None else wide(held.quantiles),
-        members=tuple(wide(member) for member in held.members),
-    )
+        parts.append(hold_out(forecaster, panel, rows[mine], series[mine], end=end, steps=ahead))
+    return joined(parts, steps=tiers[-1][0])
 
 
 def actual_values(panel: Panel, rows: Rows, series: Rows, *, end: Rows, steps: int) -> Floats:
     """What was observed in the ``steps`` rows after each cutoff, [W, steps]; NaN from row ``end[s]`` on."""
-    targets = rows[:, None] + 1 + np.arange(steps)
-    inside = targets < end[series][:, None]
-    targets = np.minimum(targets, len(panel.values) - 1)
-    return np.where(inside & panel.observed[targets, 0], panel.values[targets, 0], np.nan)
+    found = np.full((len(rows), steps), np.nan)
+    for step in range(steps):  # by columns: the targets of all would be as large as what is found
+        known = np.flatnonzero(rows + 1 + step < end[series])
+        targets = rows[known] + 1 + step
+        found[known, step] = np.where(panel.observed[targets, 0], panel.values[targets, 0], np.nan)
+    return found
 
 
 def complete(held: HeldOut, *, end: Rows, horizon: int) -> NDArray[np.bool_]:
@@ -201,13 +184,30 @@ def all_forecasts(held: HeldOut) -> dict[str, Floats]:
     return {"model": held.forecast, **held.baselines}
 
 
-def joined(parts: Sequence[HeldOut]) -> HeldOut:
-    """The forecasts of several forecasters as one, by row; without ``baselines`` and ``issued``."""
-    order = np.argsort(np.concatenate([part.rows for part in parts]), kind="stable")
+def joined(parts: Sequence[HeldOut], *, steps: int | None = None) -> HeldOut:
+    """The forecasts of several forecasters as one, by row; without ``baselines`` and ``issued``.
+
+    With ``steps``, parts may hold fewer of them: what a part did not forecast is NaN.
+    """
+    first = parts[0]
+    wide = first.forecast.shape[1] if steps is None else steps
+    if len(parts) == 1 and first.forecast.shape[1] == wide and (np.diff(first.rows) >= 0).all():
+        return replace(first, baselines={}, issued=None)
+    rows = np.concatenate([part.rows for part in parts])
+    places = np.empty(len(rows), dtype=np.int64)
+    places[np.argsort(rows, kind="stable")] = np.arange(len(rows))
+    mine = np.split(places, np.cumsum([len(part) for part in parts])[:-1])
     count = min(len(part.members) for part in parts)
 
     def together(values: Sequence[NDArray[Any]]) -> NDArray[Any]:
-        return np.concatenate(values)[order]
+        shape = (len(rows), wide, *values[0].shape[2:]) if values[0].ndim > 1 else (len(rows),)
+        whole = np.full(shape, np.nan) if values[0].ndim > 1 else np.empty(shape, dtype=values[0].dtype)
+        for place, one in zip(mine, values, strict=True):
+            if one.ndim == 1:
+                whole[place] = one
+            else:
+                whole[place, : one.shape[1]] = one
+        return whole
 
     quantiles = [part.quantiles for part in parts if part.quantiles is not None]
     return HeldOut(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_forecast.data.flat import BLOCK_CELLS, blocks
 from lstm_forecast.data.panel import Panel
 
 Floats = NDArray[np.float64]
@@ -81,10 +82,13 @@ def naive2(panel: Panel, rows: Rows, series: Rows, *, horizon: int, season: int,
     if np.any(rows + 1 < train_end[series]):
         raise ValueError("a cutoff lies before the end of the rows that the indices are computed from")
     indices = np.ones((len(panel), season))
-    for one in np.unique(series).tolist():
-        training = panel.values[panel.offsets[one] : train_end[one], 0]
-        if season > 1 and _is_seasonal(training, season):
-            indices[one] = _seasonal_indices(training, season)
+    asked = np.unique(series) if season > 1 else series[:0]
+    begin = panel.offsets[asked]
+    for block in blocks(begin, train_end[asked] - begin, cells=max(1, BLOCK_CELLS // season)):
+        training = block.of(panel.values[:, 0])
+        seasonal = np.flatnonzero(_is_seasonal(training, season))
+        if len(seasonal):
+            indices[asked[block.series[seasonal]]] = _seasonal_indices(training[seasonal], season)
     within = rows - panel.offsets[series]
     ahead = within[:, None] + np.arange(1, horizon + 1)
     ratio = indices[series[:, None], ahead % season] / indices[series, within % season][:, None]
@@ -114,36 +118,49 @@ def _means(panel: Panel, rows: Rows, series: Rows) -> Floats:
     and no other series leaves its rounding behind.
     """
     sums, counts = np.zeros(len(panel.times)), np.zeros(len(panel.times))
-    for one in np.unique(series).tolist():
-        mine = panel.rows(one)
-        observed = panel.observed[mine, 0]
-        sums[mine] = np.cumsum(np.where(observed, panel.values[mine, 0] - panel.values[mine.start, 0], 0.0))
-        counts[mine] = np.cumsum(observed)
+    for block in blocks(panel.offsets[:-1], panel.lengths):
+        observed, values = block.of(panel.observed[:, 0]), block.of(panel.values[:, 0])
+        block.put(sums, np.cumsum(np.where(observed, values - values[:, :1], 0.0), axis=1))
+        block.put(counts, np.cumsum(observed, axis=1))
     mean = panel.values[panel.offsets[series], 0] + sums[rows] / np.maximum(counts[rows], 1)
     return np.asarray(np.where(counts[rows] > 0, mean, panel.values[rows, 0]))
 
 
-def _is_seasonal(values: Floats, season: int) -> bool:
-    """Whether the M4 competition's test finds the season in these training values [n], all above 0."""
-    if len(values) < 3 * season or values.min() <= 0 or np.ptp(values) == 0:
-        return False
-    centred = (values - values[0]) / np.ptp(values)
-    centred = centred - centred.mean()
-    products = [np.sum(centred[: len(values) - lag] * centred[lag:]) for lag in range(season + 1)]
-    correlation = np.array(products[1:]) / products[0]
-    band = _CRITICAL * np.sqrt((1 + 2 * np.sum(correlation[:-1] ** 2)) / len(values))
-    return bool(abs(correlation[-1]) > band)
+def _is_seasonal(values: Floats, season: int) -> NDArray[np.bool_]:
+    """Whether the M4 competition's test finds the season in training values [G, n], all above 0: [G]."""
+    count = values.shape[1]
+    tested: NDArray[np.bool_] = (values.min(axis=1) > 0) & (np.ptp(values, axis=1) > 0)
+    tested &= count >= 3 * season
+    if not tested.any():
+        return tested
+    values = values[tested]
+    centred = (values - values[:, :1]) / np.ptp(values, axis=1)[:, None]
+    centred = centred - centred.mean(axis=1)[:, None]
+    products = [
+        np.sum(centred[:, : count - lag] * centred[:, lag:], axis=1)[:, None] for lag in range(season + 1)
+    ]
+    correlation = np.concatenate(products[1:], axis=1) / products[0]
+    band = _CRITICAL * np.sqrt((1 + 2 * np.sum(correlation[:, :-1] ** 2, axis=1)) / count)
+    tested[tested] = np.abs(correlation[:, -1]) > band
+    return np.asarray(tested)
 
 
 def _seasonal_indices(values: Floats, season: int) -> Floats:
-    """Indices of the classical multiplicative decomposition, [m], but for a common factor.
+    """Indices of the classical multiplicative decomposition of [G, n], [G, m], but for a common factor.
 
     The trend is the moving average over one season, centred: of an even season its two ends count half.
     """
     weights = np.ones(season) if season % 2 else np.concatenate([[0.5], np.ones(season - 1), [0.5]])
-    spans = np.lib.stride_tricks.sliding_window_view(values, len(weights))
-    trend = (spans * (weights / season)).sum(axis=1)
+    spans = np.lib.stride_tricks.sliding_window_view(values, len(weights), axis=1)
+    count = values.shape[1] - len(weights) + 1
+    trend = np.empty((len(values), count))
+    size = max(1, BLOCK_CELLS // (len(values) * len(weights)))
+    for first in range(0, count, size):
+        part = slice(first, first + size)
+        trend[:, part] = (spans[:, part] * (weights / season)).sum(axis=2)
     half = season // 2
-    ratio = values[half : len(values) - half] / trend
-    phase = (half + np.arange(len(ratio))) % season
-    return np.asarray(np.bincount(phase, weights=ratio) / np.bincount(phase))
+    ratio = values[:, half : values.shape[1] - half] / trend
+    phase = (half + np.arange(ratio.shape[1])) % season
+    cells = (np.arange(len(values))[:, None] * season + phase).reshape(-1)
+    sums = np.bincount(cells, weights=ratio.reshape(-1), minlength=len(values) * season)
+    return np.asarray(sums.reshape(len(values), season) / np.bincount(phase))

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_forecast.data.flat import BLOCK_CELLS, blocks
 from lstm_forecast.forecasting.volatility import Scale
 
 Floats = NDArray[np.float64]
@@ -109,13 +110,9 @@ class Calibration:
 
     def windows_behind(self, series: Counts) -> Counts:
         """Calibration windows that the intervals of each of these series rest on: [S', K]."""
-        counts = np.tile(self.windows(), (len(series), 1))
-        many = np.bincount(self.series, minlength=len(self.floor)) >= OWN_SCORES
-        for place, one in enumerate(series.tolist()):
-            if many[one]:
-                own = _known(self.scores[self.series == one, :, 0])
-                counts[place] = np.where(own >= OWN_SCORES, own, counts[place])
-        return counts
+        known, size = ~np.isnan(self.scores[:, :, 0]), len(self.floor)
+        own = np.array([np.bincount(self.series[step], minlength=size)[series] for step in known.T])
+        return np.where(own.T >= OWN_SCORES, own.T, self.windows())
 
     def possible(self, level: float) -> NDArray[np.bool_]:
         """Whether there is an interval of this level, by step: [K]."""
@@ -132,28 +129,35 @@ class Calibration:
     def margins(self, level: float, *, series: Counts, unit: Floats) -> Floats:
         """How far each interval reaches beyond the forecast, in original units: [W, K].
 
-        From the series' own scores where it has 100 and the level is possible with them, else from all.
-        NaN at a step with too few scores. Those of quantiles may be negative: the interval shrinks.
-
         Args:
             level: percent.
             series: each window's series, [W].
             unit: unit of each window's scores, [W].
         """
-        column = self.column(level)
-        steps = self.scores.shape[1]
+        return in_units(self.covering(level, series)[series], unit)
+
+    def covering(self, level: float, series: Counts) -> Floats:
+        """The score that covers with this probability, of each series that comes in ``series`` [W]: [S, K].
+
+        From the series' own scores where it has 100 and the level is possible with them, else from all.
+        NaN at a step with too few scores. Those of quantiles may be negative: the interval shrinks.
+        """
+        column, steps = self.column(level), self.scores.shape[1]
         if column is None:
-            return np.full((len(series), steps), np.nan)
+            return np.full((len(self.floor), steps), np.nan)
         scores = self.scores[:, :, column]
         table = np.tile(smallest_covering(scores, level), (len(self.floor), 1))
-        mine = by_series(self.series, len(self.floor))
-        for one in np.unique(series).tolist():
-            if len(mine[one]) >= OWN_SCORES:
-                own = scores[mine[one]]
-                own_score = smallest_covering(own, level)
-                alone = (_known(own) >= OWN_SCORES) & ~np.isnan(own_score)
-                table[one] = np.where(alone, own_score, table[one])
-        return in_units(table[series], unit)
+        counts = np.bincount(self.series, minlength=len(self.floor))
+        if np.count_nonzero(counts) == 1:  # its own scores are all there are
+            return table
+        order = np.argsort(self.series, kind="stable")
+        wanted = np.where(np.isin(np.arange(len(counts)), series) & (counts >= OWN_SCORES), counts, 0)
+        for block in blocks(np.cumsum(counts) - counts, wanted, cells=max(1, BLOCK_CELLS // steps)):
+            own = np.moveaxis(scores[block.of(order)], 1, 0)  # [n, G, K]
+            own_score = smallest_covering(own, level)
+            alone = (_known(own) >= OWN_SCORES) & ~np.isnan(own_score)
+            table[block.series] = np.where(alone, own_score, table[block.series])
+        return table
 
 
 def calibrate_conformal(
@@ -246,16 +250,19 @@ def smallest_covering(scores: Floats, level: float) -> Floats:
     wanted = rank(counts, level)
     if len(scores) == 0:
         return np.full(scores.shape[1:], np.nan)
+    if scores.ndim == 2 and len(scores) > scores.shape[1]:  # no copy of all
+        return np.array([_smallest(*one) for one in zip(scores.T, counts, wanted, strict=True)])
     ordered = np.sort(scores, axis=0)  # NaN last
     place = np.minimum(wanted, len(scores)) - 1
     found = np.take_along_axis(ordered, place[None], axis=0)[0]
     return np.where(wanted <= counts, found, np.nan)
 
 
-def by_series(series: Counts, series_count: int) -> list[Counts]:
-    """The windows of each series, in their order: S arrays of places in ``series``."""
-    ends = np.cumsum(np.bincount(series, minlength=series_count))
-    return np.split(np.argsort(series, kind="stable"), ends[:-1])
+def _smallest(scores: Floats, count: int, wanted: int) -> float:
+    """The ``wanted``-th smallest of the ``count`` known ones; NaN where there are not as many."""
+    if wanted > count:
+        return float("nan")
+    return float(np.partition(scores[~np.isnan(scores)], wanted - 1)[wanted - 1])
 
 
 def in_units(scores: Floats, unit: Floats) -> Floats:
@@ -279,9 +286,10 @@ def _probability(level: float) -> Fraction:
 
 
 def _scores(distance: Floats, unit: Floats) -> Floats:
-    """A distance [W, K, P] in units, never infinite."""
+    """A distance [W, K, P] in units, never infinite; in its place."""
     with np.errstate(over="ignore"):
-        return np.clip(distance / unit[:, None, None], -LARGEST, LARGEST)
+        distance /= unit[:, None, None]
+    return np.clip(distance, -LARGEST, LARGEST, out=distance)
 
 
 def _known(scores: Floats) -> Counts:

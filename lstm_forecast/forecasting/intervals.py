@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from lstm_forecast.forecasting.calibration import (
     Calibration,
+    Counts,
     Coverage,
     Floats,
+    in_units,
     pair_levels,
     quantile_scores,
     residual_scores,
 )
+
+_TOGETHER = 8_192  # forecasts whose bounds are computed at once
 
 
 def interval_bounds(
@@ -97,13 +101,63 @@ def backtest_scores(
     return quantile_scores(actual, quantiles, unit)
 
 
+def bounds_in_pieces(
+    calibration: Calibration,
+    level: float,
+    forecast: Floats,
+    *,
+    series: Counts,
+    unit: Floats,
+    quantiles: Floats | None,
+    quantile_levels: Sequence[float],
+    minimum: Floats,
+) -> Iterator[tuple[slice, Floats, Floats]]:
+    """:func:`interval_bounds` of the run's own margins, some windows after the other.
+
+    Args:
+        calibration: the scores.
+        level: percent.
+        forecast: as there.
+        series: each window's series, [W].
+        unit: unit of each window's scores, [W].
+        quantiles: as there.
+        quantile_levels: as there.
+        minimum: as there.
+
+    Yields:
+        Which windows, and their lower and upper bounds.
+    """
+    scores = calibration.covering(level, series)
+    for first in range(0, max(len(forecast), 1), _TOGETHER):
+        part = slice(first, first + _TOGETHER)
+        low, up = interval_bounds(
+            calibration,
+            level,
+            forecast[part],
+            margins=in_units(scores[series[part]], unit[part]),
+            quantiles=None if quantiles is None else quantiles[part],
+            quantile_levels=quantile_levels,
+            minimum=minimum[part],
+        )
+        yield part, low, up
+
+
 def measured_coverage(actual: Floats, lower: Floats, upper: Floats) -> Coverage:
     """The share of actual values inside their bounds, edges included, by step; arrays [W, K].
 
     A value that was not observed or has no bounds is not counted.
     """
+    return coverage_of(*count_inside(actual, lower, upper))
+
+
+def count_inside(actual: Floats, lower: Floats, upper: Floats) -> tuple[Counts, Counts]:
+    """How many values lay inside their bounds, and how many were counted, by step: [K] each."""
     known = ~(np.isnan(actual) | np.isnan(lower) | np.isnan(upper))
     inside = known & (actual >= lower) & (actual <= upper)
-    count = known.sum(axis=0)
-    share = np.divide(inside.sum(axis=0), count, out=np.full(len(count), np.nan), where=count > 0)
+    return inside.sum(axis=0), known.sum(axis=0)
+
+
+def coverage_of(inside: Counts, count: Counts) -> Coverage:
+    """The share that so many are of those that were counted."""
+    share = np.divide(inside, count, out=np.full(len(count), np.nan), where=count > 0)
     return Coverage(share, count.astype(np.int64))

@@ -11,7 +11,6 @@ from lstm_forecast.forecasting.calibration import (
     Calibration,
     Counts,
     Floats,
-    by_series,
     in_units,
     smallest_covering,
     windows_needed,
@@ -94,11 +93,13 @@ def _one_step(before: _Scored, during: _Scored, origins: Counts, known_at: Count
     """Covering scores [W] at one step: of the own series where it has enough, else of all."""
     found = np.full(len(origins), np.nan)
     series_count = int(max(before.series.max(initial=0), during.series.max(initial=0))) + 1
-    pairs = zip(by_series(before.series, series_count), by_series(during.series, series_count), strict=True)
-    for old, mine in pairs:
-        if len(mine) and np.count_nonzero(~np.isnan(before.score[old])) >= OWN_SCORES:
-            queue = _queue(before.at(old), during.at(mine), known_at[mine])
-            found[mine] = _newest_covering(queue, origins[mine], level)
+    known = np.bincount(before.series[~np.isnan(before.score)], minlength=series_count)
+    alone = np.flatnonzero((known >= OWN_SCORES) & np.isin(np.arange(series_count), during.series))
+    if len(alone):
+        old, new = by_series(before.series, series_count), by_series(during.series, series_count)
+    for s in alone.tolist():
+        queue = _queue(before.at(old[s]), during.at(new[s]), known_at[new[s]])
+        found[new[s]] = _newest_covering(queue, origins[new[s]], level)
     rest = np.isnan(found)
     if rest.any():
         found[rest] = _newest_covering(_queue(before, during, known_at), origins[rest], level)
@@ -139,3 +140,9 @@ def _newest_covering(queue: _Queue, origins: Counts, level: float) -> Floats:
         taken = np.where(place >= begin[part], queue.score[np.maximum(place, 0)], np.nan)
         found[part] = smallest_covering(taken, level)
     return found[where]
+
+
+def by_series(series: Counts, series_count: int) -> list[Counts]:
+    """The windows of each series, in their order: S arrays of places in ``series``."""
+    ends = np.cumsum(np.bincount(series, minlength=series_count))
+    return np.split(np.argsort(series, kind="stable"), ends[:-1])

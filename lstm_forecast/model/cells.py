@@ -149,4 +149,7 @@ def dropout_mask(
     words.random_(-(2**63), None, generator=generator)
     # never 2**15: int16 would take it for -2**15 and keep everything
     threshold = min(round(p * 2**16), 2**16 - 1) - 2**15
-    return (words.view(torch.int16)[:count].view(shape) >= threshold) * (1 / (1 - p))
+    # compared straight into floats: a product of booleans and a number takes five times as long
+    mask = torch.empty(shape, device=device)
+    torch.ge(words.view(torch.int16)[:count].view(shape), threshold, out=mask)
+    return mask.mul_(1 / (1 - p))

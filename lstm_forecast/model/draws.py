@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -21,6 +22,13 @@ class Draws:
 
     masks: tuple[Tensor, ...] = ()
     state: tuple[LayerState, ...] | None = None
+
+    @classmethod
+    def of_layers(cls, parts: Sequence[Draws]) -> Draws:
+        """What was drawn for each layer, in their order, as one."""
+        states = [part.state for part in parts if part.state is not None]
+        masks = tuple(mask for part in parts for mask in part.masks)
+        return cls(masks, tuple(state for layers in states for state in layers) if states else None)
 
     def rows(self, rows: slice) -> Draws:
         """The part that belongs to these rows of the batch (views, no copies)."""

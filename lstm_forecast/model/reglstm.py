@@ -244,20 +244,22 @@ class RegLSTM(nn.Module):
             raise ValueError(
                 f"generators: got {len(sources)}, expected one per layer, that is {self.num_layers}"
             )
-        like = next(self.parameters())
-        masks: list[Tensor] = []
-        states: list[LayerState] = []
-        for size, generator in zip(self.hidden_sizes, sources, strict=True):
-            device = like.device if generator is None else generator.device
-            if self.dropout > 0:
-                shape = (length // self.segment, batch, self.directions * size)
-                masks.append(dropout_mask(shape, self.dropout, generator, device).to(like).transpose(0, 1))
-            if self.initial_state == "random":
-                h_and_c = torch.randn(
-                    (self.state_parts, self.directions, batch, size), generator=generator, device=device
-                )
-                states.append(tuple(h_and_c.to(like)))
-        return Draws(tuple(masks), tuple(states) if states else None)
+        parts = [self.draw_layer(layer, batch, length, source) for layer, source in enumerate(sources)]
+        return Draws.of_layers(parts)
+
+    def draw_layer(self, layer: int, batch: int, length: int, generator: torch.Generator | None) -> Draws:
+        """What :meth:`draw` draws for one layer: at most one mask and one state."""
+        like, size = next(self.parameters()), self.hidden_sizes[layer]
+        device = like.device if generator is None else generator.device
+        mask: tuple[Tensor, ...] = ()
+        if self.dropout > 0:
+            shape = (length // self.segment, batch, self.directions * size)
+            mask = (dropout_mask(shape, self.dropout, generator, device).to(like).transpose(0, 1),)
+        if self.initial_state != "random":
+            return Draws(mask)
+        shape_of_state = (self.state_parts, self.directions, batch, size)
+        h_and_c = torch.randn(shape_of_state, generator=generator, device=device)
+        return Draws(mask, (tuple(h_and_c.to(like)),))
 
     def _run(
         self, x: Tensor, state: State | list[State] | None, beside: Beside, draws: Draws | None

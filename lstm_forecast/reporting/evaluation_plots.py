@@ -126,17 +126,18 @@ def plot_error(
 
 
 def plot_residuals(
-    series: Sequence[ResidualPlot], *, title: str, value_label: str, time_label: str
+    series: Sequence[ResidualPlot], *, title: str, value_label: str, time_label: str, of: int | None = None
 ) -> Figure:
     """Errors over time, how they are distributed, and how each depends on those before it.
 
     The autocorrelations of independent errors lie within +-1.96 / sqrt(n) in 95 of 100 cases (Box, Jenkins &
     Reinsel, "Time Series Analysis"; Bartlett 1946). ``value_label`` says what the errors are of.
-    One series gets the whole picture, up to three a row each; of more the title says how many there are.
+    One series gets the whole picture, up to three a row each; of more the title says how many there are:
+    ``of``, or as many as are given.
     """
-    shown = series[:MOST_RESIDUALS]
-    if len(series) > len(shown):
-        title = f"{title} ({len(shown)} of {len(series):,} series)"
+    shown, count = series[:MOST_RESIDUALS], len(series) if of is None else of
+    if count > len(shown):
+        title = f"{title} ({len(shown)} of {count:,} series)"
     with drawing([title, value_label, time_label, *(one.name for one in shown)]):
         figure = open_figure(max(2, len(shown)), title=title, time_label="", value_label="")
         for one, places in zip(shown, _residual_places(figure, len(shown)), strict=True):

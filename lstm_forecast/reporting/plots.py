@@ -84,21 +84,33 @@ class SeriesPlot:
     bands: tuple[Band, ...] = ()
 
 
-def plot_forecast(series: Sequence[SeriesPlot], *, title: str, value_label: str, time_label: str) -> Figure:
+def plot_forecast(
+    series: Sequence[SeriesPlot], *, title: str, value_label: str, time_label: str, of: int | None = None
+) -> Figure:
     """The last rows of each series, the forecasts of test rows among them, and the forecast after them.
 
-    The forecast's intervals, where it has any, are shaded. At most six series are drawn; the title says of
-    how many.
+    The forecast's intervals, where it has any, are shaded. At most six series are drawn; the title says
+    ``of`` how many, which are the given ones unless it is said.
     """
-    return _plot_series(series, _draw_forecast, title=title, value_label=value_label, time_label=time_label)
+    labels = {"title": _title(title, series, of), "value_label": value_label, "time_label": time_label}
+    return _plot_series(series[:MOST_PANELS], _draw_forecast, **labels)
 
 
-def plot_test(series: Sequence[SeriesPlot], *, title: str, value_label: str, time_label: str) -> Figure:
+def plot_test(
+    series: Sequence[SeriesPlot], *, title: str, value_label: str, time_label: str, of: int | None = None
+) -> Figure:
     """Actual (black) against predicted (green) values on the test rows of each series.
 
-    At most six series are drawn; the title says of how many.
+    At most six series are drawn; the title says of how many, as that of :func:`plot_forecast`.
     """
-    return _plot_series(series, _draw_test, title=title, value_label=value_label, time_label=time_label)
+    labels = {"title": _title(title, series, of), "value_label": value_label, "time_label": time_label}
+    return _plot_series(series[:MOST_PANELS], _draw_test, **labels)
+
+
+def _title(title: str, series: Sequence[SeriesPlot], of: int | None) -> str:
+    """The title, with the number of series where they are more than are drawn."""
+    count, drawn = len(series) if of is None else of, min(len(series), MOST_PANELS)
+    return f"{title} ({drawn} of {count:,} series)" if count > drawn else title
 
 
 def plot_loss(
@@ -141,18 +153,15 @@ def _plot_series(
     value_label: str,
     time_label: str,
 ) -> Figure:
-    """A picture with a panel for each of the first six series."""
-    shown = series[:MOST_PANELS]
-    if len(series) > len(shown):
-        title = f"{title} ({len(shown)} of {len(series):,} series)"
-    with drawing([title, value_label, time_label, *(one.name for one in shown)]):
-        count = max(1, len(shown))
+    """A picture with a panel for each of at most six series."""
+    with drawing([title, value_label, time_label, *(one.name for one in series)]):
+        count = max(1, len(series))
         figure, panels = open_panels(count, title=title, time_label=time_label, value_label=value_label)
-        for panel, one in zip(panels, shown, strict=False):
-            if len(shown) > 1 or one.name not in title:
-                write_heading(panel, one.name, room_inches=0.8 * WIDTH_INCHES / columns_for(len(shown)))
+        for panel, one in zip(panels, series, strict=False):
+            if len(series) > 1 or one.name not in title:
+                write_heading(panel, one.name, room_inches=0.8 * WIDTH_INCHES / columns_for(len(series)))
             draw(panel, one)
-        if not shown:
+        if not series:
             say_if_missing(panels[0], [], [], "no series to draw")
         return finished(figure)
 

@@ -14,7 +14,7 @@ import secrets
 import shlex
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,14 +47,14 @@ def sha256_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def write_atomic(path: Path, data: bytes, *, mode: int = FILE_MODE) -> None:
+def write_atomic(path: Path, data: bytes | Iterable[bytes], *, mode: int = FILE_MODE) -> None:
     """Writes a whole file or nothing: temporary file beside it, synced, then renamed over it.
 
     A signal that ends the program waits until that is done.
 
     Args:
         path: of the file.
-        data: what it is to hold.
+        data: what it is to hold, whole or in pieces.
         mode: of the file, less the umask.
 
     Raises:
@@ -66,7 +66,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = FILE_MODE) -> None:
         descriptor = os.open(temporary, flags, mode)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
+                file.writelines([data] if isinstance(data, bytes) else data)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)

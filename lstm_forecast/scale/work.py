@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -118,6 +119,7 @@ def _do(job: Job, folder: Path, order: Order, done: Done) -> None:
         import torch
 
         torch.set_num_threads(1)
+        os.environ["OMP_NUM_THREADS"] = "1"  # training.threads: auto goes by it
     for path in (job.output, job.plot):
         if path is not None:
             require_new(Path(path), overwrite=True)

@@ -23,11 +23,12 @@ class GradientNorms:
 
     def measure(self) -> Tensor:
         """Euclidean norm of each layer's gradient as it stands: [layers]; nothing is waited for."""
-        device = self._parameters[0].device
-        squares = torch.zeros(len(self.names), device=device)
+        none = torch.zeros((), device=self._parameters[0].device)
+        parts: list[list[Tensor]] = [[] for _ in self.names]
         for index, parameter in zip(self._layer, self._parameters, strict=True):
             if parameter.grad is not None:
-                squares[index] += parameter.grad.square().sum()
+                parts[index].append(parameter.grad.square().sum())
+        squares = torch.stack([sum(layer, start=none) for layer in parts])
         self._total = squares.sum().sqrt()
         return squares.sqrt()
 
@@ -36,9 +37,9 @@ class GradientNorms:
         if self._total is None:
             raise RuntimeError("measure() comes before clip()")
         factor = (longest / (self._total + 1e-6)).clamp(max=1.0)
-        for parameter in self._parameters:
-            if parameter.grad is not None:
-                parameter.grad.mul_(factor)
+        gradients = [one.grad for one in self._parameters if one.grad is not None]
+        if gradients:
+            torch._foreach_mul_(gradients, factor)
 
 
 def _layer(name: str) -> str:

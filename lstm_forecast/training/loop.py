@@ -16,6 +16,7 @@ from lstm_forecast.data.tensors import PanelTensors, gather_batch
 from lstm_forecast.data.windows import Windows
 from lstm_forecast.errors import Diverged
 from lstm_forecast.model.beside import Beside
+from lstm_forecast.model.draws import Draws
 from lstm_forecast.model.precision import computing_in
 from lstm_forecast.model.reglstm import RegLSTM
 from lstm_forecast.signals import deferred
@@ -25,6 +26,7 @@ from lstm_forecast.training.gradients import GradientNorms
 from lstm_forecast.training.objective import Score, objective
 from lstm_forecast.training.recipe import Recipe, make_optimizer, plateau_share
 from lstm_forecast.training.seeds import stream
+from lstm_forecast.training.workers import Gradients, Workers, weighted_gradients, workers_on
 
 Stop = Literal["epochs", "patience", "max_time"]
 
@@ -77,18 +79,21 @@ def fit(
         model.eval()
         course.add(model, _epoch_zero(score(), recipe, began))
         on_epoch(course.history[0], course.best_epoch)
-    while (stopped := _stopped(recipe, number, course)) is None:
-        number += 1
-        share = plateau_share(recipe.schedule, scores_of(course.history))
-        trained = train_epoch(model, tensors, windows, recipe, optimizer, number, share=share)
-        model.eval()
-        valid = None if score is None else score()
-        loss, chosen_by = (None, None) if valid is None else (valid.loss, valid.score)
-        elapsed, lr = time.monotonic() - began, optimizer.param_groups[0]["lr"]
-        epoch = Epoch(number, trained.loss, loss, chosen_by, lr, trained.norm, trained.layers, elapsed)
-        course.add(model, epoch)
-        kept.offer(partial(course.state, number, model, optimizer))
-        on_epoch(epoch, course.best_epoch)
+    with workers_on(tensors.inputs.device, recipe.threads) as workers:
+        while (stopped := _stopped(recipe, number, course)) is None:
+            number += 1
+            share = plateau_share(recipe.schedule, scores_of(course.history))
+            trained = train_epoch(
+                model, tensors, windows, recipe, optimizer, number, workers=workers, share=share
+            )
+            model.eval()
+            valid = None if score is None else score()
+            loss, chosen_by = (None, None) if valid is None else (valid.loss, valid.score)
+            elapsed, lr = time.monotonic() - began, optimizer.param_groups[0]["lr"]
+            epoch = Epoch(number, trained.loss, loss, chosen_by, lr, trained.norm, trained.layers, elapsed)
+            course.add(model, epoch)
+            kept.offer(partial(course.state, number, model, optimizer))
+            on_epoch(epoch, course.best_epoch)
     history = course.history
     if score is not None:
         _refuse_blind(history if recipe.patience is not None else history[-1:])
@@ -127,10 +132,11 @@ def train_epochs(
     if kept.begin is not None and kept.begin.epoch <= recipe.epochs:
         take_up(kept.begin, model, optimizer)
         done = kept.begin.epoch
-    for number in range(done + 1, recipe.epochs + 1):
-        share = plateau_share(recipe.schedule, scores[: number - 1])
-        train_epoch(model, tensors, windows, recipe, optimizer, number, share=share)
-        kept.offer(partial(Course().state, number, model, optimizer))
+    with workers_on(tensors.inputs.device, recipe.threads) as workers:
+        for number in range(done + 1, recipe.epochs + 1):
+            share = plateau_share(recipe.schedule, scores[: number - 1])
+            train_epoch(model, tensors, windows, recipe, optimizer, number, workers=workers, share=share)
+            kept.offer(partial(Course().state, number, model, optimizer))
     model.eval()
 
 
@@ -160,6 +166,7 @@ def train_epoch(
     optimizer: torch.optim.Optimizer,
     epoch: int,
     *,
+    workers: Workers,
     share: float = 1.0,
 ) -> _Trained:
     """One pass over the windows of this epoch, in a drawn order; ``share`` is what a plateau left of the lr.
@@ -174,28 +181,62 @@ def train_epoch(
     device = tensors.inputs.device
     order = drawn_windows(windows, recipe, epoch).to(device)
     batches = torch.split(order, recipe.batch_size)
-    norms = GradientNorms(model)
+    norms, parameters = GradientNorms(model), list(model.parameters())
     record = torch.zeros(len(batches), 1 + len(norms.names), device=device)
+    steps = [partial(_draws, model, recipe, epoch, step, len(rows)) for step, rows in enumerate(batches)]
+    drawn = workers.begin(steps[0])
     with deferred() as stop:
         for step, start in enumerate(batches):
             stop()
-            lr = recipe.lr * share * recipe.schedule.share(epoch, step, len(batches))
-            optimizer.param_groups[0]["lr"] = lr
-            loss = _loss(model, tensors, start, recipe, epoch, step)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            record[step, 0] = loss.detach()
+            loss, gradients = _gradients(model, tensors, start, recipe, drawn(), workers)
+            if step + 1 < len(batches):
+                drawn = workers.begin(steps[step + 1])  # while the optimiser is at work
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.grad = gradient
+            record[step, 0] = loss
             record[step, 1:] = norms.measure()
             if recipe.clip_norm is not None:
                 norms.clip(recipe.clip_norm)
+            lr = recipe.lr * share * recipe.schedule.share(epoch, step, len(batches))
+            optimizer.param_groups[0]["lr"] = lr
             optimizer.step()
     return _summary(record, [len(batch) for batch in batches], norms.names, recipe, epoch)
 
 
+def _draws(model: RegLSTM, recipe: Recipe, epoch: int, step: int, rows: int) -> Draws:
+    """Dropout masks of one batch of so many rows; they belong to (seed, epoch, step, layer)."""
+    device = next(model.parameters()).device
+    generators = [
+        stream(recipe.seed, "dropout", epoch, step, layer, device=device) for layer in range(model.num_layers)
+    ]
+    return model.draw(rows, recipe.lookback, generators=generators)
+
+
+def _gradients(
+    model: RegLSTM, tensors: PanelTensors, start: Tensor, recipe: Recipe, draws: Draws, workers: Workers
+) -> tuple[Tensor, Gradients]:
+    """The loss of a batch and its gradients, of shards of its rows on all workers."""
+    parameters = list(model.parameters())
+
+    def of(rows: slice) -> tuple[Tensor, Tensor, Gradients]:
+        loss, weight = _loss(model, tensors, start[rows], recipe, draws.rows(rows))
+        return loss.detach(), weight, torch.autograd.grad(loss, parameters, allow_unused=True)
+
+    shards = workers.each(of, workers.shards(len(start)))
+    losses, weights, gradients = zip(*shards, strict=True)
+    if len(shards) == 1:
+        return losses[0], gradients[0]
+    # A loss is a mean over the targets that are known: so much of the batch's has each shard.
+    known = [float(weight) for weight in weights]
+    shares = [one / max(sum(known), 1.0) for one in known]
+    loss = torch.stack(losses).dot(torch.tensor(shares))
+    return loss, weighted_gradients(gradients, shares)
+
+
 def _loss(
-    model: RegLSTM, tensors: PanelTensors, start: Tensor, recipe: Recipe, epoch: int, step: int
-) -> Tensor:
-    """The loss of one batch; its dropout masks belong to (seed, epoch, step, layer)."""
+    model: RegLSTM, tensors: PanelTensors, start: Tensor, recipe: Recipe, draws: Draws
+) -> tuple[Tensor, Tensor]:
+    """The loss of some windows, and how many targets it is the mean of."""
     batch = gather_batch(
         tensors,
         start,
@@ -204,15 +245,10 @@ def _loss(
         every_step=recipe.every_step,
         segment=recipe.segment,
     )
-    device = batch.x.device
-    generators = [
-        stream(recipe.seed, "dropout", epoch, step, layer, device=device) for layer in range(model.num_layers)
-    ]
-    draws = model.draw(len(start), recipe.lookback, generators=generators)
     answer_of, beside = model if recipe.every_step else model.final, Beside(batch.ahead, batch.static)
-    with computing_in(recipe.precision, device):
+    with computing_in(recipe.precision, batch.x.device):
         answer = answer_of(batch.x, beside=beside, draws=draws)
-    return objective(recipe, answer.float(), batch, tensors)
+    return objective(recipe, answer.float(), batch, tensors), batch.weight.sum()
 
 
 def _summary(record: Tensor, sizes: list[int], names: list[str], recipe: Recipe, epoch: int) -> _Trained:

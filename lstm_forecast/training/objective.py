@@ -13,6 +13,9 @@ from lstm_forecast.model.beside import Beside
 from lstm_forecast.model.losses import MeasureName, measure_loss, pinball_loss, point_loss
 from lstm_forecast.model.reglstm import RegLSTM
 from lstm_forecast.training.recipe import Recipe
+from lstm_forecast.training.workers import workers_on
+
+AT_ONCE = 128  # windows validated at once by a thread; more take memory and save no time, see the lab log
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,14 @@ def validation_score(
     def final(x: Tensor, ahead: Tensor | None, static: Tensor | None) -> Tensor:
         return model.final(x, beside=Beside(ahead, static))
 
-    answers = final_outputs(final, tensors, start, lookback=recipe.lookback, horizon=recipe.horizon)
+    def answers_of(rows: Tensor) -> Tensor:
+        return final_outputs(
+            final, tensors, rows, lookback=recipe.lookback, horizon=recipe.horizon, batch=AT_ONCE
+        )
+
+    with workers_on(start.device, recipe.threads) as workers:
+        shards = [start[rows] for rows in workers.shards(len(start))]
+        answers = torch.cat(workers.each(answers_of, shards))
     loss, total, count = 0.0, 0.0, 0.0
     for rows, answer, scale in zip(
         torch.split(start, 1024), torch.split(answers, 1024), torch.split(weight, 1024), strict=True

@@ -81,6 +81,7 @@ class Recipe:
         schedule: the course of the learning rate.
         precision: of the layers' numbers; losses and weights are float32 whatever it is.
         measure_scales: what the loss measures in original units are divided by.
+        threads: that a batch is split over; on the CPU alone more than 1.
     """
 
     epochs: int
@@ -104,6 +105,7 @@ class Recipe:
     schedule: Schedule = STEADY
     precision: Precision = "float32"
     measure_scales: Mapping[MeasureName, float] = field(default_factory=dict)
+    threads: int = 1
 
 
 def make_optimizer(model: RegLSTM, recipe: Recipe) -> torch.optim.Optimizer:

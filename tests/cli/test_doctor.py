@@ -40,7 +40,8 @@ def test_everything_it_finds_is_what_the_machine_has(cli: Cli, tiny: Tiny) -> No
     found = document(cli, "--runs-dir", tiny.runs)
     assert found["versions"]["python"] == platform.python_version()
     assert found["versions"]["torch"] == version("torch")
-    assert found["cores"] == {"machine": os.cpu_count(), "usable": len(os.sched_getaffinity(0))}
+    usable = len(os.sched_getaffinity(0))  # and OMP_NUM_THREADS=1
+    assert found["cores"] == {"machine": os.cpu_count(), "usable": usable, "training_threads": 1}
     assert found["torch"]["threads"] == torch.get_num_threads()
     assert found["torch"]["device"].split()[0] in ("cpu", "cuda", "mps")
     place = found["runs"]

@@ -81,6 +81,7 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "training.refit": st.sampled_from(["none", "full"]),
     "training.ensemble": st.integers(1, 100),
     "training.precision": st.sampled_from(["float32", "bfloat16"]),
+    "training.threads": st.one_of(st.just("auto"), st.integers(1, 64)),
     "training.tensorboard": st.booleans(),
     "evaluation.baselines": st.permutations(["naive", "seasonal_naive", "drift", "mean", "ets", "theta"]),
     "evaluation.origins": st.none() | st.integers(1, 10**6),

@@ -41,7 +41,7 @@ INTERVALS = "LSTM_FORECAST_FORECAST__INTERVALS"
 LR = "expected number above 0 and at most 1000000"
 LATER = {
     "data": "calendar",
-    "training": "threads compile",
+    "training": "compile",
     "tune": "trials timeout storage space",
 }
 
@@ -108,7 +108,7 @@ def test_a_key_of_a_later_version_says_so_from_everywhere(key: str, tmp_path: Pa
         ("freq", "data.frequency"),
         ("csv", "data.path"),
         ("horizon", "window.horizon or forecast.horizon"),
-        ("threads", "training.threads (not in this version)"),
+        ("threads", "training.threads"),
         ("timeout", "tune.timeout (not in this version) or training.max_time"),
         ("training.timeout", "training.max_time"),
         ("seasonality", "data.season"),

@@ -179,6 +179,7 @@ ROWS: dict[str, Row] = {
     "training.refit": Row("full", "weights", first="none"),
     "training.max_time": Row("15s", "epochs", shared={"training.epochs": "6"}),
     "training.precision": Row("bfloat16", "weights", shared={"model.cell": "lstm_peephole"}),
+    "training.threads": Row("2", "weights", first="1"),
     "training.checkpoint_every": Row("0s", "checkpoints", first="30s"),
     "training.seed": Row("1", "weights"),
     "training.ensemble": Row("2", "weights"),

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from lstm_forecast.forecasting.calibration import (
     Calibration,
     Coverage,
-    by_series,
     calibrate_conformal,
     calibrate_quantile,
     highest_level,
@@ -262,11 +261,6 @@ def test_coverage_is_what_was_asked_of_exchangeable_scores() -> None:
         bound = smallest_covering(np.abs(scores[:24]), level)
         share = float(np.mean(np.abs(scores[24]) <= bound))
         assert share == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / 20_000))
-
-
-def test_windows_by_series_keep_their_order() -> None:
-    found = by_series(np.array([2, 0, 2, 0, 0]), 4)
-    assert [places.tolist() for places in found] == [[1, 3, 4], [], [0, 2], []]
 
 
 # Files

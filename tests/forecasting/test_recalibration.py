@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lstm_forecast.forecasting.calibration import Calibration, calibrate_conformal
-from lstm_forecast.forecasting.recalibration import rolling_margins
+from lstm_forecast.forecasting.recalibration import by_series, rolling_margins
 from tests.data.panels import NAN
 
 Floats = NDArray[np.float64]
@@ -237,3 +237,8 @@ def test_after_a_jump_of_the_errors_coverage_comes_back(seed: int, jump: float) 
     test = Backtest(scores, origins, origins[:, None] + 1, np.zeros(1250, np.int64))
     inside = scores[:, 0, 0] <= test.margins(calibration, 80)[:, 0]
     assert abs(inside[250:].mean() - 0.8) < 0.04
+
+
+def test_windows_by_series_keep_their_order() -> None:
+    found = by_series(np.array([2, 0, 2, 0, 0]), 4)
+    assert [places.tolist() for places in found] == [[1, 3, 4], [], [0, 2], []]

@@ -19,6 +19,7 @@ from lstm_forecast.model.reglstm import InitialState, RegLSTM
 from lstm_forecast.training.loop import train_epoch, train_epochs
 from lstm_forecast.training.objective import validation_score
 from lstm_forecast.training.recipe import Recipe, make_optimizer
+from lstm_forecast.training.workers import Workers
 from tests.training.small import RECIPE, H, L, bits, fitted, network, problem, scores, without_validation
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -83,7 +84,7 @@ def test_two_epochs_are_those_of_a_plain_torch_loop(recipe: Recipe) -> None:
     optimizer = make_optimizer(ours, recipe)
     plain_optimizer = torch.optim.Adam(plain.parameters(), lr=recipe.lr)
     for epoch in (1, 2):
-        trained = train_epoch(ours, of.tensors, of.train, recipe, optimizer, epoch)
+        trained = train_epoch(ours, of.tensors, of.train, recipe, optimizer, epoch, workers=Workers(1))
         expected = plain_epoch(plain.train(), recipe, epoch, plain_optimizer)
         assert trained.loss == pytest.approx(expected, rel=1e-5)
     for name, value in ours.state_dict().items():

@@ -120,13 +120,11 @@ def test_a_signal_keeps_the_last_whole_epoch_of_every_network(
     assert result(run) == result(only_run(csv, "straight"))
 
 
-def test_networks_share_the_cores_only_where_each_keeps_to_one_thread(
-    csv: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("threads", "at_once"), [(1, 3), (2, 2), (3, 1), (8, 1)])
+def test_networks_train_side_by_side_where_all_their_threads_find_cores(
+    threads: int, at_once: int, csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 4)
-    config = job(csv, {"training.ensemble": "3"}).config
-    cpu, gpu = torch.device("cpu"), torch.device("cuda")
-    with networks.network_threads(config):
-        assert (networks.workers_for(config, cpu), networks.workers_for(config, gpu)) == (3, 1)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    assert networks.workers_for(config, cpu) == 1
+    monkeypatch.setattr(networks, "usable_cores", lambda: 4)
+    config = job(csv, {"training.ensemble": "3", "training.threads": str(threads)}).config
+    assert networks.workers_for(config, torch.device("cpu")) == at_once
+    assert networks.workers_for(config, torch.device("cuda")) == 1

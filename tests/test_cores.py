@@ -1,0 +1,80 @@
+"""Cores that are usable, and the threads they give a batch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lstm_forecast import cores
+
+
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine of eight cores, and nobody who asks for fewer threads."""
+    monkeypatch.setattr(cores, "usable_cores", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize(
+    ("batch_size", "threads"), [(1, 1), (15, 1), (16, 2), (32, 4), (63, 7), (64, 8), (1000, 8)]
+)
+def test_every_thread_has_at_least_eight_rows_and_a_core(batch_size: int, threads: int) -> None:
+    assert cores.threads_for(batch_size, networks=1) == threads
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize(("networks", "threads"), [(1, 8), (2, 4), (4, 2), (8, 1), (16, 1), (5, 8)])
+def test_networks_side_by_side_share_the_cores(networks: int, threads: int) -> None:
+    """Five networks: one after the other on eight threads is done before two rounds of two threads."""
+    assert cores.threads_for(256, networks=networks) == threads
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize(
+    ("asked", "threads"), [("1", 1), ("3", 3), ("3,2", 3), ("64", 8), ("", 8), ("0", 1), ("x", 8)]
+)
+def test_a_number_of_threads_in_the_environment_is_the_most(
+    asked: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert cores.threads_for(256, networks=1) == threads
+
+
+def test_many_cores_are_not_all_used_for_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(cores, "usable_cores", lambda: 128)
+    assert cores.threads_for(4096, networks=1) == 16
+
+
+@pytest.mark.parametrize(
+    ("files", "granted"),
+    [
+        ({}, None),
+        ({"cpu.max": "max 100000\n"}, None),
+        ({"cpu.max": "150000 100000\n"}, 2),
+        ({"cpu.max": "50000 100000\n"}, 1),
+        ({"cpu.max": "garbage"}, None),
+        ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+    ],
+)
+def test_a_control_group_grants_so_many_cores(
+    files: dict[str, str], granted: int | None, tmp_path: Path
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert cores._granted(tmp_path) == granted
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no affinity")
+def test_a_process_bound_to_one_core_has_one() -> None:
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert cores.usable_cores() == 1
+    finally:
+        os.sched_setaffinity(0, before)
