@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import sys
 from collections import deque
 from itertools import islice
 from typing import Literal
@@ -44,7 +45,8 @@ def collect_plain(
     Raises:
         DataInvalid: as :func:`rows.collect`, but for open quotes: with these a file is not plain.
     """
-    if separator not in SEPARATORS or options.thousands is not None:
+    is_known_order = sys.byteorder == "little"  # of the bytes of a word, as words.py has them
+    if separator not in SEPARATORS or options.thousands is not None or not is_known_order:
         return None
     try:
         data, begin = _bytes_from(text, header.body_line)
