@@ -41,14 +41,14 @@ def shape_of(reading: Reading) -> Shape:
     header, form = story.header.names, table.time_format
     columns = " and ".join(repr(header[column]) for column in story.roles.time)
     spelled = form.pattern.replace("%-", "%") or form.kind
-    cells = "".join(cell for column in story.roles.values for cell in story.body.column(column))
+    has_marks = story.body.has_marks(story.roles.values)
     several = len(table.series_ids) > 1 and table.id_column is not None
     facts = {
         "the times stand": f"in {columns}" if columns else "nowhere (rows are numbered)",
         "the times are written": f"as {spelled}",
         "the zone of the times is": form.timezone or (_offset(form.zone) if form.zone else "not given"),
         "the series are told apart": f"by {table.id_column!r}" if several else None,
-        "the decimal mark is": repr(table.source.decimal) if "." in cells or "," in cells else None,
+        "the decimal mark is": repr(table.source.decimal) if has_marks else None,
     }
     return Shape(table.source.path, facts)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from lstm_forecast.data.dates import TimeFormat
 from lstm_forecast.data.findings import plural
+from lstm_forecast.data.rows import Coded
 from lstm_forecast.errors import DataInvalid
 
+Order = Literal["sorted", "newest first", "unsorted"]
 Policy = Literal["error", "first", "last", "sum", "mean"]
 _STRAY = 0.01  # share of rows that may still meet at one time when an id column is taken for the series
 
@@ -40,17 +42,8 @@ class Long:
         return Long(self.series[rows], self.times[rows], self.values[rows], self.lines[rows])
 
 
-def code(cells: Sequence[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Ids as numbers, in order of first appearance."""
-    known: dict[str, int] = {}
-    codes = np.fromiter(
-        (known.setdefault(cell, len(known)) for cell in cells), dtype=np.int64, count=len(cells)
-    )
-    return codes, tuple(known)
-
-
 def choose_series(
-    guesses: Sequence[tuple[int, Sequence[str]]], times: NDArray[np.int64] | None, *, rows: int, alone: str
+    guesses: Iterable[tuple[int, Coded]], times: NDArray[np.int64] | None, *, rows: int, alone: str
 ) -> Membership:
     """The id column among those whose header suggests one.
 
@@ -58,32 +51,66 @@ def choose_series(
     none. Without times one whose values repeat is taken.
 
     Args:
-        guesses: column number and cells, the likeliest first.
+        guesses: column number, and its cells as numbers and texts; the likeliest first.
         times: [N]; None: no time column.
         rows: how many rows there are.
         alone: the name of the series if there is no id column.
     """
-    clashes = 0 if times is None else _clashes(np.zeros(rows, dtype=np.int64), times)
     constant: Membership | None = None
-    for column, cells in guesses:
-        if not all(cells):
+    for column, (codes, ids) in guesses:
+        if "" in ids:
             continue
-        codes, ids = code(cells)
         found = Membership(codes, ids, column)
         if len(ids) == 1:
             constant = constant or found
         elif times is None:
             if 2 * len(ids) <= rows:
                 return found
-        elif clashes and _clashes(codes, times) <= _STRAY * clashes:
+        elif _tell_apart(codes, times):
             return found
     return constant or Membership(np.zeros(rows, dtype=np.int64), (alone,), None)
 
 
-def _clashes(codes: NDArray[np.int64], times: NDArray[np.int64]) -> int:
-    """Rows that share series and time with another one before."""
-    order = np.lexsort((times, codes))
-    return int(np.count_nonzero((np.diff(codes[order]) == 0) & (np.diff(times[order]) == 0)))
+def _tell_apart(codes: NDArray[np.int64], times: NDArray[np.int64]) -> bool:
+    """Whether times repeat, and hardly any do within a series."""
+    within = 0
+    if not _is_sorted(times, codes, strictly=True):  # then no series has a time twice
+        order, _ = _order(codes, times)
+        own = (codes, times) if order is None else (codes[order], times[order])
+        within = int(np.count_nonzero(_same_as_before(*own)))
+    if not within and np.count_nonzero(times == times[0]) > 1:
+        return True
+    clashes = len(times) - len(np.unique(times))
+    return clashes > 0 and within <= _STRAY * clashes
+
+
+def _order(series: NDArray[np.int64], times: NDArray[np.int64]) -> tuple[NDArray[np.int64] | None, Order]:
+    """The order by series and time, rows of one time as they were; None where they have it already.
+
+    And how the rows of each series lie in the file.
+    """
+    if _is_sorted(series, times):
+        return None, "sorted"
+    by_series = np.argsort(series, kind="stable")
+    if (times[1:] >= times[:-1]).all():
+        return by_series, "sorted"
+    series, own = series[by_series], times[by_series]
+    if _is_sorted(series, own):
+        return by_series, "sorted"
+    is_newest_first = ((own[1:] <= own[:-1]) | (series[1:] != series[:-1])).all()
+    order = by_series[np.lexsort((own, series))]
+    return order, "newest first" if is_newest_first else "unsorted"
+
+
+def _is_sorted(first: NDArray[np.int64], then: NDArray[np.int64], *, strictly: bool = False) -> bool:
+    """Whether rows ascend by one number, and by another where that is the same."""
+    later = np.greater(then[1:], then[:-1]) if strictly else np.greater_equal(then[1:], then[:-1])
+    return bool(((first[1:] > first[:-1]) | ((first[1:] == first[:-1]) & later)).all())
+
+
+def _same_as_before(series: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = (series[1:] == series[:-1]) & (times[1:] == times[:-1])
+    return found
 
 
 def number_rows(codes: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -115,24 +142,19 @@ def spread(
     return Long(np.repeat(np.arange(count), rows), np.tile(times, count), values, np.tile(lines, count))
 
 
-def order_of(table: Long) -> Literal["sorted", "newest first", "unsorted"]:
-    """How the rows of each series lie in the file."""
-    order = np.argsort(table.series, kind="stable")
-    steps = np.diff(table.times[order])[np.diff(table.series[order]) == 0]
-    if (steps >= 0).all():
-        return "sorted"
-    return "newest first" if (steps <= 0).all() else "unsorted"
+def arrange(table: Long) -> tuple[Order, Long]:
+    """How the rows of each series lie in the file; and the rows sorted by series and time.
 
-
-def arrange(table: Long) -> Long:
-    """Sorted by series and time; rows at one time keep their order in the file."""
-    return table.take(np.lexsort((table.times, table.series)))
+    Rows at one time keep their order in the file.
+    """
+    order, how = _order(table.series, table.times)
+    return how, table if order is None else table.take(order)
 
 
 def repeats(table: Long) -> NDArray[np.bool_]:
     """Which rows of a sorted table have series and time of the row before: [N]."""
     again = np.zeros(len(table.times), dtype=np.bool_)
-    again[1:] = (np.diff(table.series) == 0) & (np.diff(table.times) == 0)
+    again[1:] = _same_as_before(table.series, table.times)
     return again
 
 

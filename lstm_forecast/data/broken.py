@@ -77,13 +77,13 @@ def _unreadable(story: Story, long: Long, options: ReadOptions) -> dict[int, Fau
         series = cell.value if wide else int(long.series[cell.row])
         if not wide and story.members.column is None:
             return None
-        faults.setdefault(series, (story.body.lines[cell.row], cell.reason))
+        faults.setdefault(series, (int(story.body.lines[cell.row]), cell.reason))
     return faults
 
 
 def _repeated(story: Story, long: Long) -> dict[int, Fault]:
     """The first repeated time of each series."""
-    table = arrange(long)
+    _, table = arrange(long)
     faults: dict[int, Fault] = {}
     for row in np.flatnonzero(repeats(table)).tolist():
         moment = story.cells.time_format.format(table.times[row : row + 1])[0]

@@ -54,36 +54,56 @@ def convert(
         DataInvalid: ``data.value`` or ``data.range`` for number cells, ``data.time`` and its kin for time
             cells, ``data.decimal`` where the decimal mark cannot be told.
     """
-    lines = body.line_numbers()
     times = _read_times(body, header, roles, options, name=name)
-    texts = [body.column(column) for column in roles.values]
-    unmarked = body.is_plain and separator == ","  # so no cell holds a comma, and a point is the decimal mark
-    decimal = options.decimal or _find_decimal([] if unmarked else texts, options, separator, name)
-    gaps = GAPS | frozenset(options.na_values)
-    found = [
-        read_numbers(column, decimal=decimal, thousands=options.thousands, gaps=gaps) for column in texts
-    ]
+    found, numbers, decimal = _read_numbers(body, roles, options, separator, name)
     names = [header.names[column] for column in roles.values]
     for column_name, column in zip(names, found, strict=True):
         if column.bad and options.bad_rows == options.bad_series == "error":
-            raise refuse_cells(column_name, column.bad, lines, name=name)
-    read = dict(zip(names, found, strict=True))
+            raise refuse_cells(column_name, column.bad, body.lines, name=name)
     time_name = header.names[roles.time[0]] if roles.time else ""
-    kept, marked = np.ones(len(lines), dtype=np.bool_), _mark(times, found, names, time_name)
+    moments, marked = None if times is None else times.moments, _mark(times, found, names, time_name)
     if options.bad_rows == "skip":
-        kept = _set_aside(body, times, read, time_name=time_name, separator=separator)
+        if marked:
+            kept = _set_aside(body, marked, separator)
+            moments, numbers = None if moments is None else moments[kept], numbers[kept]
         marked = ()
     return Converted(
-        times.moments[kept] if times else None,
+        moments,
         times.format if times else ROW_NUMBERS,
         times.zone if times else "",
         times.said if times else "",
-        np.stack([column.values for column in found], axis=1)[kept],
+        numbers,
         decimal,
         tuple(n for n, column in zip(names, found, strict=True) if column.thousands),
         sum(column.rounded for column in found),
         marked,
     )
+
+
+def _read_numbers(
+    body: Body, roles: Roles, options: ReadOptions, separator: str, name: str
+) -> tuple[list[Column], NDArray[np.float64], str]:
+    """The columns of values, their numbers together [N, C], and the decimal mark."""
+    direct = body.direct
+    if options.decimal:
+        decimal = options.decimal
+    elif direct is not None and direct.is_mark_known:
+        decimal = direct.mark
+    else:
+        texts = [body.cells.column(column) for column in roles.values]
+        decimal = _find_decimal(texts, options, separator, name)
+    gaps = GAPS | frozenset(options.na_values)
+    found = []
+    for place, column in enumerate(roles.values):
+        if direct is not None and direct.mark == decimal and column not in direct.texts_needed:
+            found.append(Column(direct.numbers[:, place], (), None, 0))
+            continue
+        cells = body.cells.column(column)
+        found.append(read_numbers(cells, decimal=decimal, thousands=options.thousands, gaps=gaps))
+        if direct is not None:
+            direct.numbers[:, place] = found[-1].values
+    numbers = np.stack([column.values for column in found], axis=1) if direct is None else direct.numbers
+    return found, numbers, decimal
 
 
 def _mark(times: Times | None, columns: list[Column], names: list[str], time_name: str) -> tuple[Marked, ...]:
@@ -110,10 +130,8 @@ def _find_decimal(texts: list[list[str]], options: ReadOptions, separator: str, 
 def _read_times(body: Body, header: Header, roles: Roles, options: ReadOptions, *, name: str) -> Times | None:
     if not roles.time:
         return None
-    texts = body.column(roles.time[0])
-    for column in roles.time[1:]:
-        texts = [f"{day} {clock}" for day, clock in zip(texts, body.column(column), strict=True)]
-    lines, column_name = body.line_numbers(), " ".join(header.names[column] for column in roles.time)
+    texts = body.times(roles.time)
+    lines, column_name = body.lines, " ".join(header.names[column] for column in roles.time)
     on_bad: Literal["skip", "error"] = "skip" if "skip" in (options.bad_rows, options.bad_series) else "error"
     times = parse_times(
         texts,
@@ -130,18 +148,13 @@ def _read_times(body: Body, header: Header, roles: Roles, options: ReadOptions, 
     return in_zone(times, options.timezone, texts, rows, column=column_name, on_bad=on_bad)
 
 
-def _set_aside(
-    body: Body, times: Times | None, columns: dict[str, Column], *, time_name: str, separator: str
-) -> NDArray[np.bool_]:
+def _set_aside(body: Body, marked: tuple[Marked, ...], separator: str) -> NDArray[np.bool_]:
     """Rows with a bad cell become rejects; gives the rows that stay."""
     kept = np.ones(len(body.lines), dtype=np.bool_)
-    bad = [(cell, time_name) for cell in times.bad] if times else []
-    bad += [(cell, name) for name, column in columns.items() for cell in column.bad]
-    for cell, column_name in sorted(bad, key=lambda item: item[0].row):
+    for cell in marked:
         if kept[cell.row]:
-            reason = _unreadable(cell, column_name)
-            body.rejects.append(Reject(body.lines[cell.row], reason, separator.join(body.row(cell.row))))
+            row = separator.join(body.cells.row(cell.row))
+            body.rejects.append(Reject(int(body.lines[cell.row]), cell.reason, row))
         kept[cell.row] = False
-    if not kept.all():
-        body.keep(kept)
+    body.keep(kept)
     return kept

@@ -14,6 +14,7 @@ from lstm_forecast.data.findings import BadCell
 from lstm_forecast.data.guess import Guess, guess_spelling, majority_guess
 from lstm_forecast.data.spelling import (
     Cells,
+    ShapedCells,
     is_field,
     is_known,
     is_zone,
@@ -201,7 +202,8 @@ def parse_times(
     )
     if bad and on_bad == "error":
         raise _refuse(bad[0], lines, name=name, column=column, guess=guess, count=len(bad))
-    return Times(np.where(good, moments, 0), found, bad, said, offsets, suffixes)
+    moments[~good] = 0
+    return Times(moments, found, bad, said, offsets, suffixes)
 
 
 def given_pattern(date_format: str) -> str:
@@ -223,6 +225,8 @@ def given_pattern(date_format: str) -> str:
 
 
 def _read_epochs(cells: Sequence[str], unit: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    if isinstance(cells, ShapedCells) and not cells.pattern:
+        return cells.cells.fields["E"].astype(np.int64) * unit, cells.cells.fits
     good = np.fromiter(
         (c.removeprefix("-").isdecimal() and c.isascii() and len(c) < 15 for c in cells), np.bool_
     )
@@ -292,9 +296,11 @@ def _format_of(guess: Guess, read: Cells, cells: Sequence[str]) -> TimeFormat:
 
 def _with_padding(pattern: str, read: Cells, cells: Sequence[str]) -> str:
     """Whether numbers below ten carry a zero in this column; a field without any follows the other fields."""
+    padded = pattern.replace("%-", "%")
+    if read.padded:
+        return padded
     rows = np.flatnonzero(read.fits[:_PADDING_SAMPLE])
     first = [cells[row] for row in rows.tolist()]
-    padded = pattern.replace("%-", "%")
     if padded == pattern or read_cells(first, padded).fits.all():
         return padded
     for part in [part for part in split_pattern(pattern) if part.startswith("%-")]:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from lstm_forecast.data.spelling import MONTH_NAME
+from lstm_forecast.data.spelling import MONTH_NAME, ShapedCells
 
-_SAMPLE = 50  # cells that are looked at before a spelling is chosen
+SAMPLE = 50  # cells that are looked at before a spelling is chosen
 # The same dates are looked at several times in one file, and again in every file of a folder.
 _REMEMBERED, _MOST_REMEMBERED = 32, 2**14  # characters of a cell, cells
 
@@ -56,6 +56,7 @@ _DIGITS = {
         re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])([0-5]\d){2}"),
     ),
 }
+_NUMBER = re.compile(r"\d*\.?\d*")
 _CLOCK = re.compile(
     r"(?P<gap>T|,? +)\d{1,2}(?P<minute>:\d\d(?P<second>:\d\d(?:(?P<point>[.,])(?P<fraction>\d{1,9}))?)?)?"
     r"(?P<half> ?[AP]M)?(?P<zone> ?(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?))?",
@@ -72,12 +73,12 @@ def is_clock(cell: str) -> bool:
 
 def is_date_like(cell: str) -> bool:
     """Whether a cell is written as a date or time; plain integers and decimal numbers are not."""
-    return not re.fullmatch(r"\d*\.?\d*", cell) and guess_spelling(cell) is not None
+    return not _NUMBER.fullmatch(cell) and guess_spelling(cell) is not None
 
 
 def majority_guess(cells: Sequence[str]) -> Guess | None:
     """The spelling that most of the first cells have."""
-    sample = [cell for cell in cells[:_SAMPLE] if cell]
+    sample = [cell for cell in cells[:SAMPLE] if cell]
     if _all_integers(sample):
         epoch = _epoch_unit(cells)
         if epoch:
@@ -92,7 +93,8 @@ def _all_integers(cells: Sequence[str]) -> bool:
 
 def _epoch_unit(cells: Sequence[str]) -> Guess | None:
     """Seconds or milliseconds since 1970, by the number of digits of the largest number."""
-    longest = max((cell for cell in cells if _all_integers([cell])), key=len)
+    every = cells[:1] if isinstance(cells, ShapedCells) else cells  # of one size
+    longest = max((cell for cell in every if _all_integers([cell])), key=len)
     digits = len(longest.removeprefix("-"))
     if digits in (9, 10):
         return Guess("epoch_s", "", "seconds since 1970 (UTC)")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lstm_forecast.data import account, assemble, broken, dialect, source
 from lstm_forecast.data.cells import Converted, convert
 from lstm_forecast.data.columns import Named, Roles, find_roles
+from lstm_forecast.data.decoding import decode
 from lstm_forecast.data.findings import Notice, plural
 from lstm_forecast.data.header import Header, find_header
 from lstm_forecast.data.local_times import Rows, moments_by_order
@@ -55,12 +56,12 @@ def read_file(raw: source.RawFile, options: ReadOptions) -> Reading:
     Raises:
         UsageError, DataInvalid: as :func:`read_table`.
     """
-    text = source.decode(raw, options.encoding)
+    text = decode(raw, options.encoding)
     separator = dialect.find_separator(text, options.separator)
     header = find_header(text, separator, options.header_row, options.skip_rows)
     roles = find_roles(header, _named(options), name=text.name)
     gaps = GAPS | frozenset(options.na_values)
-    body = collect_plain(text, header, roles, separator=separator, gaps=gaps)
+    body = collect_plain(text, header, roles, options, separator=separator, gaps=gaps)
     if body is None:
         body = collect(text, header, roles, separator=separator, gaps=gaps, bad_rows=options.bad_rows)
     _require_rows(body, text.name)
@@ -68,7 +69,7 @@ def read_file(raw: source.RawFile, options: ReadOptions) -> Reading:
     require_few(body, options.max_bad_rows, text.name)
     _require_rows(body, text.name)
     members = _find_members(body, cells, header, roles, text.name)
-    cells = _with_moments(cells, members, Rows(text.name, body.line_numbers()))
+    cells = _with_moments(cells, members, Rows(text.name, body.lines))
     facts = Source(raw.path, raw.sha256, raw.size_bytes, text.encoding, separator, cells.decimal, header.line)
     return _finish(account.Story(text, facts, header, roles, body, cells, members), options)
 
@@ -82,9 +83,9 @@ def _finish(story: account.Story, options: ReadOptions) -> Reading:
     statics, unlike = static_cells(story, ids)
     static = dict(zip(ids, statics, strict=False))
     long, ids, left_out = broken.without_unreadable(story, long, ids, options, unlike)
-    order = assemble.order_of(long)
+    order, long = assemble.arrange(long)
     table, merged = assemble.merge_duplicates(
-        assemble.arrange(long),
+        long,
         options.duplicates,
         ids=ids,
         time_format=cells.time_format,
@@ -182,7 +183,7 @@ def check_options(options: ReadOptions) -> None:
 
 
 def _require_rows(body: Body, name: str) -> None:
-    if body.lines:
+    if len(body.lines):
         return
     left_out = body.suspended + len(body.totals) + len(body.rejects)
     detail = [f"{plural(left_out, 'row')} left out: no trade, totals or bad"] if left_out else []
@@ -196,22 +197,18 @@ def _find_members(
 ) -> assemble.Membership:
     alone = header.names[roles.values[0]]
     if roles.series_id is None:
-        guesses = (
-            [(column, body.column(column)) for column in roles.series_guesses]
-            if len(roles.target) < 2
-            else []
-        )
-        return assemble.choose_series(guesses, _times_apart(cells), rows=len(body.lines), alone=alone)
-    texts = body.column(roles.series_id)
-    if not all(texts):
-        row = texts.index("")
+        guesses = roles.series_guesses if len(roles.target) < 2 else ()
+        coded = ((column, body.coded(column)) for column in guesses)
+        return assemble.choose_series(coded, _times_apart(cells), rows=len(body.lines), alone=alone)
+    codes, ids = body.coded(roles.series_id)
+    if "" in ids:
+        without = np.flatnonzero(codes == ids.index(""))
         raise DataInvalid(
             "data.series_id",
-            f"column {header.names[roles.series_id]!r}: {plural(texts.count(''), 'cell')} without an id",
-            where=f"{name}:{body.lines[row]}",
+            f"column {header.names[roles.series_id]!r}: {plural(len(without), 'cell')} without an id",
+            where=f"{name}:{body.lines[without[0]]}",
             hint="fill the cells or remove the rows",
         )
-    codes, ids = assemble.code(texts)
     return assemble.Membership(codes, ids, roles.series_id)
 
 
@@ -233,7 +230,7 @@ def _with_moments(cells: Converted, members: assemble.Membership, rows: Rows) ->
 def _to_long(story: account.Story, *, is_wide: bool) -> assemble.Long:
     codes, numbers = story.members.codes, story.cells.numbers
     times = assemble.number_rows(codes) if story.cells.times is None else story.cells.times
-    lines = story.body.line_numbers()
+    lines = story.body.lines
     if is_wide:
         count = len(story.roles.target)
         return assemble.spread(numbers[:, :count], numbers[:, count:], times, lines)

@@ -1,8 +1,7 @@
-"""The bytes of a data file: where they come from, what they are, and how they become text."""
+"""The bytes of a data file: where they come from, and what they are."""
 
 from __future__ import annotations
 
-import codecs
 import gzip
 import hashlib
 import io
@@ -21,15 +20,6 @@ from lstm_forecast.errors import Busy, DataInvalid, DataMissing, UsageError, nea
 
 _CHUNK = 2**20  # bytes read at once; also the longest line
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(/|:)")  # two letters at least: C:/ is a drive
-_HANZI_PAIR = re.compile(rb"(?:[\xb0-\xd7][\xa1-\xfe]){2}")  # two common characters of GB2312, adjacent
-_FIRST_BLOCK = 2**16
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 
 
 @dataclass(frozen=True)
@@ -168,11 +158,29 @@ def _not_found(name: str) -> DataMissing:
 
 
 def _read_all(stream: BinaryIO, name: str, max_bytes: int) -> bytes:
+    size = _size_of(stream)
+    begin = 0 if size is None else stream.tell()
     first = stream.read(_CHUNK)
-    if first[:2] == b"\x1f\x8b":
-        return b"".join(_limited(_chunks(stream, first), name, max_bytes))
-    require_text(first, name)
-    return b"".join(_short_lines(_limited(_chunks(stream, first), name, max_bytes), name))
+    is_zipped = first[:2] == b"\x1f\x8b"
+    if not is_zipped:
+        require_text(first, name)
+    if size is not None and size <= max_bytes:  # into memory that is taken once
+        stream.seek(begin)
+        raw = stream.read()
+        if not is_zipped:
+            _require_short_lines(raw, name)
+        return raw
+    chunks = _limited(_chunks(stream, first), name, max_bytes)
+    return b"".join(chunks if is_zipped else _short_lines(chunks, name))
+
+
+def _size_of(stream: BinaryIO) -> int | None:
+    """The size of a regular file; None of what comes through a pipe."""
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def _chunks(stream: BinaryIO, first: bytes = b"") -> Iterator[bytes]:
@@ -221,92 +229,34 @@ def _short_lines(chunks: Iterator[bytes], name: str) -> Iterator[bytes]:
     """Passes chunks on; a chunk is no longer than a line may be, so only lines across chunks are measured."""
     open_bytes = 0
     for chunk in chunks:
-        ends = [at for at in (chunk.find(b"\n"), chunk.find(b"\r")) if at >= 0]
-        if open_bytes + (min(ends) if ends else len(chunk)) > _CHUNK:
-            raise DataInvalid(
-                "data.limit",
-                "a line is longer than 1 MiB",
-                where=name,
-                hint="this is not a table of rows; save it with one row per line",
-            )
-        last = max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
-        open_bytes = len(chunk) - last - 1 if ends else open_bytes + len(chunk)
+        open_bytes = _open_bytes(chunk, 0, len(chunk), open_bytes, name)
         yield chunk
 
 
-def decode(raw: RawFile, encoding: str | None) -> Text:
-    """The text of a file: the named encoding, else by its mark, else UTF-8, else GB18030 on evidence.
+def _require_short_lines(data: bytes, name: str) -> None:
+    open_bytes = 0
+    for start in range(0, len(data), _CHUNK):
+        open_bytes = _open_bytes(data, start, min(start + _CHUNK, len(data)), open_bytes, name)
 
-    Raises:
-        UsageError: no encoding of that name.
-        DataInvalid: a byte that does not belong there, or a NUL.
+
+def _open_bytes(data: bytes, start: int, stop: int, before: int, name: str) -> int:
+    """The length of the line that is open at the end of a stretch of bytes.
+
+    Args:
+        data: the bytes.
+        start: of the stretch.
+        stop: of the stretch; it is no longer than a line may be.
+        before: length of the line that is open at its start.
+        name: the file.
     """
-    found = _named(encoding, raw.name) if encoding else _recognised(raw)
-    try:
-        decoded = raw.data.decode(found)
-    except UnicodeError as error:
-        raise _undecodable(raw, found, error) from None
-    zero = decoded.find("\x00")
-    if zero >= 0:
-        line = _line_number(decoded[:zero])
+    ends = [at for at in (data.find(b"\n", start, stop), data.find(b"\r", start, stop)) if at >= 0]
+    if before + (min(ends) if ends else stop) - start > _CHUNK:
         raise DataInvalid(
-            "data.encoding",
-            "a NUL character, expected text",
-            where=f"{raw.name}:{line}",
-            hint="for UTF-16 without a mark set data.encoding: utf-16-le; else save the file as UTF-8",
-        )
-    return Text(raw.name, raw.data, found)
-
-
-def _named(encoding: str, name: str) -> str:
-    try:
-        info = codecs.lookup(encoding)
-        b"".decode(encoding)
-    except LookupError:
-        raise UsageError(
-            "data.encoding",
-            f"no text encoding is called {encoding!r}",
+            "data.limit",
+            "a line is longer than 1 MiB",
             where=name,
-            hint="data.encoding: utf-8 | gb18030 | cp1252 | latin-1 | utf-16, or null to find it",
-        ) from None
-    return "utf-8-sig" if info.name == "utf-8" else info.name
-
-
-def _recognised(raw: RawFile) -> str:
-    for mark, encoding in _BOMS:
-        if raw.data.startswith(mark):
-            return encoding
-    try:
-        raw.data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        before = raw.data[: error.start].decode("utf-8")
-        is_utf8_so_far = any(c >= "\u0800" for c in before)  # three-byte characters do not come by chance
-        if not is_utf8_so_far and _HANZI_PAIR.search(_around_first_high_byte(raw.data)):
-            return "gb18030"
-    return "utf-8"
-
-
-def _around_first_high_byte(data: bytes) -> bytes:
-    high = re.search(rb"[\x80-\xff]", data)
-    start = high.start() if high else 0
-    return data[start : start + _FIRST_BLOCK]
-
-
-def _undecodable(raw: RawFile, encoding: str, error: UnicodeError) -> DataInvalid:
-    if not isinstance(error, UnicodeDecodeError):
-        return DataInvalid(
-            "data.encoding", f"not {encoding}: {error}", where=raw.name, hint="set data.encoding"
+            hint="this is not a table of rows; save it with one row per line",
         )
-    line = _line_number(raw.data[: error.start].decode("latin-1"))
-    byte = raw.data[error.start]
-    wanted = "UTF-8" if encoding.startswith("utf-8") else encoding
-    return DataInvalid(
-        "data.encoding",
-        f"byte 0x{byte:02x} at offset {error.start} is not {wanted}",
-        where=f"{raw.name}:{line}",
-        hint="save it as UTF-8, or name its encoding: data.encoding: cp1252 (Western), gb18030 (Chinese), …",
-    )
-
-
-def _line_number(before: str) -> int:
-    return before.replace("\r\n", "\n").replace("\r", "\n").count("\n") + 1
+    if not ends:
+        return before + stop - start
+    return stop - max(data.rfind(b"\n", start, stop), data.rfind(b"\r", start, stop)) - 1

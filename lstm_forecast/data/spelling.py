@@ -7,8 +7,9 @@ A pattern is made of strptime's fields, ``%-d`` for a number without a leading z
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ _READ = {
     "p": r"(AM|PM)", "f": r"(\d{1,9})", "z": r"(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)",
 }  # fmt: skip
 _WIDTHS = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2}
+_BLOCK = 2**14  # cells that are made moments at once: what it takes on the way stays in the processor's cache
 Fields = dict[str, NDArray[np.int64]]
 
 
@@ -38,6 +40,49 @@ class Cells:
     fields: Fields
     fits: NDArray[np.bool_]
     zones: tuple[str, ...]  # the different zone suffixes, in order of appearance
+    padded: bool = False  # whether all cells fit, and numbers below ten carry a zero
+
+
+class ShapedCells(Sequence[str]):
+    """The cells of a column that all have one shape, already read; their texts are made when they are wanted.
+
+    Args:
+        cells: what they hold.
+        pattern: their spelling, with leading zeros; empty: whole numbers, of one size.
+        texts: gives some of them, or all.
+    """
+
+    def __init__(self, cells: Cells, pattern: str, texts: Callable[[slice], list[str]]) -> None:
+        self.cells = cells
+        self.pattern = pattern
+        self._texts = texts
+        self._all: list[str] | None = None
+
+    def take(self, kept: NDArray[np.bool_]) -> ShapedCells:
+        """Some of the cells; ``texts`` has to give those of these alone from now on."""
+        fields = {name: numbers[kept] for name, numbers in self.cells.fields.items()}
+        cells = replace(self.cells, fields=fields, fits=self.cells.fits[kept])
+        return ShapedCells(cells, self.pattern, self._texts)
+
+    def __len__(self) -> int:
+        return len(self.cells.fits)
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[str]: ...
+    def __getitem__(self, at: int | slice) -> str | list[str]:
+        if self._all is None and isinstance(at, slice) and at.stop is not None:
+            return self._texts(at)
+        return self._every()[at]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._every())
+
+    def _every(self) -> list[str]:
+        if self._all is None:
+            self._all = self._texts(slice(None))
+        return self._all
 
 
 def split_pattern(pattern: str) -> list[str]:
@@ -59,7 +104,15 @@ def is_field(part: str) -> bool:
 
 def read_cells(cells: Sequence[str], pattern: str) -> Cells:
     """The fields of every cell; ``fits`` is False, and the numbers 0, where a cell is spelled otherwise."""
-    return _read_fixed(cells, pattern.replace("%-", "%")) or _read_each(cells, pattern)
+    padded = pattern.replace("%-", "%")
+    if isinstance(cells, ShapedCells) and cells.pattern == padded:
+        return cells.cells
+    return _read_fixed(cells, padded) or _read_each(cells, pattern)
+
+
+def width_of(part: str) -> int:
+    """How many characters a field always has; 0 where cells differ."""
+    return int(part[1]) if part[1].isdigit() else _WIDTHS.get(part[1:], 0)
 
 
 def _read_fixed(cells: Sequence[str], pattern: str) -> Cells | None:
@@ -68,9 +121,7 @@ def _read_fixed(cells: Sequence[str], pattern: str) -> Cells | None:
     spans: list[tuple[str, int, int]] = []
     at = 0
     for part in parts:
-        width = _WIDTHS.get(part[1:], 0) if is_field(part) else len(part.replace("%%", "%"))
-        if part[1:2].isdigit():
-            width = int(part[1])
+        width = width_of(part) if is_field(part) else len(part.replace("%%", "%"))
         if not width:
             return None
         spans.append((part, at, at + width))
@@ -90,7 +141,7 @@ def _read_fixed(cells: Sequence[str], pattern: str) -> Cells | None:
         fields[part[-1]] = (block - ord("0")).astype(np.int64) @ 10 ** np.arange(stop - start - 1, -1, -1)
         if part[-1] == "f":
             fields["f"] = fields["f"] * 10 ** (9 - (stop - start))
-    return Cells(fields, np.ones(len(cells), dtype=np.bool_), ())
+    return Cells(fields, np.ones(len(cells), dtype=np.bool_), (), padded=True)
 
 
 def _read_each(cells: Sequence[str], pattern: str) -> Cells:
@@ -174,35 +225,53 @@ def zone_text(offset_us: int, like: str) -> str:
 
 def to_microseconds(fields: Fields) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Microseconds since the epoch, and which rows are real (no 30 February, no 25 o'clock)."""
-    any_field = next(iter(fields.values()))
-    zeros, ones = np.zeros_like(any_field), np.ones_like(any_field)
+    count = len(next(iter(fields.values())))
+    moments, valid = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.bool_)
+    for start in range(0, count, _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        block = {name: numbers[rows].astype(np.int32) for name, numbers in fields.items()}
+        moments[rows], valid[rows] = _to_microseconds(block, len(moments[rows]))
+    return moments, valid
+
+
+def _to_microseconds(
+    fields: dict[str, NDArray[np.int32]], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """As :func:`to_microseconds`; what is less than a month is counted in 32 bits."""
+    ones, zeros = np.ones(count, dtype=np.int32), np.zeros(count, dtype=np.int32)
     year = fields["Y"] if "Y" in fields else _full_year(fields.get("y", zeros))
     month = next((fields[name] for name in "mbB" if name in fields), ones)
     if "q" in fields:
         month = fields["q"] * 3 - 2
     day = fields.get("d", ones)
+    valid = (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1)
+    months = (year - 1970) * 12 + np.clip(month, 1, 12) - 1
+    earliest = int(months.min())
+    calendar = np.arange(earliest, int(months.max()) + 2).astype("datetime64[M]")
+    first_days = calendar.astype("datetime64[D]").astype(np.int64)
+    months -= np.int32(earliest)
+    valid &= day <= np.diff(first_days).astype(np.int32)[months]
+    seconds = (day - 1) * np.int32(86_400)
     hour = fields.get("H", zeros)
-    twelve = fields.get("I")
-    if twelve is not None:
+    if (twelve := fields.get("I")) is not None:
         hour = twelve % 12 + 12 * fields.get("p", zeros)
-    minute, second = fields.get("M", zeros), fields.get("S", zeros)
-    nanosecond = fields.get("f", zeros)
-    valid = (
-        (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1) & (hour < 24) & (minute < 60) & (second < 60)
-    )
-    valid &= nanosecond % 1000 == 0  # a microsecond is the finest that is kept
-    if twelve is not None:
         valid &= (twelve >= 1) & (twelve <= 12)
-    months = ((year - 1970) * 12 + np.clip(month, 1, 12) - 1).astype("datetime64[M]")
-    days = months.astype("datetime64[D]") + (day - 1)
-    valid &= days.astype("datetime64[M]") == months
-    seconds = (days.astype(np.int64) * 24 + hour) * 3600 + minute * 60 + second - fields.get("z", zeros) * 60
-    return seconds * 1_000_000 + nanosecond // 1000, valid
+    for part, unit, limit in ((hour, 3600, 24), (fields.get("M"), 60, 60), (fields.get("S"), 1, 60)):
+        if part is not None and part is not zeros:
+            valid &= part < limit
+            seconds += part * np.int32(unit)
+    if "z" in fields:
+        seconds -= fields["z"] * 60
+    moments = first_days.take(months) * 86_400_000_000 + seconds.astype(np.int64) * 1_000_000
+    if "f" in fields:
+        valid &= fields["f"] % 1000 == 0  # a microsecond is the finest that is kept
+        moments += fields["f"] // 1000
+    return moments, valid
 
 
-def _full_year(two_digits: NDArray[np.int64]) -> NDArray[np.int64]:
+def _full_year(two_digits: NDArray[np.int32]) -> NDArray[np.int32]:
     """POSIX: 69 to 99 are of the 20th century, 00 to 68 of the 21st."""
-    return two_digits + np.where(two_digits >= 69, 1900, 2000)
+    return two_digits + np.where(two_digits >= 69, 1900, 2000).astype(np.int32)
 
 
 def write_time(moment_us: int, pattern: str, zone: str) -> str:

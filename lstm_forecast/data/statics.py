@@ -104,19 +104,23 @@ def static_cells(
     columns = story.roles.static
     if not columns:
         return (), {}
-    found: list[list[str]] = [[""] * len(columns) for _ in ids]
+    found: list[list[str]] = []
     faults: dict[int, DataInvalid] = {}
-    for k, column in enumerate(columns):
-        cells = story.body.column(column)
-        for row, (series, cell) in enumerate(zip(story.members.codes.tolist(), cells, strict=True)):
-            if cell and not found[series][k]:
-                found[series][k] = cell
-            elif cell and cell != found[series][k] and series not in faults:
-                faults[series] = _not_constant(story, column, row, ids[series], expected=found[series][k])
-        for series, own in enumerate(found):
-            if not own[k] and series not in faults:
-                faults[series] = _empty(story, column, ids[series])
-    return tuple(tuple(own) for own in found), faults
+    for column in columns:
+        codes, texts = story.body.coded(column)
+        filled = np.flatnonzero(codes != (texts.index("") if "" in texts else -1))
+        series, own = story.members.codes[filled], codes[filled]
+        first = np.full(len(ids), -1)
+        first[series[::-1]] = own[::-1]  # of several rows of a series the last one written stays
+        for at in np.flatnonzero(own != first[series]).tolist():
+            if (number := int(series[at])) not in faults:
+                cell, before = texts[own[at]], texts[first[number]]
+                faults[number] = _not_constant(story, column, filled[at], ids[number], cell, before)
+        for number in np.flatnonzero(first < 0).tolist():
+            if number not in faults:
+                faults[number] = _empty(story, column, ids[number])
+        found.append([texts[code] if code >= 0 else "" for code in first.tolist()])
+    return tuple(zip(*found, strict=True)), faults
 
 
 def _empty(story: Story, column: int, series: str) -> DataInvalid:
@@ -128,8 +132,7 @@ def _empty(story: Story, column: int, series: str) -> DataInvalid:
     )
 
 
-def _not_constant(story: Story, column: int, row: int, series: str, *, expected: str) -> DataInvalid:
-    cell = story.body.column(column)[row]
+def _not_constant(story: Story, column: int, row: int, series: str, cell: str, expected: str) -> DataInvalid:
     name = story.header.names[column]
     return DataInvalid(
         "data.static",

@@ -22,9 +22,9 @@ GAPS = (
     | NO_TRADE
 )
 LARGEST = 3.4e38  # float32 ends at 3.4028e38: what is larger cannot reach the network
-_EXACT = 2.0**53  # from here on float64 does not hold every integer
+EXACT = 2.0**53  # from here on float64 does not hold every integer
 
-_UNUSUAL = re.compile(r"[^0-9.eE+\-\n]")
+UNUSUAL = re.compile(r"[^0-9.eE+\-\n]")  # in a text without these float reads plain numbers alone
 _PLAIN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _LIKE = re.compile(
@@ -90,7 +90,7 @@ def _could_be(cell: str, *, decimal: str) -> bool:
     others = _GROUP_MARKS.replace(decimal, "")
     return (
         _grouped(others, decimal).fullmatch(cell) is not None
-        or _ungrouped(decimal).fullmatch(cell) is not None
+        or ungrouped(decimal).fullmatch(cell) is not None
     )
 
 
@@ -101,7 +101,8 @@ def _grouped(marks: str, decimal: str) -> re.Pattern[str]:
     )
 
 
-def _ungrouped(decimal: str) -> re.Pattern[str]:
+def ungrouped(decimal: str) -> re.Pattern[str]:
+    """What a number looks like whose digits are not grouped."""
     d = re.escape(decimal)
     return re.compile(rf"[+-]?([0-9]+{d}?[0-9]*|{d}[0-9]+)([eE][+-]?[0-9]+)?")
 
@@ -123,7 +124,7 @@ def read_numbers(
         gaps: spellings of an empty cell.
     """
     joined = "\n".join(cells)
-    if decimal == "." and thousands is None and not gaps - GAPS and not _UNUSUAL.search(joined):
+    if decimal == "." and thousands is None and not gaps - GAPS and not UNUSUAL.search(joined):
         try:
             values = np.fromiter(map(float, cells), dtype=np.float64, count=len(cells))
         except ValueError:
@@ -135,7 +136,7 @@ def read_numbers(
     rows = np.flatnonzero(present)
     texts = [kept[row] for row in rows.tolist()]
     values = np.full(len(kept), np.nan)
-    if decimal == "." and thousands is None and not _UNUSUAL.search("\n".join(texts)):
+    if decimal == "." and thousands is None and not UNUSUAL.search("\n".join(texts)):
         try:
             values[rows] = np.fromiter(map(float, texts), dtype=np.float64, count=len(texts))
         except ValueError:
@@ -155,7 +156,7 @@ def _read_slowly(
 ) -> Column:
     mark = thousands or _find_grouping(texts, decimal)
     group = _grouped(mark, decimal) if mark else None
-    plain = _ungrouped(decimal)
+    plain = ungrouped(decimal)
     bad: list[BadCell] = []
     grouped: list[BadCell] = []
     long_plain = 0  # numbers of four digits and more that are not grouped
@@ -203,7 +204,7 @@ def _checked(
 ) -> Column:
     with np.errstate(invalid="ignore"):
         too_large = np.abs(values) > LARGEST
-        large = np.abs(values) >= _EXACT
+        large = np.abs(values) >= EXACT
     at = (
         {int(row): text for row, text in zip(rows, texts, strict=True)}
         if too_large.any() or large.any()
