@@ -111,9 +111,7 @@ def _before_training(watch: Callable[[], None]) -> None:
         watch()
         return true(*arguments, **named)
 
-    from lstm_forecast import pipeline
-
-    pipeline.train_into = train_into  # type: ignore[attr-defined]
+    trainings.train_into = train_into
 
 
 if __name__ == "__main__":
