@@ -57,7 +57,8 @@ EVERYDAY = (  # shown as comments: what users change first
 )
 # Of a file too short for a network these stay open: they depend on the number of rows, and more may come.
 BY_ROWS = ("data.season", "window.stride", "forecast.intervals.levels", "forecast.intervals.method")
-FOLLOWING = ("data.calendar_features",)  # auto says the same: it follows from data.holidays
+# auto says the same: the one follows from data.holidays, the other from the machine that trains
+FOLLOWING = ("data.calendar_features", "training.threads")
 WIDTH = 110
 _MOST_OTHERS = 6  # columns of numbers that are named beside the target
 _COLUMN = 28  # where the comment at the end of a line begins

@@ -197,6 +197,7 @@ def test_its_form(tmp_path: Path) -> None:
     assert f"  # hidden_size: 50          # {width}" in lines
     assert "  target: Close" in lines
     assert "known by its name; other columns of numbers: Open, High, Low" in found.text
+    assert "threads:" not in found.text  # the file may be trained on another machine
 
 
 def test_levels_that_the_rows_do_not_allow_are_said_beside_those_they_do(tmp_path: Path) -> None:

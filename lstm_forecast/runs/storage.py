@@ -66,7 +66,8 @@ def write_atomic(path: Path, data: bytes | Iterable[bytes], *, mode: int = FILE_
         descriptor = os.open(temporary, flags, mode)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.writelines([data] if isinstance(data, bytes) else data)
+                for piece in [data] if isinstance(data, bytes) else data:
+                    file.write(piece)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
