@@ -64,7 +64,8 @@ class Question:
 
 def _epoch(over: str, name: str, target: float, moonshot: float) -> Answer:
     """The ratio of this program's epoch to that of a contender, by the clock."""
-    return Answer(f"{name}: epoch / {over}", f"this program / {over}: {FIGURE} by", target, moonshot)
+    ratio = rf"this program / {re.escape(over)}: {FIGURE} by"
+    return Answer(f"{name}: epoch / {over}", ratio, target, moonshot)
 
 
 def _cold(command: str, target: float, moonshot: float | None, *, column: int, what: str) -> Answer:
@@ -163,7 +164,7 @@ QUESTIONS = (
     ),
     Question(
         "series",
-        ("many_series.py",),
+        ("many_series.py", "10000", "200"),
         (
             Answer(
                 "10,000 series x 200 rows: predict 10 steps for all, seconds",
