@@ -33,7 +33,8 @@ def read_rows(text: Text, separator: str) -> Iterator[Row]:
     """The rows of a file with the line each begins at; blank lines are empty rows.
 
     Raises:
-        DataInvalid: ``data.quote`` naming the line where a quote was opened that is not closed properly.
+        DataInvalid: ``data.quote`` naming the line where a quote was opened that is not closed properly;
+            ``data.long_cell`` naming one with a cell that is longer than any number or date.
     """
     reader = csv.reader(text.lines(), delimiter=separator, strict=True, skipinitialspace=True)
     line = 1
@@ -42,6 +43,14 @@ def read_rows(text: Text, separator: str) -> Iterator[Row]:
             yield line, row
             line = reader.line_num + 1
     except csv.Error as error:
+        if '"' not in text.line(line):
+            raise DataInvalid(
+                "data.long_cell",
+                f"a cell has more than {csv.field_size_limit():,} characters",
+                where=f"{text.name}:{line}",
+                details=[f"row: {text.line(line)[:200]}"],
+                hint="correct the row, or remove it",
+            ) from None
         raise DataInvalid(
             "data.quote",
             f"a quote that opens here is not closed properly: {error}",

@@ -98,6 +98,7 @@ _QUOTES = (
     ),
     _invalid(7, "unclosed_quote_at_the_end", "data.quote", GOOD + '2024-03-10,"2.5,20\n', 11),
     _invalid(7, "text_after_a_quote", "data.quote", HEAD + days(1) + '2024-03-02,"2"5,20\n', 3),
+    _invalid(7, "cell_without_end", "data.long_cell", GOOD + f"2024-03-10,{'7' * 140_000},2\n", 11),
 )
 _VALUES = tuple(
     _invalid(8, name, "data.value", _values(cell), line)
