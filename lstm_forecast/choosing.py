@@ -32,7 +32,7 @@ STRONG = 0.3  # of what moves around the trend repeats: above it the seasonal re
 SEASONS = (2, 3, 4, 5, 7, 10, 14, 20, 30)  # that a lookback may have
 LONGEST = 1_000  # rows of a lookback that are tried
 ROOM = 0.6  # of a series' training rows at most go into one window, so that there are windows to learn from
-AS_GOOD = 1.01  # of the lowest error: the longest lookback within it is taken
+AS_GOOD = 1.01  # of the lowest error: one of the lookbacks within it is taken
 GAIN = 0.99  # of the error without logarithms: less is no reason to take them
 NEAR_ZERO = 0.01  # of the median: rows below it are too near to 0 for a logarithm
 LEAST_ROWS, SHORTEST, USUAL = 64, 8, 60  # training rows of a chosen lookback; where nothing repeats
@@ -137,7 +137,7 @@ def _choices(
     wanted = {"model.linear_skip": _Choice(False, ""), "model.segment": _Choice(1, "")}
     wanted |= _by_steps(config, facts, free)
     if trials:
-        best = _longest_of_the_best(trials)
+        best = _one_of_the_best(trials, longest=facts.rows > SMALL)
         wanted |= _by_trial(best, trials)
     # Of a file alone, a segment that was set says no more than how much of a season is read at a time.
     by_segments = "model.segment" in free or (bare and config.model.segment > 1)
@@ -199,17 +199,19 @@ def _transforms(config: Config, facts: _Facts, free: set[str], panel: Panel) -> 
     return ["none", "log"] if np.nanmin(panel.values[:, 0]) > 0 else ["none"]
 
 
-def _longest_of_the_best(trials: list[Trial]) -> Trial:
-    """The longest lookback of those as good as the best, without logarithms where they gain too little.
+def _one_of_the_best(trials: list[Trial], *, longest: bool) -> Trial:
+    """Of the lookbacks as good as the best the longest or shortest; no logarithms where they gain too little.
 
-    The linear maps are fitted to few windows, which makes long lookbacks look worse than a network finds them.
+    Of many rows the linear maps are fitted to a part, which makes long lookbacks look worse than a network of
+    all rows finds them. Of few, a longer lookback leaves fewer windows to learn from.
     """
     lowest = min(trial.error for trial in trials)
     plain = min((trial.error for trial in trials if trial.transform == "none"), default=math.inf)
     if lowest > GAIN * plain:
         trials, lowest = [trial for trial in trials if trial.transform == "none"], plain
     good = [trial for trial in trials if trial.error <= AS_GOOD * lowest]
-    return min(good, key=lambda trial: (-trial.lookback, trial.error))
+    sign = -1 if longest else 1
+    return min(good, key=lambda trial: (sign * trial.lookback, trial.error))
 
 
 def _reads_steps(config: Config, free: set[str]) -> bool:
@@ -224,12 +226,12 @@ def _by_trial(best: Trial, trials: list[Trial]) -> dict[str, _Choice]:
     same = [trial for trial in alike if trial.transform == best.transform]
     transforms = {trial.transform: trial.error for trial in alike if trial.anchor == best.anchor}
     anchors = {trial.anchor: trial.error for trial in same}
-    lookbacks = {trial.lookback: trial.error for trial in trials}
-    among = f"of {min(lookbacks)} to {max(lookbacks)} steps"
-    found = f"no longer one is as good for a linear forecast of training rows, {among}: error {best.error:.3g}"
+    lookbacks, lowest = {trial.lookback for trial in trials}, min(trial.error for trial in trials)
+    found = f"linear forecasts of training rows err by {best.error:.3g} times the MASE scale with it"
+    best_of = f"{lowest:.3g} is the least with {min(lookbacks)} to {max(lookbacks)} steps"
     return {
         "data.transform": _Choice(best.transform, _compared(transforms)),
-        "window.lookback": _Choice(best.lookback, f"{found} over the MASE scale"),
+        "window.lookback": _Choice(best.lookback, f"{found}; {best_of}"),
         "model.anchor": _Choice(best.anchor, _compared(anchors)),
     }
 

@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from lstm_forecast import pipeline
-from lstm_forecast.choosing import LEAST_ROWS
+from lstm_forecast.choosing import LEAST_ROWS, _one_of_the_best
 from lstm_forecast.config import Loaded, config_values, dump_config, load_config, with_values, yaml_text
 from lstm_forecast.config.left_open import CHOSEN
 from lstm_forecast.events import Event, Events
 from lstm_forecast.fitting import Plan, learn, plan_training
+from lstm_forecast.forecasting.linear import Trial
 from tests.conftest import ROOT, Cli
 from tests.training.jobs import days, files, momentum, write_csv
 
@@ -563,3 +564,10 @@ def test_one_season_is_a_lookback_where_two_do_not_fit(tmp_path: Path) -> None:
     plan, _ = planned(bare(csv, "window.horizon=24", "data.season=168"))
     assert chosen(plan)["window.lookback"] == 168
     assert chosen(plan)["model.segment"] == 24
+
+
+def test_of_lookbacks_as_good_as_the_best_the_longest_is_for_many_rows() -> None:
+    errors = {48: 1.02, 72: 1.009, 96: 1.0, 120: 1.008, 240: 1.011}
+    trials = [Trial(steps, "last", "none", error, 2.0) for steps, error in errors.items()]
+    assert _one_of_the_best(trials, longest=False).lookback == 72
+    assert _one_of_the_best(trials, longest=True).lookback == 120
