@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks.speed.interleaved import contend, measured, report
+from benchmarks.speed.own_loop import epochs_of
 
 CONTENDERS = {
     "plain": "plain torch, all defaults",
@@ -117,15 +118,10 @@ def plain(folder: Path, steps: int) -> Callable[[], None]:
 
 def ours(folder: Path, steps: int) -> Callable[[], None]:
     """An epoch of this program."""
-    import torch
-
     from benchmarks.accuracy.m4 import _write, read_wide
-    from lstm_forecast import fitting, networks
+    from lstm_forecast import fitting
     from lstm_forecast.config import load_config
     from lstm_forecast.events import Events
-    from lstm_forecast.training.loop import train_epoch
-    from lstm_forecast.training.recipe import make_optimizer
-    from lstm_forecast.training.workers import Workers
 
     with TemporaryDirectory() as name:
         path = Path(name) / "m4_hourly.csv"
@@ -135,20 +131,7 @@ def ours(folder: Path, steps: int) -> Callable[[], None]:
     config, prepared = plan.config, plan.prepared
     training = prepared.panel.until(prepared.splits.train_end)
     shift = prepared.panel.offsets[:-1] - training.offsets[:-1]
-    windows, cpu = fitting._moved(prepared.train, shift), torch.device("cpu")
-    [model] = networks.first_networks(config, training, device=cpu)
-    recipe = networks.recipe_of(config, training, seed=0)
-    tensors = fitting._tensors(config, training, networks.fit_units(config, training), cpu)
-    optimizer, count = make_optimizer(model, recipe), 0
-    torch.set_num_threads(1)
-    workers = Workers(recipe.threads).__enter__()
-
-    def epoch() -> None:
-        nonlocal count
-        count += 1
-        train_epoch(model, tensors, windows, recipe, optimizer, count, workers=workers)
-
-    return epoch
+    return epochs_of(config, training, fitting._moved(prepared.train, shift))
 
 
 if __name__ == "__main__":

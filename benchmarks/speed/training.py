@@ -20,6 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks.speed.interleaved import contend, measured, report
+from benchmarks.speed.own_loop import epochs_of
 
 CONTENDERS = {
     "plain": "plain torch, all defaults",
@@ -100,14 +101,10 @@ def ours(given: argparse.Namespace) -> Callable[[], None]:
     from tempfile import TemporaryDirectory
 
     import numpy as np
-    import torch
 
-    from lstm_forecast import fitting, networks
+    from lstm_forecast import fitting
     from lstm_forecast.config import load_config
     from lstm_forecast.events import Events
-    from lstm_forecast.training.loop import train_epoch
-    from lstm_forecast.training.recipe import make_optimizer
-    from lstm_forecast.training.workers import Workers
 
     rows = given.windows + given.lookback
     walks = 100 + np.random.default_rng(0).normal(size=(rows, given.features)).cumsum(axis=0) / 50
@@ -133,22 +130,8 @@ def ours(given: argparse.Namespace) -> Callable[[], None]:
                 print(date(2000, 1, 1) + timedelta(days=number), *values, sep=",", file=file)
         sets = [f"{key}={value}" for key, value in changes.items()]
         plan = fitting.plan_training(load_config(classic, sets=[*sets, f"data.path={path}"]), Events())
-    config, panel = plan.config, plan.prepared.panel
     assert len(plan.prepared.train) == given.windows
-    cpu = torch.device("cpu")
-    [model] = networks.first_networks(config, panel, device=cpu)
-    recipe = networks.recipe_of(config, panel, seed=0)
-    tensors = fitting._tensors(config, panel, networks.fit_units(config, panel), cpu)
-    optimizer, count = make_optimizer(model, recipe), 0
-    torch.set_num_threads(1)
-    workers = Workers(recipe.threads).__enter__()
-
-    def epoch() -> None:
-        nonlocal count
-        count += 1
-        train_epoch(model, tensors, plan.prepared.train, recipe, optimizer, count, workers=workers)
-
-    return epoch
+    return epochs_of(plan.config, plan.prepared.panel, plan.prepared.train)
 
 
 if __name__ == "__main__":

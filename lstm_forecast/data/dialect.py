@@ -49,7 +49,7 @@ def read_rows(text: Text, separator: str) -> Iterator[Row]:
                 f"a cell has more than {csv.field_size_limit():,} characters",
                 where=f"{text.name}:{line}",
                 details=[f"row: {text.line(line)[:200]}"],
-                hint="correct the row, or remove it",
+                hint=f"correct the row, or remove it: sed {line}d FILE > data.csv",
             ) from None
         raise DataInvalid(
             "data.quote",
