@@ -94,6 +94,13 @@ class Batch:
     ahead: Tensor | None = None
     static: Tensor | None = None
 
+    def rows(self, rows: slice) -> Batch:
+        """These windows of it, as views."""
+        ahead, static = (None if part is None else part[rows] for part in (self.ahead, self.static))
+        scale = self.scale if len(self.scale) == 1 else self.scale[rows]
+        x, y, weight, base = (part[rows] for part in (self.x, self.y, self.weight, self.base))
+        return Batch(x, y, weight, base, scale, self.start[rows], ahead, static)
+
 
 def panel_tensors(
     panel: Panel, scaling: Scaling, *, anchor: Anchor, season: int, device: torch.device
@@ -152,9 +159,19 @@ def panel_tensors(
     )
 
 
+def _stretches(values: Tensor, start: Tensor, length: int) -> Tensor:
+    """So many rows from each flat row ``start`` [B] on: [N, …] → [B, length, …]."""
+    if values.device.type != "cpu":
+        return values[start[:, None] + torch.arange(length, device=start.device)]
+    # Whole stretches of a view in which they overlap: a tenth of the time of an index for every row. Another
+    # device may copy such a view before it looks into it.
+    shape = max(len(values) - length + 1, 0), length, *values.shape[1:]
+    return values.as_strided(shape, (values.stride(0), *values.stride())).index_select(0, start)
+
+
 def gather_inputs(tensors: PanelTensors, start: Tensor, lookback: int) -> Tensor:
     """Inputs of the windows that begin at flat rows ``start`` [B]: [B, L, F]."""
-    x = tensors.inputs[start[:, None] + torch.arange(lookback, device=start.device)]
+    x = _stretches(tensors.inputs, start, lookback)
     if tensors.first is not None:
         x[:, 0] = tensors.first[start]
     if tensors.normalize not in WINDOWED:
@@ -173,8 +190,8 @@ def gather_ahead(tensors: PanelTensors, ends: Tensor, horizon: int) -> Tensor | 
     """Inputs known ahead of the H rows after each flat row ``ends`` [...]: [..., H, P]; None without any."""
     if not tensors.ahead:
         return None
-    rows = ends[..., None] + 1 + torch.arange(horizon, device=ends.device)
-    return tensors.inputs[:, -tensors.ahead :][rows]
+    rows = _stretches(tensors.inputs[:, -tensors.ahead :], ends.flatten() + 1, horizon)
+    return rows.view(*ends.shape, horizon, tensors.ahead)
 
 
 def gather_static(tensors: PanelTensors, start: Tensor) -> Tensor | None:
@@ -199,8 +216,7 @@ def gather_batch(
     arXiv 1711.11053), at the last step of every segment; else only those after the window's end.
     """
     device = start.device
-    rows = start[:, None] + torch.arange(lookback + horizon, device=device)
-    levels, known = tensors.levels[rows], tensors.known[rows]
+    levels, known = (_stretches(part, start, lookback + horizon) for part in (tensors.levels, tensors.known))
     first = segment if every_step else lookback
     y = levels.unfold(1, horizon, 1)[:, first::segment]  # [B, T, H]
     weight = known.unfold(1, horizon, 1)[:, first::segment]

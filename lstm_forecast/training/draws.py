@@ -1,14 +1,55 @@
-"""Which windows an epoch is made of, drawn from its own random streams."""
+"""Which windows an epoch is made of, drawn from its own random streams, and its batches."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from lstm_forecast.data.tensors import Batch, PanelTensors, gather_batch
 from lstm_forecast.data.windows import Windows, thin
 from lstm_forecast.training.recipe import Recipe
 from lstm_forecast.training.seeds import derive_seed, stream
+
+GATHERED_AT_ONCE = 2**18  # numbers; a megabyte of them stays in a processor's own memory until it is used
+
+
+def gathered(tensors: PanelTensors, order: Tensor, recipe: Recipe) -> Callable[[int], Batch]:
+    """What gives the batch of a step, from 0, of the windows in this order.
+
+    Small batches are gathered several at once: of each, the calls would take longer than the numbers. So
+    the steps have to be asked for one after the other.
+
+    Args:
+        tensors: the panel.
+        order: flat rows that the windows begin at, [W].
+        recipe: lookback, horizon, segment and batch size.
+    """
+    size = recipe.batch_size
+    answers = recipe.horizon * (recipe.lookback // recipe.segment if recipe.every_step else 1)
+    numbers = size * (recipe.lookback * tensors.inputs.shape[1] + answers)
+    together = max(1, GATHERED_AT_ONCE // numbers)
+    block: Batch | None = None
+
+    def batch_of(step: int) -> Batch:
+        nonlocal block
+        place = step % together
+        if place == 0:
+            first = step * size
+            block = gather_batch(
+                tensors,
+                order[first : first + together * size],
+                lookback=recipe.lookback,
+                horizon=recipe.horizon,
+                every_step=recipe.every_step,
+                segment=recipe.segment,
+            )
+        assert block is not None
+        return block.rows(slice(place * size, (place + 1) * size))
+
+    return batch_of
 
 
 def drawn_windows(windows: Windows, recipe: Recipe, epoch: int) -> Tensor:

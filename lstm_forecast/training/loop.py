@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lstm_forecast.data.tensors import PanelTensors, gather_batch
+from lstm_forecast.data.tensors import Batch, PanelTensors
 from lstm_forecast.data.windows import Windows
 from lstm_forecast.errors import Diverged
 from lstm_forecast.model.beside import Beside
@@ -21,8 +21,8 @@ from lstm_forecast.model.precision import computing_in
 from lstm_forecast.model.reglstm import RegLSTM
 from lstm_forecast.signals import deferred
 from lstm_forecast.training.course import AFRESH, Course, Epoch, Kept, scores_of, take_up
-from lstm_forecast.training.draws import drawn_windows
-from lstm_forecast.training.gradients import GradientNorms
+from lstm_forecast.training.draws import drawn_windows, gathered
+from lstm_forecast.training.gradients import GradientNorms, clip
 from lstm_forecast.training.objective import Score, objective
 from lstm_forecast.training.recipe import Recipe, make_optimizer, plateau_share
 from lstm_forecast.training.seeds import stream
@@ -182,25 +182,31 @@ def train_epoch(
     order = drawn_windows(windows, recipe, epoch).to(device)
     batches = torch.split(order, recipe.batch_size)
     norms, parameters = GradientNorms(model), list(model.parameters())
-    record = torch.zeros(len(batches), 1 + len(norms.names), device=device)
-    steps = [partial(_draws, model, recipe, epoch, step, len(rows)) for step, rows in enumerate(batches)]
-    drawn = workers.begin(steps[0])
+    record = torch.zeros(len(batches), 1 + norms.count, device=device)
+    batch_of = gathered(tensors, order, recipe)
+
+    def prepared(step: int) -> tuple[Batch, Draws]:
+        return batch_of(step), _draws(model, recipe, epoch, step, len(batches[step]))
+
+    ready = workers.begin(partial(prepared, 0))
     with deferred() as stop:
-        for step, start in enumerate(batches):
+        for step in range(len(batches)):
             stop()
-            loss, gradients = _gradients(model, tensors, start, recipe, drawn(), workers)
+            batch, draws = ready()
+            loss, gradients = _gradients(model, tensors, batch, recipe, draws, workers)
             if step + 1 < len(batches):
-                drawn = workers.begin(steps[step + 1])  # while the optimiser is at work
+                ready = workers.begin(partial(prepared, step + 1))  # while the optimiser is at work
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter.grad = gradient
+            measured = norms.measure(gradients)
             record[step, 0] = loss
-            record[step, 1:] = norms.measure()
+            record[step, 1:] = measured
             if recipe.clip_norm is not None:
-                norms.clip(recipe.clip_norm)
+                clip(gradients, measured, recipe.clip_norm)
             lr = recipe.lr * share * recipe.schedule.share(epoch, step, len(batches))
             optimizer.param_groups[0]["lr"] = lr
             optimizer.step()
-    return _summary(record, [len(batch) for batch in batches], norms.names, recipe, epoch)
+    return _summary(record, [len(batch) for batch in batches], norms, recipe, epoch)
 
 
 def _draws(model: RegLSTM, recipe: Recipe, epoch: int, step: int, rows: int) -> Draws:
@@ -213,16 +219,18 @@ def _draws(model: RegLSTM, recipe: Recipe, epoch: int, step: int, rows: int) -> 
 
 
 def _gradients(
-    model: RegLSTM, tensors: PanelTensors, start: Tensor, recipe: Recipe, draws: Draws, workers: Workers
+    model: RegLSTM, tensors: PanelTensors, batch: Batch, recipe: Recipe, draws: Draws, workers: Workers
 ) -> tuple[Tensor, Gradients]:
     """The loss of a batch and its gradients, of shards of its rows on all workers."""
     parameters = list(model.parameters())
 
     def of(rows: slice) -> tuple[Tensor, Tensor, Gradients]:
-        loss, weight = _loss(model, tensors, start[rows], recipe, draws.rows(rows))
+        shard = batch.rows(rows)
+        loss = _loss(model, tensors, shard, recipe, draws.rows(rows))
+        weight = shard.weight.sum()
         return loss.detach(), weight, torch.autograd.grad(loss, parameters, allow_unused=True)
 
-    shards = workers.each(of, workers.shards(len(start)))
+    shards = workers.each(of, workers.shards(len(batch.start)))
     losses, weights, gradients = zip(*shards, strict=True)
     if len(shards) == 1:
         return losses[0], gradients[0]
@@ -233,27 +241,18 @@ def _gradients(
     return loss, weighted_gradients(gradients, shares)
 
 
-def _loss(
-    model: RegLSTM, tensors: PanelTensors, start: Tensor, recipe: Recipe, draws: Draws
-) -> tuple[Tensor, Tensor]:
-    """The loss of some windows, and how many targets it is the mean of."""
-    batch = gather_batch(
-        tensors,
-        start,
-        lookback=recipe.lookback,
-        horizon=recipe.horizon,
-        every_step=recipe.every_step,
-        segment=recipe.segment,
-    )
+def _loss(model: RegLSTM, tensors: PanelTensors, batch: Batch, recipe: Recipe, draws: Draws) -> Tensor:
+    """The loss of some windows."""
     answer_of, beside = model if recipe.every_step else model.final, Beside(batch.ahead, batch.static)
     with computing_in(recipe.precision, batch.x.device):
         answer = answer_of(batch.x, beside=beside, draws=draws)
-    return objective(recipe, answer.float(), batch, tensors), batch.weight.sum()
+    return objective(recipe, answer.float(), batch, tensors)
 
 
-def _summary(record: Tensor, sizes: list[int], names: list[str], recipe: Recipe, epoch: int) -> _Trained:
+def _summary(record: Tensor, sizes: list[int], norms: GradientNorms, recipe: Recipe, epoch: int) -> _Trained:
     """Means over an epoch's steps, each batch by its size; refuses what is not finite."""
-    values = record.to("cpu", torch.float64).numpy()
+    found = record.to("cpu", torch.float64).numpy()
+    values = np.column_stack([found[:, 0], norms.by_layer(found[:, 1:])])
     bad = ~np.isfinite(values).all(axis=1)
     if bad.any():
         _refuse_step(values, int(np.argmax(bad)), recipe, epoch)
@@ -262,7 +261,7 @@ def _summary(record: Tensor, sizes: list[int], names: list[str], recipe: Recipe,
     # Summed by NumPy: a product by BLAS has other last bits with another kernel, which the environment names.
     columns = np.column_stack([values[:, 0], whole, values[:, 1:]])
     loss, norm, *layers = (weights[:, None] * columns).sum(axis=0)
-    return _Trained(float(loss), float(norm), dict(zip(names, map(float, layers), strict=True)))
+    return _Trained(float(loss), float(norm), dict(zip(norms.names, map(float, layers), strict=True)))
 
 
 def _refuse_step(values: np.ndarray, step: int, recipe: Recipe, epoch: int) -> None:

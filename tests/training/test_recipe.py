@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from lstm_forecast.data.scaling import fit_scaling, season_smape
-from lstm_forecast.data.tensors import gather_batch, panel_tensors
+from lstm_forecast.data.tensors import Batch, PanelTensors, gather_batch, panel_tensors
 from lstm_forecast.data.transform import Transform
 from lstm_forecast.data.windows import Windows, windows_in
 from lstm_forecast.model.losses import MeasureName, measure_loss
-from lstm_forecast.training.draws import drawn_windows
+from lstm_forecast.training import draws
+from lstm_forecast.training.draws import drawn_windows, gathered
 from lstm_forecast.training.objective import objective
 from lstm_forecast.training.recipe import STEADY, Schedule, ScheduleName, plateau_share
 from tests.data.panels import panel_of
-from tests.training.small import RECIPE
+from tests.training.small import RECIPE, H, L, problem
 
 
 def optimizer() -> torch.optim.Optimizer:
@@ -150,3 +152,31 @@ def test_the_usual_smape_is_that_of_the_value_one_season_before() -> None:
     first = np.mean([200 * 2 / 4, 200 * 1 / 5, 200 * 1 / 5])
     assert season_smape(panel, 2) == pytest.approx((first + 0.0 + 0.0) / 3)
     assert season_smape(panel_of([4.0, 4.0]), 1) == 1.0
+
+
+@pytest.mark.parametrize("every_step", [True, False])
+@pytest.mark.parametrize("together", [1, 3, 100], ids="{} at once".format)
+def test_a_batch_is_the_same_however_many_are_gathered_at_once(
+    monkeypatch: pytest.MonkeyPatch, together: int, every_step: bool
+) -> None:
+    of = problem()
+    recipe = replace(RECIPE, every_step=every_step, batch_size=13)
+    numbers = 13 * (L + (L * H if every_step else H))
+    monkeypatch.setattr(draws, "GATHERED_AT_ONCE", together * numbers)
+    asked = []
+
+    def gather(tensors: PanelTensors, start: torch.Tensor, **sizes: Any) -> Batch:
+        asked.append(len(start))
+        return gather_batch(tensors, start, **sizes)
+
+    monkeypatch.setattr(draws, "gather_batch", gather)
+    order = drawn_windows(of.train, recipe, 1)
+    batch_of = gathered(of.tensors, order, recipe)
+    parts = torch.split(order, 13)
+    for step, start in enumerate(parts):
+        got = batch_of(step)
+        wanted = gather_batch(of.tensors, start, lookback=L, horizon=H, every_step=every_step)
+        for name in ("x", "y", "weight", "base", "start"):
+            assert torch.equal(getattr(got, name), getattr(wanted, name)), name
+    assert len(asked) == -(-len(parts) // together)
+    assert sum(asked) == len(order)
