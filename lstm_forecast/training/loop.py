@@ -193,7 +193,7 @@ def train_epoch(
         for step in range(len(batches)):
             stop()
             batch, draws = ready()
-            loss, gradients = _gradients(model, tensors, batch, recipe, draws, workers)
+            loss, gradients = _gradients(model, parameters, tensors, batch, recipe, draws, workers)
             if step + 1 < len(batches):
                 ready = workers.begin(partial(prepared, step + 1))  # while the optimiser is at work
             for parameter, gradient in zip(parameters, gradients, strict=True):
@@ -219,10 +219,15 @@ def _draws(model: RegLSTM, recipe: Recipe, epoch: int, step: int, rows: int) -> 
 
 
 def _gradients(
-    model: RegLSTM, tensors: PanelTensors, batch: Batch, recipe: Recipe, draws: Draws, workers: Workers
+    model: RegLSTM,
+    parameters: Sequence[Tensor],
+    tensors: PanelTensors,
+    batch: Batch,
+    recipe: Recipe,
+    draws: Draws,
+    workers: Workers,
 ) -> tuple[Tensor, Gradients]:
     """The loss of a batch and its gradients, of shards of its rows on all workers."""
-    parameters = list(model.parameters())
 
     def of(rows: slice) -> tuple[Tensor, Tensor, Gradients]:
         shard = batch.rows(rows)
