@@ -91,10 +91,16 @@ def require_kept(config: Config, where: str) -> None:
 
 
 def with_threads(config: Config) -> Config:
-    """The configuration with the number of threads that this machine gives a batch, where it is ours."""
+    """The settled configuration with the threads that this machine gives a batch, where that is ours."""
     if config.training.threads != "auto":
         return config
-    threads = threads_for(config.training.batch_size, networks=config.training.ensemble)
+    training, model = config.training, config.model
+    layers = (
+        [model.hidden_size] * model.num_layers if isinstance(model.hidden_size, int) else model.hidden_size
+    )
+    steps = config.window.lookback // model.segment
+    row_values = steps * sum(layers) * (2 if model.bidirectional else 1)
+    threads = threads_for(training.batch_size, networks=training.ensemble, row_values=row_values)
     return config.model_copy(update={"training": config.training.model_copy(update={"threads": threads})})
 
 

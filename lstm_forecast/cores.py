@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 LEAST_ROWS = 8  # of a batch for each thread; fewer cost more per row than another thread saves
+LEAST_VALUES = 25_000  # hidden values of a step for each thread; fewer are computed before a thread is woken
 MOST_THREADS = 16  # assumption: what stays in one thread, above all the dropout masks, takes over from there
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -36,19 +37,21 @@ def thread_limit() -> int | None:
     return max(1, int(first)) if first.isdecimal() else None
 
 
-def threads_for(batch_size: int, networks: int) -> int:
+def threads_for(batch_size: int, networks: int, *, row_values: int) -> int:
     """What ``training.threads: auto`` is: threads that each batch of each network is split over.
 
     As many as there are cores (:func:`usable_cores`, at most ``OMP_NUM_THREADS``), while each gets
-    ``LEAST_ROWS`` rows. An ensemble trains as many networks at once as then find cores; the networks of
-    several rounds get the number that ends them first.
+    ``LEAST_ROWS`` rows and ``LEAST_VALUES`` hidden values. An ensemble trains as many networks at once as
+    then find cores; the networks of several rounds get the number that ends them first.
 
     Args:
         batch_size: rows of a batch.
         networks: of the ensemble.
+        row_values: hidden values that the layers compute for one row: recurrent steps times units.
     """
     cores = min(usable_cores(), thread_limit() or usable_cores())
-    most = max(1, min(cores, batch_size // LEAST_ROWS, MOST_THREADS))
+    worth = min(batch_size // LEAST_ROWS, batch_size * row_values // LEAST_VALUES)
+    most = max(1, min(cores, worth, MOST_THREADS))
     rounds = {threads: -(-networks // (cores // threads)) for threads in range(1, most + 1)}
     # a second thread saves a little less than half: see the lab log
     return min(rounds, key=lambda threads: rounds[threads] * threads**-0.9)

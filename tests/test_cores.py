@@ -9,6 +9,8 @@ import pytest
 
 from lstm_forecast import cores
 
+MANY = 60 * 4 * 50  # hidden values of a row, enough for any number of threads
+
 
 @pytest.fixture
 def many(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,14 +24,30 @@ def many(monkeypatch: pytest.MonkeyPatch) -> None:
     ("batch_size", "threads"), [(1, 1), (15, 1), (16, 2), (32, 4), (63, 7), (64, 8), (1000, 8)]
 )
 def test_every_thread_has_at_least_eight_rows_and_a_core(batch_size: int, threads: int) -> None:
-    assert cores.threads_for(batch_size, networks=1) == threads
+    assert cores.threads_for(batch_size, networks=1, row_values=MANY) == threads
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize(
+    ("batch_size", "row_values", "threads"),
+    [
+        (64, 780, 1),
+        (64, 782, 2),
+        (64, 2344, 6),
+        (16, 24 * 2 * 20, 1),
+        (32, 60 * 4 * 50, 4),
+        (256, 10 * 128, 8),
+    ],
+)
+def test_every_thread_has_something_to_compute(batch_size: int, row_values: int, threads: int) -> None:
+    assert cores.threads_for(batch_size, networks=1, row_values=row_values) == threads
 
 
 @pytest.mark.usefixtures("many")
 @pytest.mark.parametrize(("networks", "threads"), [(1, 8), (2, 4), (4, 2), (8, 1), (16, 1), (5, 8)])
 def test_networks_side_by_side_share_the_cores(networks: int, threads: int) -> None:
     """Five networks: one after the other on eight threads is done before two rounds of two threads."""
-    assert cores.threads_for(256, networks=networks) == threads
+    assert cores.threads_for(256, networks=networks, row_values=MANY) == threads
 
 
 @pytest.mark.usefixtures("many")
@@ -40,13 +58,13 @@ def test_a_number_of_threads_in_the_environment_is_the_most(
     asked: str, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
-    assert cores.threads_for(256, networks=1) == threads
+    assert cores.threads_for(256, networks=1, row_values=MANY) == threads
 
 
 def test_many_cores_are_not_all_used_for_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(cores, "usable_cores", lambda: 128)
-    assert cores.threads_for(4096, networks=1) == 16
+    assert cores.threads_for(4096, networks=1, row_values=MANY) == 16
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,19 @@
 
     python benchmarks/speed/threads.py
     python benchmarks/speed/threads.py --rows          # what a row costs in small shards
+    python benchmarks/speed/threads.py --loop          # the training loop on one thread and on two
 
 Milliseconds of a forward and a backward pass over windows of 60 steps, two layers, by width and batch, alone
 and beside a busy neighbour: medians of turns. With ``--rows`` seconds of the processor per 1,000 rows of a
-shard, which say how small a shard may be: ``lstm_forecast/cores.py`` goes by them.
+shard, which say how small a shard may be; with ``--loop`` milliseconds of a whole step of the optimiser by
+the hidden values of a step, which say how little to compute is worth a second thread:
+``lstm_forecast/cores.py`` goes by both.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import sys
 import time
@@ -23,6 +27,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.speed.interleaved import neighbour
+from benchmarks.speed.training import options, ours
 from lstm_forecast.model.devices import using_threads
 from lstm_forecast.model.reglstm import RegLSTM
 from lstm_forecast.training.allocator import keep_freed_memory
@@ -30,6 +35,13 @@ from lstm_forecast.training.workers import Workers, weighted_gradients
 
 SHAPES = ((16, 32), (50, 32), (50, 128), (128, 32), (128, 128), (512, 32))  # width, batch
 STEPS = 60
+# width, layers, lookback, batch
+LOOPS = (
+    *((20, 2, 24, 16), (20, 1, 60, 32), (50, 1, 24, 32), (50, 1, 60, 16), (64, 1, 24, 32), (128, 1, 24, 16)),
+    *((20, 2, 24, 64), (32, 1, 60, 32), (20, 2, 60, 32), (50, 1, 60, 32), (128, 1, 24, 32), (20, 1, 336, 16)),
+    *((64, 1, 60, 32), (20, 4, 60, 32), (50, 2, 60, 32), (128, 1, 60, 32), (50, 4, 60, 32), (64, 1, 60, 128)),
+)
+LOOP_STEPS = 24  # of an epoch
 
 
 def main() -> int:
@@ -38,10 +50,13 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="default 2")
     parser.add_argument("--turns", type=int, default=9, metavar="N", help="steps of each, default 9")
     parser.add_argument("--rows", action="store_true", help="shards of few rows")
+    parser.add_argument("--loop", action="store_true", help="the whole training loop")
     given = parser.parse_args()
     keep_freed_memory()
     if given.rows:
         return _rows(given.turns)
+    if given.loop:
+        return _loop(given.threads, given.turns)
     print("| width, batch | neighbour | one thread | within kernels | batch split |")
     print("| --- | --- | ---: | ---: | ---: |")
     for width, batch in SHAPES:
@@ -95,6 +110,30 @@ def _rows(turns: int) -> int:
                     taken.append(time.process_time() - began)
                 cells.append(f"{1000 * statistics.median(taken[1:]) / rows:.2f}")
             print(f"| {width} | {' | '.join(cells)} |", flush=True)
+    return 0
+
+
+def _loop(threads: int, turns: int) -> int:
+    """Prints milliseconds of a step of the training loop on one thread and on several."""
+    print("| width, layers, lookback, batch | hidden values | one thread | several | ratio |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    names = ("hidden", "layers", "lookback", "batch")
+    for sizes in sorted(LOOPS, key=math.prod):
+        words = [word for name, size in zip(names, sizes, strict=True) for word in (f"--{name}", str(size))]
+        words += ["--windows", str(sizes[-1] * LOOP_STEPS)]
+        epochs = [ours(options().parse_args([*words, "--threads", str(n)])) for n in (1, threads)]
+        taken: list[list[float]] = [[], []]
+        for _ in range(turns + 1):
+            for epoch, times in zip(epochs, taken, strict=True):
+                began = time.perf_counter()
+                epoch()
+                times.append(time.perf_counter() - began)
+        one, several = (1000 * statistics.median(times[1:]) / LOOP_STEPS for times in taken)
+        shape = ", ".join(map(str, sizes))
+        print(
+            f"| {shape} | {math.prod(sizes):,} | {one:.1f} | {several:.1f} | {several / one:.2f} |",
+            flush=True,
+        )
     return 0
 
 

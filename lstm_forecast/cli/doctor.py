@@ -21,6 +21,7 @@ from lstm_forecast.version import __version__
 PACKAGES = ("torch", "numpy", "pandas", "scikit-learn", "safetensors", "pydantic", "matplotlib", "filelock")
 EXTRAS = {"baselines": "statsmodels", "holidays": "holidays", "tensorboard": "tensorboardX"}
 LEAST_FREE_BYTES = 50_000_000  # a run of the default size takes about 2 MB; check knows what a job needs
+USUAL_VALUES = 60 * 2 * 50  # hidden values of a row in the default network: steps, layers, units
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 JOURNALS = {
     "wal": "a write-ahead log, readers and a writer need not wait for each other",
@@ -88,12 +89,12 @@ def _version(package: str) -> str | None:
 
 
 def _cores() -> dict[str, int]:
-    """Processor cores of the machine, those this process may use, and the threads they give a batch."""
+    """Processor cores of the machine, those this process may use, and the threads they give a usual batch."""
     from lstm_forecast.config import TrainingConfig
     from lstm_forecast.cores import threads_for, usable_cores
 
     usual = TrainingConfig()
-    threads = threads_for(usual.batch_size, networks=usual.ensemble)
+    threads = threads_for(usual.batch_size, networks=usual.ensemble, row_values=USUAL_VALUES)
     return {"machine": os.cpu_count() or 1, "usable": usable_cores(), "training_threads": threads}
 
 

@@ -222,7 +222,8 @@ class TrainingConfig(BaseModel):
     threads: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
         "auto",
         description="Threads that each batch is split over on the CPU; auto goes by the cores that are free "
-        "to use, OMP_NUM_THREADS and batch_size. Other numbers give weights that differ by rounding.",
+        "to use, OMP_NUM_THREADS, batch_size and the network. Other numbers give weights that differ by "
+        "rounding.",
     )
     checkpoint_every: Pause = Field(  # type: ignore[assignment]  # a duration is written with its unit
         "30s",
