@@ -91,12 +91,20 @@ def test_cutoffs(opened: Opened) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def one_step_test(opened: Opened, only: Sequence[int]) -> HeldOut:
-    """What was forecast one step ahead on the test rows of these series: see :func:`held_out_test`."""
-    rows, series = test_cutoffs(opened)
-    mine = np.isin(series, only)
-    context = opened.context
-    forecaster = opened.tested_issuer_for(windows=int(mine.sum()), horizon=1)
-    return hold_out(forecaster, context, rows[mine], series[mine], end=context.offsets[1:], steps=1)
+    """What was forecast one step ahead on the test rows of these series: see :func:`held_out_test`.
+
+    Kept with the opened run: two pictures show it.
+    """
+    key = tuple(only)
+    if key not in opened.one_step_tests:
+        rows, series = test_cutoffs(opened)
+        mine = np.isin(series, only)
+        context = opened.context
+        forecaster = opened.tested_issuer_for(windows=int(mine.sum()), horizon=1)
+        opened.one_step_tests[key] = hold_out(
+            forecaster, context, rows[mine], series[mine], end=context.offsets[1:], steps=1
+        )
+    return opened.one_step_tests[key]
 
 
 def held_out_test(opened: Opened) -> tuple[HeldOut, Bounds]:

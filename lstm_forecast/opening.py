@@ -43,6 +43,7 @@ from lstm_forecast.runs.storage import parse_json
 from lstm_forecast.runs.verifying import open_run
 
 if TYPE_CHECKING:
+    from lstm_forecast.evaluation.held_out import HeldOut
     from lstm_forecast.forecasting.forecast import Forecaster
     from lstm_forecast.forecasting.simple import Issuer
 
@@ -188,6 +189,11 @@ class Opened:
             return self.in_numpy
         arrays = [ArrayNetwork(self._made, weights) for weights in self._weights[1]]
         return forecaster_of(self.config, (), held_out, arrays=arrays)
+
+    @cached_property
+    def one_step_tests(self) -> dict[tuple[int, ...], HeldOut]:
+        """What :func:`backtests.one_step_test` has made so far, by the series."""
+        return {}
 
     @cached_property
     def ahead(self) -> RowsAhead | None:

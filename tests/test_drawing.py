@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lstm_forecast import drawing, pipeline
+from lstm_forecast import backtests, drawing, pipeline
 from lstm_forecast.drawing import Kind, draw_all, picture
 from lstm_forecast.errors import UsageError
 from lstm_forecast.evaluating import Backtest
@@ -274,6 +274,20 @@ def test_after_a_training_three_kinds_are_drawn_and_a_failure_is_a_warning(
     draw_all(opened(tiny.run), events)
     assert events.warnings == [("plot.failed", "test: no ink")]
     assert (folder / "loss.png").exists()
+
+
+def test_the_test_rows_are_forecast_once_for_all_pictures(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, hold_out = [], backtests.hold_out
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        made.append(named["steps"])
+        return hold_out(*arguments, **named)
+
+    monkeypatch.setattr(backtests, "hold_out", counted)
+    draw_all(opened(tiny.run), Events())
+    assert made == [1]
 
 
 def test_without_test_rows_no_test_is_drawn_after_a_training(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def read_json(path: Path) -> Any:
 
 def save_table(name: str, title: str, lines: Sequence[str], made: str) -> None:
     """Keeps a table as ``results/NAME.md``, with what it was measured with."""
-    versions = [f"{one} {version(one)}" for one in ("torch", "numpy", "scikit-learn")]
+    versions = [f"{one} {version(one)}" for one in ("torch", "numpy", "scipy")]
     where = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
     when = time.strftime("%Y-%m-%d")
     under = f"`{made}`, {when}. Python {platform.python_version()}, {', '.join(versions)}; {where}."

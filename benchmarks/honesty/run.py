@@ -76,7 +76,7 @@ def _each(measure: Callable[[Job], list[Found]], jobs: Sequence[Job], processes:
 
 def _save(part: str, lines: Sequence[str], wrong: Sequence[str], elapsed: str) -> None:
     """Keeps the table of a part with what it was measured with."""
-    versions = [f"{name} {version(name)}" for name in ("torch", "numpy", "scikit-learn", "scipy")]
+    versions = [f"{name} {version(name)}" for name in ("torch", "numpy", "scipy")]
     made = f"`benchmarks/honesty/run.py --parts {part}`, {time.strftime('%Y-%m-%d')}, {elapsed}."
     where = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
     said = [f"Missed: {one}." for one in wrong] or ["Every target was met."]

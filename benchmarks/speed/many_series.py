@@ -37,7 +37,7 @@ training: {epochs: 1, batch_size: 1024, lr: 0.003, loss: mae}
 """
 # What the commands import in their course: counted as imports here, and in no stage.
 IMPORTS = {
-    "train": ("torch._dynamo", "sklearn.preprocessing", "scipy.special", "matplotlib.backends.backend_agg"),
+    "train": ("torch", "scipy.special", "matplotlib.backends.backend_agg"),
     "predict": ("torch",),
 }
 # What is timed: a name in the table, and the function. One that is called within another is indented.

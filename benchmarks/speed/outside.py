@@ -6,13 +6,15 @@
 The command runs in a process of its own, from its start to its end. Inside is what the steps take: gathering
 a batch, forward, loss, backward, clipping, optimiser. Outside is the rest: the start of Python, imports,
 reading, dropout masks that nobody computed meanwhile, validation, checkpoints, the test, pictures, the files
-of the run. Prints seconds of each part by the wall, and the share outside.
+of the run. Prints seconds of each part by the wall and of the processor, which other programs disturb less,
+and the share outside.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -37,30 +39,41 @@ def main() -> int:
     if given.inside:
         return _train(given.config, given.sets)
     found = [_measured(given.config, given.sets) for _ in range(given.turns)]
-    medians = {part: statistics.median(one[part] for one in found) for part in PARTS}
-    whole = sum(medians.values())
-    print("| part | s | share |\n| --- | ---: | ---: |")
-    for part, seconds in medians.items():
-        print(f"| {part} | {seconds:.2f} | {seconds / whole:.1%} |")
-    print(f"outside of the steps: {1 - medians['steps'] / whole:.1%} of {whole:.1f} s")
+    medians = {part: [statistics.median(one[part][n] for one in found) for n in (0, 1)] for part in PARTS}
+    whole = sum(wall for wall, _ in medians.values())
+    print("| part | s | share | of the processor, s |\n| --- | ---: | ---: | ---: |")
+    for part, (wall, processor) in medians.items():
+        print(f"| {part} | {wall:.2f} | {wall / whole:.1%} | {processor:.2f} |")
+    outside = [sum(medians[part][n] for part in PARTS if part != "steps") for n in (0, 1)]
+    print(f"outside of the steps: {outside[0]:.2f} s, {outside[0] / whole:.1%} of {whole:.1f} s", end="")
+    print(f"; of the processor {outside[1]:.2f} s")
     return 0
 
 
-def _measured(config: Path, sets: list[str]) -> dict[str, float]:
-    """Seconds of each part of one training."""
+def _measured(config: Path, sets: list[str]) -> dict[str, tuple[float, float]]:
+    """Seconds of each part of one training, by the wall and of the processor."""
     words = [word for one in sets for word in ("--set", one)]
-    began = time.time()
+    began = time.time(), _children_s()
     done = subprocess.run(
         [sys.executable, __file__, str(config), "--inside", *words],
         check=True,
         stdout=subprocess.PIPE,
         text=True,
     )
-    ended = time.time()
-    told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    between = told["last"] - told["first"] - told["steps"]
-    seconds = told["first"] - began, told["steps"], between, ended - told["last"]
-    return dict(zip(PARTS, seconds, strict=True))
+    ended = time.time(), _children_s() - began[1]
+    told: dict[str, list[float]] = json.loads(done.stdout.splitlines()[-1])
+    parts = []
+    for start, end, first, last, steps in zip(
+        (began[0], 0.0), ended, told["first"], told["last"], told["steps"], strict=True
+    ):
+        parts.append((first - start, steps, last - first - steps, end - last))
+    return dict(zip(PARTS, zip(*parts, strict=True), strict=True))
+
+
+def _children_s() -> float:
+    """Seconds of the processor that processes started here and at their end have taken."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _train(config: Path, sets: list[str]) -> int:
@@ -68,26 +81,23 @@ def _train(config: Path, sets: list[str]) -> int:
     sys.path.insert(0, str(ROOT))
     from lstm_forecast.cli.app import main as command
 
-    spent, moments = [], []
+    moments: list[tuple[float, float]] = []  # before and after each half, by the wall and of the processor
 
     def watch() -> None:
-        import torch
-
         from lstm_forecast.training import loop
+        from lstm_forecast.training.optimizers import Optimizer
 
         def timed(work: Callable[..., Any]) -> Callable[..., Any]:
             def run(*arguments: Any) -> Any:
-                began = time.time()
+                moments.append((time.time(), time.process_time()))
                 result = work(*arguments)
-                moments.extend([began, time.time()])
-                spent.append(moments[-1] - began)
+                moments.append((time.time(), time.process_time()))
                 return result
 
             return run
 
         loop._gradients = timed(loop._gradients)
-        for kind in (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD):
-            kind.step = timed(kind.step)  # type: ignore[method-assign]
+        Optimizer.step = timed(Optimizer.step)  # type: ignore[method-assign]
 
     _before_training(watch)
     with TemporaryDirectory() as folder:
@@ -97,7 +107,10 @@ def _train(config: Path, sets: list[str]) -> int:
         except SystemExit as end:
             if end.code:
                 raise
-    print(json.dumps({"first": moments[0], "last": max(moments), "steps": sum(spent)}))
+    steps = [
+        sum(end[n] - start[n] for start, end in zip(moments[::2], moments[1::2], strict=True)) for n in (0, 1)
+    ]
+    print(json.dumps({"first": moments[0], "last": moments[-1], "steps": steps}))
     return 0
 
 

@@ -61,15 +61,15 @@ def main() -> int:
 
 
 def _warm() -> None:
-    """A scaler, and a step of a tiny network: what loads on first use is an import, and not training."""
-    import sklearn.preprocessing  # noqa: F401
+    """A step of a tiny network: what loads on first use is an import, and not training."""
     import torch
 
     from lstm_forecast.model.reglstm import RegLSTM
+    from lstm_forecast.training.optimizers import Optimizer
 
     network = RegLSTM(1, 50, 2)
     network(torch.randn(16, 60, 1)).sum().backward()
-    torch.optim.Adam(network.parameters(), fused=True).step()
+    Optimizer(network.parameters(), "adam", lr=0.001, weight_decay=0.0).step()
 
 
 def _restarted() -> float:

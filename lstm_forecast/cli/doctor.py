@@ -18,7 +18,7 @@ from lstm_forecast.data.findings import plural
 from lstm_forecast.errors import CheckFailed, ForecastError, visible
 from lstm_forecast.version import __version__
 
-PACKAGES = ("torch", "numpy", "pandas", "scikit-learn", "safetensors", "pydantic", "matplotlib", "filelock")
+PACKAGES = ("torch", "numpy", "pandas", "scipy", "safetensors", "pydantic", "matplotlib", "filelock")
 EXTRAS = {"baselines": "statsmodels", "holidays": "holidays", "tensorboard": "tensorboardX"}
 LEAST_FREE_BYTES = 50_000_000  # a run of the default size takes about 2 MB; check knows what a job needs
 USUAL_VALUES = 60 * 2 * 50  # hidden values of a row in the default network: steps, layers, units

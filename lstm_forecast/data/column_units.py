@@ -1,8 +1,9 @@
 """Units of one column, series by series: offset and spread of its values, the size of its steps.
 
-scikit-learn's scalers are fitted in float64 on values counted from the first one and divided by their
-magnitude, because their tests for a constant column look at the level: a series around 1e-18 would pass
-unscaled, and so would 100,000 rows that move by 0.01 around 1e9.
+Offset and spread are those of scikit-learn's MinMaxScaler, StandardScaler and RobustScaler, to the last bit,
+without its import. They are taken in float64 from values counted from the first one and divided by their
+magnitude: scikit-learn alone takes a series around 1e-18 for constant, and 100,000 rows that move by 0.01
+around 1e9.
 
 All series are fitted at once, in blocks of equally many known values; each is fitted as if it stood alone.
 """
@@ -148,24 +149,36 @@ def _fit(known: Floats, method: Method, scaled_range: tuple[float, float]) -> tu
     counted_from_first = known - first[:, None]
     magnitude = _magnitude(counted_from_first)
     counted_from_first /= magnitude[:, None]
-    offset, unit = _scaler(counted_from_first.T, method, scaled_range)
+    offset, unit = _spread(counted_from_first, method, scaled_range)
     offset, unit = first + offset * magnitude, unit * magnitude
     return np.where(still, first, offset), np.where(still, 1.0, unit)
 
 
-def _scaler(small: Floats, method: Method, scaled_range: tuple[float, float]) -> tuple[Floats, Floats]:
-    """What a scaler finds in columns [n, G]: the value that becomes 0, and the spread that becomes 1."""
-    from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
-
+def _spread(small: Floats, method: Method, scaled_range: tuple[float, float]) -> tuple[Floats, Floats]:
+    """Of rows [G, n]: the value that becomes 0, and the spread that becomes 1, each [G]."""
     if method == "minmax":
-        scaler = MinMaxScaler(feature_range=scaled_range).fit(small)
-        unit = 1 / scaler.scale_
-        return scaler.data_min_ - scaled_range[0] * unit, unit
+        low, wanted = small.min(axis=1), scaled_range[1] - scaled_range[0]
+        unit = 1 / (wanted / _or_one(small.max(axis=1) - low))  # as MinMaxScaler rounds
+        return low - scaled_range[0] * unit, unit
     if method == "standard":
-        scaler = StandardScaler().fit(small)
-        return scaler.mean_, scaler.scale_
-    scaler = RobustScaler().fit(small)
-    return scaler.center_, scaler.scale_
+        return _mean_and_deviation(small)
+    quartiles = np.percentile(small, (25, 75), axis=1)
+    return np.median(small, axis=1), _or_one(quartiles[1] - quartiles[0])
+
+
+def _mean_and_deviation(small: Floats) -> tuple[Floats, Floats]:
+    """The corrected two-pass algorithm (Chan, Golub & LeVeque 1983), as StandardScaler has it."""
+    count = small.shape[1]
+    mean = small.sum(axis=1) / count
+    deviations = small - mean[:, None]
+    correction = deviations.sum(axis=1) ** 2 / count
+    variance = ((deviations**2).sum(axis=1) - correction) / count
+    return mean, np.where(variance > 0, np.sqrt(np.maximum(variance, 0.0)), 1.0)
+
+
+def _or_one(spread: Floats) -> Floats:
+    """1 in place of a spread that is nothing but rounding, beside values of about 1."""
+    return np.where(spread < 10 * np.finfo(np.float64).eps, 1.0, spread)
 
 
 def _root_mean_square(values: Floats) -> Floats:

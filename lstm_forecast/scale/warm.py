@@ -21,9 +21,9 @@ def _import_all() -> None:
     import pandas as pd  # noqa: F401
     import safetensors.numpy
     import safetensors.torch  # noqa: F401
-    import sklearn.preprocessing  # noqa: F401
+    import scipy.special  # noqa: F401
     import threadpoolctl  # noqa: F401
-    import torch
+    import torch  # noqa: F401
 
     import lstm_forecast.boards
     import lstm_forecast.drawing
@@ -39,7 +39,6 @@ def _import_all() -> None:
     from lstm_forecast.errors import ForecastError
     from lstm_forecast.reporting.fonts import load_matplotlib
 
-    torch.optim.Adam([torch.zeros(1)])  # the first optimiser imports as much again as torch itself
     with contextlib.suppress(ForecastError):  # a job that draws says it
         load_matplotlib()
         import matplotlib.backends.backend_agg

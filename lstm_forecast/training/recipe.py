@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 
 from lstm_forecast.model.losses import LossName, MeasureName
 from lstm_forecast.model.precision import Precision
 from lstm_forecast.model.reglstm import RegLSTM
+from lstm_forecast.training.optimizers import Optimizer, Rule
 
-Optimizer = Literal["adam", "adamw", "sgd"]
 ScheduleName = Literal["none", "step", "cosine", "plateau"]
 STEP_FACTOR, STEP_PARTS = 0.1, 3  # step: a tenth after each third of the epochs
 PLATEAU_FACTOR, PLATEAU_EPOCHS = 0.5, 3  # plateau: half after three epochs without improvement
@@ -86,7 +86,7 @@ class Recipe:
 
     epochs: int
     batch_size: int
-    optimizer: Optimizer
+    optimizer: Rule
     lr: float
     weight_decay: float
     loss: LossName | Literal["pinball"] | tuple[MeasureName, ...]
@@ -109,10 +109,6 @@ class Recipe:
 
 
 def make_optimizer(model: RegLSTM, recipe: Recipe) -> torch.optim.Optimizer:
-    """The optimiser the recipe names, fused where the device has it."""
-    parameters = list(model.parameters())
-    fused = parameters[0].device.type in ("cpu", "cuda")
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=fused)
-    make = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
-    return make(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=fused)
+    """The optimiser the recipe names: what a training needs of one of torch's, see :class:`Optimizer`."""
+    made = Optimizer(model.parameters(), recipe.optimizer, lr=recipe.lr, weight_decay=recipe.weight_decay)
+    return cast("torch.optim.Optimizer", made)

@@ -25,7 +25,7 @@ def test_version(cli: Cli) -> None:
     assert cli("--version").out == f"lstm-forecast {__version__}\n"
     document = json.loads(cli("--version", "--json").out)
     assert document["lstm-forecast"] == __version__
-    assert {"python", "torch", "numpy", "pandas", "scikit-learn", "safetensors"} <= set(document)
+    assert {"python", "torch", "numpy", "pandas", "scipy", "safetensors"} <= set(document)
 
 
 @pytest.mark.parametrize(
