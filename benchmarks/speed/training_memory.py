@@ -68,8 +68,9 @@ def _warm() -> None:
     from lstm_forecast.training.optimizers import Optimizer
 
     network = RegLSTM(1, 50, 2)
-    network(torch.randn(16, 60, 1)).sum().backward()
-    Optimizer(network.parameters(), "adam", lr=0.001, weight_decay=0.0).step()
+    parameters = list(network.parameters())
+    gradients = torch.autograd.grad(network(torch.randn(16, 60, 1)).sum(), parameters)
+    Optimizer(parameters, "adam", lr=0.001, weight_decay=0.0).step(gradients)
 
 
 def _restarted() -> float:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lstm_forecast.errors import ArtifactRejected
+from lstm_forecast.training.optimizers import Optimizer
 
 Tensors = Mapping[str, Tensor]
 
@@ -115,7 +116,7 @@ class Course:
         elif epoch.epoch > 0:
             self.waited += 1
 
-    def state(self, number: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> State:
+    def state(self, number: int, model: nn.Module, optimizer: Optimizer) -> State:
         """Where the training stands after this epoch."""
         return State(
             number,
@@ -139,17 +140,16 @@ def weights_of(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
-def memory_of(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def memory_of(optimizer: Optimizer) -> dict[str, Tensor]:
     """A copy of what the optimiser remembers."""
     return {
         f"{number}.{name}": value.detach().clone()
-        for number, memory in optimizer.state_dict()["state"].items()
+        for number, memory in optimizer.memory.items()
         for name, value in memory.items()
-        if isinstance(value, Tensor)
     }
 
 
-def take_up(state: State, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+def take_up(state: State, model: nn.Module, optimizer: Optimizer) -> None:
     """Puts a network and its optimiser where a state says.
 
     Raises:
@@ -168,8 +168,7 @@ def take_up(state: State, model: nn.Module, optimizer: torch.optim.Optimizer) ->
             raise ArtifactRejected("artifact.checkpoint", "the optimiser was that of another network")
         memory.setdefault(int(number), {})[name] = value
     model.load_state_dict(state.weights)
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": memory, "param_groups": groups})
+    optimizer.take_up(memory)
 
 
 def _kinds(tensors: Tensors) -> dict[str, tuple[torch.Size, torch.dtype]]:

@@ -24,6 +24,7 @@ from lstm_forecast.training.course import AFRESH, Course, Epoch, Kept, scores_of
 from lstm_forecast.training.draws import drawn_windows, gathered
 from lstm_forecast.training.gradients import GradientNorms, clip
 from lstm_forecast.training.objective import Score, objective
+from lstm_forecast.training.optimizers import Optimizer
 from lstm_forecast.training.recipe import Recipe, make_optimizer, plateau_share
 from lstm_forecast.training.seeds import stream
 from lstm_forecast.training.workers import Gradients, Workers, weighted_gradients, workers_on
@@ -89,7 +90,7 @@ def fit(
             model.eval()
             valid = None if score is None else score()
             loss, chosen_by = (None, None) if valid is None else (valid.loss, valid.score)
-            elapsed, lr = time.monotonic() - began, optimizer.param_groups[0]["lr"]
+            elapsed, lr = time.monotonic() - began, optimizer.lr
             epoch = Epoch(number, trained.loss, loss, chosen_by, lr, trained.norm, trained.layers, elapsed)
             course.add(model, epoch)
             kept.offer(partial(course.state, number, model, optimizer))
@@ -163,7 +164,7 @@ def train_epoch(
     tensors: PanelTensors,
     windows: Windows,
     recipe: Recipe,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     epoch: int,
     *,
     workers: Workers,
@@ -196,16 +197,13 @@ def train_epoch(
             loss, gradients = _gradients(model, parameters, tensors, batch, recipe, draws, workers)
             if step + 1 < len(batches):
                 ready = workers.begin(partial(prepared, step + 1))  # while the optimiser is at work
-            for parameter, gradient in zip(parameters, gradients, strict=True):
-                parameter.grad = gradient
             measured = norms.measure(gradients)
             record[step, 0] = loss
             record[step, 1:] = measured
             if recipe.clip_norm is not None:
                 clip(gradients, measured, recipe.clip_norm)
-            lr = recipe.lr * share * recipe.schedule.share(epoch, step, len(batches))
-            optimizer.param_groups[0]["lr"] = lr
-            optimizer.step()
+            optimizer.lr = recipe.lr * share * recipe.schedule.share(epoch, step, len(batches))
+            optimizer.step(gradients)
     return _summary(record, [len(batch) for batch in batches], norms, recipe, epoch)
 
 

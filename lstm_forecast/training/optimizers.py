@@ -7,8 +7,8 @@ bit, the weights after any number of steps and what a checkpoint keeps.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -16,48 +16,65 @@ from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
 Rule = Literal["adam", "adamw", "sgd"]
-Memory = dict[int, dict[str, Tensor]]
+Memory = dict[str, Tensor]  # step, exp_avg and exp_avg_sq of one parameter, as torch names them
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # Kingma & Ba 2015, algorithm 1
 
 
 class Optimizer:
-    """One rule for all parameters, with the part of ``torch.optim.Optimizer`` that a training needs.
+    """One rule for all parameters.
 
-    A parameter without a gradient keeps its value.
+    Args:
+        parameters: what it changes.
+        rule: adam, adamw (Loshchilov & Hutter 2019) or sgd, the plain one without momentum.
+        lr: the first learning rate.
+        weight_decay: share of the weights; with adam and sgd it is added to the gradient instead.
 
     Attributes:
-        param_groups: one group; its ``lr`` is that of the next step.
+        lr: learning rate of the next step.
+        memory: what Adam remembers of each parameter, by its number; nothing before its first gradient.
     """
 
     def __init__(self, parameters: Iterable[Tensor], rule: Rule, *, lr: float, weight_decay: float) -> None:
-        self.param_groups: list[dict[str, Any]] = [{"params": list(parameters), "lr": lr}]
+        self.lr = lr
+        self.memory: dict[int, Memory] = {}
+        self._parameters = list(parameters)
         self._rule, self._weight_decay = rule, weight_decay
-        self._memory: Memory = {}
         # Fused where the device has it: one kernel instead of some ten for each parameter.
-        self._fused = self.param_groups[0]["params"][0].device.type in ("cpu", "cuda")
+        self._fused = self._parameters[0].device.type in ("cpu", "cuda")
 
     @torch.no_grad()  # type: ignore[untyped-decorator,unused-ignore]
-    def step(self) -> None:
-        """One step against the gradients."""
-        (group,) = self.param_groups
-        learning = [number for number, one in enumerate(group["params"]) if one.grad is not None]
-        parameters = [group["params"][number] for number in learning]
-        gradients = [one.grad for one in parameters]
+    def step(self, gradients: Sequence[Tensor | None]) -> None:
+        """One step against the gradients, one per parameter; a parameter without one keeps its value."""
+        numbers = [number for number, one in enumerate(gradients) if one is not None]
+        parameters = [self._parameters[number] for number in numbers]
+        present = [one for one in gradients if one is not None]
         if self._rule == "sgd":
-            sgd(
-                parameters,
-                gradients,
-                [None] * len(parameters),
-                fused=self._fused,
-                lr=group["lr"],
-                weight_decay=self._weight_decay,
-                momentum=0.0,
-                dampening=0.0,
-                nesterov=False,
-                maximize=False,
-            )
-            return
-        memories = [self._of(number) for number in learning]
+            self._descend(parameters, present)
+        else:
+            self._adapt(parameters, present, [self._of(number) for number in numbers])
+
+    def take_up(self, memory: Mapping[int, Mapping[str, Tensor]]) -> None:
+        """Goes on with a copy of what another one remembered."""
+        self.memory = {
+            number: {name: self._placed(number, name, value).clone() for name, value in of_one.items()}
+            for number, of_one in memory.items()
+        }
+
+    def _descend(self, parameters: list[Tensor], gradients: list[Tensor]) -> None:
+        sgd(
+            parameters,
+            gradients,
+            [None] * len(parameters),
+            fused=self._fused,
+            lr=self.lr,
+            weight_decay=self._weight_decay,
+            momentum=0.0,
+            dampening=0.0,
+            nesterov=False,
+            maximize=False,
+        )
+
+    def _adapt(self, parameters: list[Tensor], gradients: list[Tensor], memories: list[Memory]) -> None:
         adam(
             parameters,
             gradients,
@@ -67,7 +84,7 @@ class Optimizer:
             [memory["step"] for memory in memories],
             fused=self._fused,
             decoupled_weight_decay=self._rule == "adamw",
-            lr=group["lr"],
+            lr=self.lr,
             weight_decay=self._weight_decay,
             beta1=BETAS[0],
             beta2=BETAS[1],
@@ -76,39 +93,21 @@ class Optimizer:
             maximize=False,
         )
 
-    def state_dict(self) -> dict[str, Any]:
-        """As torch's: ``state`` is what is remembered of each parameter, by its number."""
-        (group,) = self.param_groups
-        numbers = list(range(len(group["params"])))
-        return {"state": self._memory, "param_groups": [{**group, "params": numbers}]}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on from a copy of such a state."""
-        (group,) = self.param_groups
-        group["lr"] = state["param_groups"][0]["lr"]
-        self._memory = {
-            number: {name: self._placed(number, name, value).clone() for name, value in memory.items()}
-            for number, memory in state["state"].items()
-        }
-
-    def _of(self, number: int) -> dict[str, Tensor]:
-        """What Adam remembers of a parameter, which is nothing before its first step."""
-        if number not in self._memory:
-            parameter = self.param_groups[0]["params"][number]
-            self._memory[number] = {
+    def _of(self, number: int) -> Memory:
+        if number not in self.memory:
+            parameter = self._parameters[number]
+            self.memory[number] = {
                 "step": torch.zeros((), device=self._step_device(number)),
                 "exp_avg": torch.zeros_like(parameter, memory_format=torch.preserve_format),
                 "exp_avg_sq": torch.zeros_like(parameter, memory_format=torch.preserve_format),
             }
-        return self._memory[number]
+        return self.memory[number]
 
     def _placed(self, number: int, name: str, value: Tensor) -> Tensor:
-        parameter = self.param_groups[0]["params"][number]
         if name == "step":
             return value.to(self._step_device(number), torch.float32)
-        return value.to(parameter.device, parameter.dtype)
+        return value.to(self._parameters[number].device, self._parameters[number].dtype)
 
     def _step_device(self, number: int) -> torch.device:
         """A fused kernel counts steps beside the parameter, the others on the CPU."""
-        device: torch.device = self.param_groups[0]["params"][number].device
-        return device if self._fused else torch.device("cpu")
+        return self._parameters[number].device if self._fused else torch.device("cpu")

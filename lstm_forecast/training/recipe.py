@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, cast
-
-import torch
+from typing import Literal
 
 from lstm_forecast.model.losses import LossName, MeasureName
 from lstm_forecast.model.precision import Precision
@@ -108,7 +106,6 @@ class Recipe:
     threads: int = 1
 
 
-def make_optimizer(model: RegLSTM, recipe: Recipe) -> torch.optim.Optimizer:
-    """The optimiser the recipe names: what a training needs of one of torch's, see :class:`Optimizer`."""
-    made = Optimizer(model.parameters(), recipe.optimizer, lr=recipe.lr, weight_decay=recipe.weight_decay)
-    return cast("torch.optim.Optimizer", made)
+def make_optimizer(model: RegLSTM, recipe: Recipe) -> Optimizer:
+    """The optimiser the recipe names."""
+    return Optimizer(model.parameters(), recipe.optimizer, lr=recipe.lr, weight_decay=recipe.weight_decay)

@@ -26,17 +26,34 @@ def parameters() -> list[torch.nn.Parameter]:
     return [torch.nn.Parameter(one) for one in drawn(0)]
 
 
+def gradients(step: int, *, without: int | None) -> list[Tensor | None]:
+    """Drawn ones, in even steps none for one parameter."""
+    return [
+        None if number == without and step % 2 == 0 else one for number, one in enumerate(drawn(step + 1))
+    ]
+
+
 def trained(
-    optimizer: Optimizer | torch.optim.Optimizer, steps: range, *, without: int | None = None
+    optimizer: Optimizer, mine: list[torch.nn.Parameter], steps: range, *, without: int | None = None
 ) -> list[Tensor]:
-    """The parameters after steps with drawn gradients and a falling rate, one without any in even steps."""
-    mine: list[torch.nn.Parameter] = optimizer.param_groups[0]["params"]
+    """The parameters after steps with a falling rate."""
     for step in steps:
-        for number, (parameter, gradient) in enumerate(zip(mine, drawn(step + 1), strict=True)):
-            parameter.grad = None if number == without and step % 2 == 0 else gradient
-        optimizer.param_groups[0]["lr"] = 0.1 / (step + 1)
-        optimizer.step()
+        optimizer.lr = 0.1 / (step + 1)
+        optimizer.step(gradients(step, without=without))
     return [one.detach().clone() for one in mine]
+
+
+def torch_trained(
+    optimizer: torch.optim.Optimizer, steps: range, *, without: int | None = None
+) -> list[Tensor]:
+    """The same by torch's class."""
+    group = optimizer.param_groups[0]
+    for step in steps:
+        for parameter, gradient in zip(group["params"], gradients(step, without=without), strict=True):
+            parameter.grad = gradient
+        group["lr"] = 0.1 / (step + 1)
+        optimizer.step()
+    return [one.detach().clone() for one in group["params"]]
 
 
 def same(one: list[Tensor], other: list[Tensor]) -> bool:
@@ -47,44 +64,40 @@ def same(one: list[Tensor], other: list[Tensor]) -> bool:
 @pytest.mark.parametrize("rule", TORCHS)
 @pytest.mark.parametrize("without", [None, 1])
 def test_the_weights_are_those_of_torchs_class(rule: Rule, weight_decay: float, without: int | None) -> None:
-    ours = Optimizer(parameters(), rule, lr=0.1, weight_decay=weight_decay)
+    mine = parameters()
+    ours = Optimizer(mine, rule, lr=0.1, weight_decay=weight_decay)
     torchs = TORCHS[rule](parameters(), lr=0.1, weight_decay=weight_decay, fused=True)
-    got, wanted = (trained(one, range(25), without=without) for one in (ours, torchs))
-    assert same(got, wanted)
+    got = trained(ours, mine, range(25), without=without)
+    assert same(got, torch_trained(torchs, range(25), without=without))
     assert not same(got, drawn(0))
 
 
 @pytest.mark.parametrize("rule", TORCHS)
-def test_the_memory_is_torchs_and_either_goes_on_from_it(rule: Rule) -> None:
-    """A checkpoint that was written with torch's class is taken up, and the other way round."""
-    straight = trained(Optimizer(parameters(), rule, lr=0.1, weight_decay=0.1), range(9))
-    for first in (True, False):
-        mine, torchs = parameters(), parameters()
-        ours = Optimizer(mine, rule, lr=0.1, weight_decay=0.1)
-        other = TORCHS[rule](torchs, lr=0.1, weight_decay=0.1, fused=True)
-        begun, ended = (ours, other) if first else (other, ours)
-        for parameter, value in zip(torchs if first else mine, trained(begun, range(4)), strict=True):
-            parameter.data.copy_(value)
-        groups = ended.state_dict()["param_groups"]
-        ended.load_state_dict({"state": begun.state_dict()["state"], "param_groups": groups})
-        assert same(trained(ended, range(4, 9)), straight)
-    kinds = [
-        {
-            number: {name: (value.shape, value.dtype) for name, value in memory.items()}
-            for number, memory in one.state_dict()["state"].items()
-        }
-        for one in (ours, other)
-    ]
-    assert kinds[0] == kinds[1]
+def test_ours_goes_on_from_the_memory_of_torchs_class(rule: Rule) -> None:
+    """A checkpoint that was written with torch's class is taken up; and ours remembers the same."""
+    torchs = TORCHS[rule](parameters(), lr=0.1, weight_decay=0.1, fused=True)
+    mine = [torch.nn.Parameter(one) for one in torch_trained(torchs, range(4))]
+    ours = Optimizer(mine, rule, lr=0.1, weight_decay=0.1)
+    state = torchs.state_dict()["state"]
+    ours.take_up({number: memory for number, memory in state.items() if rule != "sgd"})
+    assert same(trained(ours, mine, range(4, 9)), torch_trained(torchs, range(4, 9)))
+    assert list(ours.memory) == ([] if rule == "sgd" else [0, 1, 2, 3])
+    for number, memory in ours.memory.items():
+        wanted = torchs.state_dict()["state"][number]
+        assert set(memory) == set(wanted)
+        for name, value in memory.items():
+            assert value.dtype == wanted[name].dtype
+            assert torch.equal(value, wanted[name]), (number, name)
 
 
-def test_a_loaded_memory_is_a_copy() -> None:
-    one, other = (Optimizer(parameters(), "adam", lr=0.1, weight_decay=0.0) for _ in range(2))
-    trained(one, range(3))
-    other.load_state_dict(one.state_dict())
-    trained(other, range(3, 6))
-    assert [float(memory["step"]) for memory in one.state_dict()["state"].values()] == [3.0] * 4
-    assert [float(memory["step"]) for memory in other.state_dict()["state"].values()] == [6.0] * 4
+def test_what_is_taken_up_is_a_copy() -> None:
+    mine, others = parameters(), parameters()
+    one, other = (Optimizer(of, "adam", lr=0.1, weight_decay=0.0) for of in (mine, others))
+    trained(one, mine, range(3))
+    other.take_up(one.memory)
+    trained(other, others, range(3, 6))
+    assert [float(memory["step"]) for memory in one.memory.values()] == [3.0] * 4
+    assert [float(memory["step"]) for memory in other.memory.values()] == [6.0] * 4
 
 
 def test_a_training_imports_neither_torchs_compiler_nor_scikit_learn(tmp_path: object) -> None:
