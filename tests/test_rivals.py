@@ -64,6 +64,24 @@ def test_rows_before_validation_count_where_it_holds_few_horizons(count: int, tm
     assert best_simple(settled(tmp_path), panel, held(panel, end, count), end=end) == "seasonal_naive"
 
 
+@pytest.mark.parametrize(
+    ("baselines", "wanted"),
+    [("[naive, seasonal_naive, drift, mean]", "seasonal_naive"), ("[naive, drift]", "drift")],
+)
+def test_what_was_best_gives_way_where_validation_prefers_the_season(
+    baselines: str, wanted: str, tmp_path: Path
+) -> None:
+    """Steady growth, and a last year like the one before."""
+    values = np.arange(ROWS) + 0.01 * _noise
+    values[-H:] = values[-2 * H : -H]
+    panel, end = panel_of(values), np.array([ROWS])
+    assert slow(values, ROWS, ROWS - ENOUGH * H) == "drift"
+    assert slow(values, ROWS, ROWS - H) == "seasonal_naive"
+    changes = {"window.horizon": str(H), "data.season": str(SEASON), "evaluation.baselines": baselines}
+    config = job(tmp_path / "a.csv", changes).config
+    assert best_simple(config, panel, held(panel, end, H), end=end) == wanted
+
+
 def test_many_windows_choose_alone(tmp_path: Path) -> None:
     wild = CALM.mean() + np.tile([-500.0, 0, 700, -200], ROWS // 4)
     values = np.where(np.arange(ROWS) < ROWS - 44, wild, CALM)

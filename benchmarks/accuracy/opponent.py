@@ -6,14 +6,14 @@
 The development set of ``small.py``, at most 700 rows each and 24 origins, one horizon apart. Of the rows
 before an origin the last tenth is the test and the tenth before it validation, each one horizon at least, as
 in a bare file. The baseline with the lowest error on validation, and on so many horizons before its end if
-they are more, forecasts after the origin. No network is trained. *hindsight*: over the best of the four at
-each origin.
+they are more, forecasts after the origin. It *gives way* to the seasonal naive forecast where that one is
+better on validation. No network is trained. *hindsight*: over the best of the four at each origin.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,12 +42,16 @@ def errors(values: Floats, season: int, horizon: int) -> dict[str, Floats]:
     return found
 
 
-def chosen(found: Mapping[str, Floats], origin: int, horizon: int, least: int) -> str:
+def chosen(found: Mapping[str, Floats], origin: int, horizon: int, least: int, *, gives_way: bool) -> str:
     """The best one before this origin, on validation and ``least`` horizons."""
     part = max(round(SHARE * origin), horizon)
     end = origin - part
-    first = max(1, min(end - part, end - least * horizon))
-    return min(SIMPLE, key=lambda name: found[name][first : end - horizon + 1].mean())
+
+    def best(names: Sequence[str], first: int) -> str:
+        return min(names, key=lambda name: found[name][max(1, first) : end - horizon + 1].mean())
+
+    name = best(SIMPLE, min(end - part, end - least * horizon))
+    return best((name, "seasonal_naive"), end - part) if gives_way else name
 
 
 def main() -> int:
@@ -55,8 +59,9 @@ def main() -> int:
     if len(sys.argv) != 2:
         sys.stderr.write(f"{__doc__}\n")
         return 2
-    over: dict[int, list[float]] = {least: [] for least in HORIZONS}
-    hindsight: dict[int, list[float]] = {least: [] for least in HORIZONS}
+    rules = [(least, gives_way) for gives_way in (False, True) for least in HORIZONS]
+    over: dict[tuple[int, bool], list[float]] = {rule: [] for rule in rules}
+    hindsight: dict[tuple[int, bool], list[float]] = {rule: [] for rule in rules}
     for name, (season, horizon) in DEVELOPMENT.items():
         values = read(Path(sys.argv[1]), name)[2][-ROWS:]
         found = errors(values, season, horizon)
@@ -64,15 +69,17 @@ def main() -> int:
         origins = [origin for origin in origins if origin >= FEWEST]
         naive = np.mean([found["seasonal_naive"][origin] for origin in origins])
         best = np.mean([min(found[one][origin] for one in SIMPLE) for origin in origins])
-        for least in HORIZONS:
-            error = np.mean([found[chosen(found, origin, horizon, least)][origin] for origin in origins])
-            over[least].append(float(error / naive))
-            hindsight[least].append(float(error / best))
-    print("| horizons | over seasonal naive | worst series | hindsight |")
-    print("| ---: | ---: | ---: | ---: |")
-    for least in HORIZONS:
-        mean, late = (np.exp(np.mean(np.log(one[least]))) for one in (over, hindsight))
-        print(f"| {least} | {mean:.3f} | {max(over[least]):.2f} | {late:.3f} |")
+        for rule in rules:
+            names = [chosen(found, origin, horizon, rule[0], gives_way=rule[1]) for origin in origins]
+            error = np.mean([found[one][origin] for one, origin in zip(names, origins, strict=True)])
+            over[rule].append(float(error / naive))
+            hindsight[rule].append(float(error / best))
+    print("| horizons | gives way | over seasonal naive | worst series | hindsight |")
+    print("| ---: | --- | ---: | ---: | ---: |")
+    for rule in rules:
+        mean, late = (np.exp(np.mean(np.log(one[rule]))) for one in (over, hindsight))
+        way = "yes" if rule[1] else "no"
+        print(f"| {rule[0]} | {way} | {mean:.3f} | {max(over[rule]):.2f} | {late:.3f} |")
     return 0
 
 
