@@ -55,7 +55,7 @@ def with_bare_choices(loaded: Loaded, frequency: Frequency) -> tuple[Loaded, lis
         config = config.model_copy(update={"evaluation": evaluation})
         origins["evaluation.gate"] = BARE
         lines.append(
-            "evaluation.gate: baseline, so that the network forecasts only where validation finds it 5 %"
+            "evaluation.gate: baseline, so that the network forecasts only where validation finds it clearly"
             " better"
         )
     return replace(loaded, config=config, origins=origins), lines

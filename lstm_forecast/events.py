@@ -35,7 +35,7 @@ EVENTS: Mapping[str, str] = {
     "signal": "SIGINT, SIGTERM or SIGHUP came. `signal`",
     "evaluation.end": "The held-out rows were forecast and judged. `elapsed_s`",
     "gate.decided": "What validation says of the network and the best simple baseline. `issued`, "
-    "`model_error`, `baseline_error`, `windows`",
+    "`model_error`, `baseline_error`, `windows`, `apart`",
     "champion.compared": "The new run and the current one on rows that neither has seen. `run`, `promoted`, "
     "`metric`, `windows`, `from`, `to`, `error`, `challenger_error`, `not_compared`",
     "batch.item": "One job of a batch has ended. `name`, `code`, `error`, `run`, `done`, `message`, "

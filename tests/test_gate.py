@@ -20,7 +20,7 @@ from lstm_forecast.config import load_config
 from lstm_forecast.errors import ArtifactRejected
 from lstm_forecast.evaluating import Backtest
 from lstm_forecast.events import Events
-from lstm_forecast.gating import Gate, read_gate
+from lstm_forecast.gating import Gate, needed_lead, read_gate
 from lstm_forecast.opening import opened
 from tests.conftest import SMALL, Cli
 from tests.training.jobs import Floats, days, files, momentum, trained, write_csv
@@ -161,8 +161,8 @@ def test_both_errors_are_those_of_the_validation_windows(
 ) -> None:
     result, values = closed[name], LAWS[name]
     gate, chosen = metrics(result)["gate"], opened(result.run)
-    assert set(gate) == {"issued", "baseline", "model_error", "baseline_error", "windows"}
-    assert (gate["issued"], gate["windows"]) == (name, 24)
+    assert set(gate) == {"issued", "baseline", "model_error", "baseline_error", "windows", "apart"}
+    assert (gate["issued"], gate["windows"], gate["apart"]) == (name, 24, 12)
     assert gate["baseline_error"] == pytest.approx(expected(values).error, rel=1e-9)
     floor = np.abs(values[SEASON:TRAIN] - values[: TRAIN - SEASON]).mean()
     errors = []
@@ -275,18 +275,50 @@ def test_a_network_that_is_better_forecasts_as_if_there_were_no_gate(tmp_path: P
     assert "gate.closed" not in [id for id, _ in events.warnings]
 
 
-@pytest.mark.parametrize(("share", "issued"), [(0.94, "model"), (0.951, "mean"), (1.0, "mean")])
-def test_a_network_has_to_be_five_percent_better(
-    share: float, issued: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("horizon", "share", "doubt"),
+    [
+        (1, 0.94, None),  # 25 windows, none of which overlap
+        (1, 0.951, "; less than 5 % may be chance)"),
+        (2, 0.916, None),  # 24, of which 12 do not: one of them alone makes 8.3 %
+        (2, 0.917, "; less than 8.3 % on 12 horizons may be chance)"),
+        (12, 0.499, None),  # 14 and 2
+        (12, 0.501, "; less than 50 % on 2 horizons may be chance)"),
+        (13, 0.01, "; one horizon alone may be chance)"),  # 13 and 1
+        (13, 1.0, ")"),
+    ],
+)
+def test_a_network_has_to_be_better_than_one_horizon_alone_could_make_it(
+    horizon: int, share: float, doubt: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors = itertools.cycle([share, 1.0])
     monkeypatch.setattr("lstm_forecast.evaluation.verdict.scaled_error", lambda *_: next(errors))
     events = Events()
-    result = run(table(tmp_path / "a.csv", LAWS["mean"]), BAD, events=events)
-    assert metrics(result)["gate"]["issued"] == issued
-    chance = "; less than 5 % may be chance)"
-    said = " ".join(message for _, message in events.warnings)
-    assert (chance in said) == (share == 0.951)
+    changes = {**BAD, "window.horizon": str(horizon)}
+    result = run(table(tmp_path / "a.csv", LAWS["mean"]), changes, events=events)
+    assert metrics(result)["gate"]["issued"] == ("mean" if doubt else "model")
+    said = dict(events.warnings).get("gate.closed")
+    assert (said is None) == (doubt is None)
+    assert said is None or said.endswith(f"the network {share:.4g}{doubt}")
+
+
+def test_the_lead_that_is_needed_falls_to_five_percent() -> None:
+    leads = [needed_lead(apart) for apart in range(1, 500)]
+    assert leads[:5] == [1, 1 / 2, 1 / 3, 1 / 4, 1 / 5]
+    assert leads[18] == 1 / 19
+    assert leads[19:] == [pytest.approx(0.05)] * 480
+    assert leads == sorted(leads, reverse=True)
+
+
+@pytest.mark.parametrize("apart", range(2, 20))
+def test_one_lucky_horizon_does_not_open_the_gate(apart: int) -> None:
+    """As good as the baseline everywhere, and without any error in one of so many horizons."""
+    theirs = np.ones(apart)
+    ours = theirs.copy()
+    ours[0] = 0
+    assert not ours.mean() < (1 - needed_lead(apart)) * theirs.mean() - 1e-12
+    ours[1] = 0
+    assert ours.mean() < (1 - needed_lead(apart)) * theirs.mean()
 
 
 def test_an_equal_network_does_not_forecast(tmp_path: Path) -> None:
@@ -416,7 +448,7 @@ def test_a_panel_has_one_decision_for_all_series(tmp_path: Path) -> None:
                 scaled.append(missed.mean() / floor)
             errors[name].append(float(np.mean(scaled)))
     best = min(NAMES, key=lambda name: np.mean(raw[name]))
-    assert (gate["issued"], gate["windows"]) == (best, 48)
+    assert (gate["issued"], gate["windows"], gate["apart"]) == (best, 48, 24)
     assert gate["baseline_error"] == pytest.approx(np.mean(errors[best]), rel=1e-9)
     forecast = pipeline.predict(result.run.path)
     for series, values in (("a", a), ("b", b)):
@@ -561,10 +593,8 @@ def words(tmp_path: Path) -> list[str | Path]:
 def test_a_bare_csv_has_the_gate_and_is_told(cli: Cli, words: list[str | Path], tmp_path: Path) -> None:
     done = cli("train", *words)
     assert done.code == 0
-    said = (
-        "evaluation.gate: baseline, so that the network forecasts only where validation finds it 5 % better"
-    )
-    assert f"  {said}\n" in done.err
+    said = "so that the network forecasts only where validation finds it clearly better"
+    assert f"  evaluation.gate: baseline, {said}\n" in done.err
     (metrics_file,) = (tmp_path / "runs" / "a").glob("*/metrics.json")
     gate = json.loads(metrics_file.read_text())["gate"]
     errors = f"mean {gate['baseline_error']:.4g}, the network {gate['model_error']:.4g}"
@@ -650,20 +680,35 @@ def test_a_configuration_has_no_gate_unless_it_asks(tmp_path: Path) -> None:
 # What a file may say.
 
 
-GATE = {"issued": "drift", "baseline": "drift", "model_error": 2.0, "baseline_error": 1.5, "windows": 3}
+GATE = {
+    "issued": "drift",
+    "baseline": "drift",
+    "model_error": 2.0,
+    "baseline_error": 1.5,
+    "windows": 3,
+    "apart": 2,
+}
 
 
 def test_the_decision_is_read_back() -> None:
-    gate = Gate("drift", "drift", 2.0, 1.5, 3)
+    gate = Gate("drift", "drift", 2.0, 1.5, 3, 2)
     assert gate.to_document() == GATE
     assert read_gate(GATE) == gate
     assert read_gate(None) is None
-    endless = Gate("drift", "drift", math.inf, 1.5, 1)
+    endless = Gate("drift", "drift", math.inf, 1.5, 1, 1)
     assert endless.to_document()["model_error"] is None
     assert "on 1 validation window, " in endless.sentence
     again = read_gate(endless.to_document())
     assert again is not None
     assert (again.closed, math.isnan(again.model_error)) == (True, True)
+
+
+def test_a_decision_of_an_older_version_is_read_and_told() -> None:
+    older = {name: value for name, value in GATE.items() if name != "apart"} | {"model_error": 1.45}
+    gate = read_gate(older)
+    assert gate == Gate("drift", "drift", 1.45, 1.5, 3)
+    assert gate.sentence.endswith("drift 1.5, the network 1.45; less than 5 % may be chance)")
+    assert read_gate(gate.to_document()) == gate
 
 
 @pytest.mark.parametrize(
@@ -681,6 +726,10 @@ def test_the_decision_is_read_back() -> None:
         {"windows": 1.5},
         {"windows": -1},
         {"windows": True},
+        {"apart": 4},
+        {"apart": -1},
+        {"apart": 2.0},
+        {"apart": True},
     ],
 )
 def test_nonsense_is_refused(change: dict[str, object], closed: dict[str, pipeline.TrainResult]) -> None:

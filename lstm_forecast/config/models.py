@@ -250,7 +250,8 @@ class EvaluationConfig(BaseModel):
     gate: Literal["none", "baseline"] = Field(
         "none",
         description="What predict issues where validation finds the network less than 5 % better than the "
-        "best simple baseline: with baseline that forecast, with none the network's all the same.",
+        "best simple baseline, or less than 1/n where it holds n < 20 horizons: with baseline that forecast, "
+        "with none the network's all the same.",
     )
     fail_if_worse: bool = Field(
         False, description="Whether a network that loses to the best simple baseline ends in an error."

@@ -179,6 +179,16 @@ def complete(held: HeldOut, *, end: Rows, horizon: int) -> NDArray[np.bool_]:
     return held.rows + horizon < end[held.series]
 
 
+def count_apart(held: HeldOut, *, horizon: int) -> int:
+    """How many forecasts of ``horizon`` steps can be chosen, series by series, so that no two overlap."""
+    _, where, counts = np.unique(held.series, return_inverse=True, return_counts=True)
+    first = np.full(len(counts), np.iinfo(np.int64).max)
+    last = np.zeros(len(counts), dtype=np.int64)
+    np.minimum.at(first, where, held.rows)
+    np.maximum.at(last, where, held.rows)
+    return int(np.minimum(1 + (last - first) // horizon, counts).sum())
+
+
 def all_forecasts(held: HeldOut) -> dict[str, Floats]:
     """The model's forecast and every baseline's, by name: ``model`` first."""
     return {"model": held.forecast, **held.baselines}

@@ -19,6 +19,7 @@ from lstm_forecast.evaluation.held_out import (
     actual_values,
     all_forecasts,
     complete,
+    count_apart,
     cutoffs,
     hold_out,
     hold_out_tiers,
@@ -220,3 +221,20 @@ def test_parts_are_joined_in_the_order_of_their_rows() -> None:
         assert np.array_equal(getattr(together, name), getattr(expected, name)), name
     assert all(np.array_equal(a, b) for a, b in zip(together.members, expected.members, strict=True))
     assert together.baselines == {}
+
+
+@settings(max_examples=80, deadline=None)
+@given(lengths=st.lists(st.integers(0, 15), min_size=1, max_size=4), horizon=st.integers(1, 7))
+def test_forecasts_apart_are_counted_series_by_series(lengths: list[int], horizon: int) -> None:
+    panel = panel_of(*(np.arange(30.0) for _ in lengths))
+    end = panel.offsets[:-1] + 30
+    rows, series = cutoffs(panel, end - np.array(lengths), end, least=L)
+    nothing = np.zeros((len(rows), horizon))
+    held = HeldOut(rows, series, rows, nothing[:, 0], nothing, nothing, None, (), {})
+    counted, after = 0, -1
+    for row in rows.tolist():  # the first that begins when the one before has ended
+        if row >= after or row // 30 != (after - horizon) // 30:
+            counted, after = counted + 1, row + horizon
+    assert count_apart(held, horizon=horizon) == counted
+    shuffled = np.random.default_rng(1).permutation(len(rows))
+    assert count_apart(held.part(shuffled), horizon=horizon) == counted
