@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from lstm_forecast import cores
+from lstm_forecast.choices import with_threads
+from tests.training.jobs import job
 
 MANY = 60 * 4 * 50  # hidden values of a row, enough for any number of threads
 
@@ -41,6 +43,33 @@ def test_every_thread_has_at_least_eight_rows_and_a_core(batch_size: int, thread
 )
 def test_every_thread_has_something_to_compute(batch_size: int, row_values: int, threads: int) -> None:
     assert cores.threads_for(batch_size, networks=1, row_values=row_values) == threads
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize(
+    ("changes", "threads"),
+    [
+        ({"model.hidden_size": "10"}, 1),  # 32 rows of 24 steps of 2 layers of 10 units: 15,360
+        ({"model.hidden_size": "50"}, 3),
+        ({"model.hidden_size": "[30, 70]"}, 3),
+        ({"model.hidden_size": "50", "model.bidirectional": "true"}, 4),
+        ({"model.hidden_size": "50", "model.segment": "3"}, 1),
+        ({"model.hidden_size": "50", "window.lookback": "48"}, 4),
+        ({"model.hidden_size": "50", "training.batch_size": "64"}, 6),
+        ({"model.hidden_size": "10", "training.threads": "4"}, 4),
+    ],
+)
+def test_a_configuration_gets_threads_by_what_a_batch_computes(
+    changes: dict[str, str], threads: int, tmp_path: Path
+) -> None:
+    usual = {
+        "window.lookback": "24",
+        "model.num_layers": "2",
+        "training.batch_size": "32",
+        "model.segment": "1",
+    }
+    config = with_threads(job(tmp_path / "a.csv", {**usual, **changes}).config)
+    assert config.training.threads == threads
 
 
 @pytest.mark.usefixtures("many")
