@@ -5,7 +5,7 @@
     .venv/bin/python -m benchmarks.accuracy.prices FOLDER --only stock,sp500 --set training.seed=1
     .venv/bin/python -m benchmarks.accuracy.prices                         # what ships with the project alone
 
-Each series is forecast by a bare CSV with ``--horizon 1`` (what is issued: the network, or a baseline
+Each series is forecast by a bare CSV with ``--horizon 1`` (what each issues: the network, or a baseline
 behind a closed gate) and by configs/stock.yaml, on the last tenth of its rows. A series of 3,000 rows or
 more is trained once more with ``split.test=1000``: the share of these values that the rolling intervals of
 ``evaluate`` hold. Every row is a look at test values: settings are chosen on validation. The table without
@@ -21,6 +21,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from benchmarks.accuracy.program import ROOT, run, save_table
 
@@ -82,11 +83,11 @@ def measure(folder: Path | None, only: Sequence[str], sets: Sequence[str]) -> It
         with tempfile.TemporaryDirectory() as name:
             work, target_set = Path(name), [f"data.target={target}", f"data.path={path.resolve()}"]
             document, spent = run(work, "train", path, "--horizon", 1, sets=sets)
-            issued = document["gate"]["issued"] if document["gate"] else "model"
+            issued = _issued(document)
             tuned, then = run(
                 work, "train", ROOT / "configs" / "stock.yaml", "--name", "tuned", sets=[*target_set, *sets]
             )
-            found = Measured(path.stem, rows, _ratio(document, issued), issued, _ratio(tuned, "model"))
+            found = Measured(path.stem, rows, _ratio(document, issued), issued, _ratio(tuned, _issued(tuned)))
             spent += then
             if rows >= LEAST_FOR_COVERAGE:
                 longer = [f"split.test={TEST_ROWS}", *sets]
@@ -131,8 +132,13 @@ def summary(found: Sequence[Measured]) -> list[str]:
     return lines
 
 
-def _ratio(document: dict[str, dict[str, dict[str, float]]], issued: str) -> float:
-    metrics = document["metrics"]
+def _issued(document: dict[str, Any]) -> str:
+    """What forecasts: the network, or the baseline behind its gate."""
+    return str(document["gate"]["issued"]) if document["gate"] else "model"
+
+
+def _ratio(document: dict[str, Any], issued: str) -> float:
+    metrics: dict[str, dict[str, float]] = document["metrics"]
     return metrics[issued]["rmse"] / metrics["naive"]["rmse"]
 
 

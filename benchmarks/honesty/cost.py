@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks.honesty.series import RECIPE, random_walk, write_series
+from benchmarks.honesty.series import NETWORK, RECIPE, random_walk, write_series
 from lstm_forecast import load_config
 from lstm_forecast.events import Event, Events
 from lstm_forecast.pipeline import train
@@ -77,7 +77,7 @@ def _train(folder: Path, sets: list[str]) -> Cost:
         if event.name in ("epoch.end", "evaluation.end"):
             told[event.name] = float(str(event.fields["elapsed_s"]))
 
-    loaded = load_config(RECIPE, sets=["run.plots=false", *sets], environ={})
+    loaded = load_config(RECIPE, sets=["run.plots=false", *NETWORK, *sets], environ={})
     train(loaded, runs_dir=folder, events=Events([read]))
     return Cost(told["epoch.end"], told["evaluation.end"])
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.honesty.series import LAWS, RECIPE, write_prices, write_series
+from benchmarks.honesty.series import LAWS, NETWORK, RECIPE, write_prices, write_series
 from lstm_forecast import load_config
 from lstm_forecast.config import Loaded
 from lstm_forecast.evaluating import Backtest
@@ -143,4 +143,4 @@ def _loaded(job: Job, path: Path, *more: str) -> Loaded:
     sets = [f"data.path={path}", "run.plots=false", *job.sets, *more]
     if job.name == "stock_zh":
         sets.append("data.target=null")
-    return load_config(RECIPE, sets=sets, environ={})
+    return load_config(RECIPE, sets=[*NETWORK, *sets], environ={})

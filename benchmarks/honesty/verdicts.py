@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.honesty.series import RECIPE, ar1_steps, random_walk, write_series
+from benchmarks.honesty.series import NETWORK, RECIPE, ar1_steps, random_walk, write_series
 from lstm_forecast import load_config
 from lstm_forecast.events import Events
 from lstm_forecast.fitting import plan_training
@@ -63,7 +63,7 @@ def measure(job: Job) -> list[Outcome]:
     with tempfile.TemporaryDirectory() as folder:
         path = write_series(Path(folder) / "series.csv", LAWS[job.law](job.seed, ROWS))
         sets = [f"data.path={path}", "run.plots=false", "training.refit=none", *job.sets]
-        plan = plan_training(load_config(RECIPE, sets=sets, environ={}), Events())
+        plan = plan_training(load_config(RECIPE, sets=[*NETWORK, *sets], environ={}), Events())
         trained = fit_and_test(plan, Events())
     verdict, course = trained.judged.verdict, trained.learned.courses[0]
     word, skill = str(verdict.word), verdict.skill
