@@ -121,7 +121,7 @@ QUESTIONS = (
         (
             Answer(
                 "share of `train` outside forward, backward and optimiser, percent",
-                f"outside of the steps: {FIGURE}%",
+                rf"outside of the steps: [\d.]+ s, {FIGURE}%",
                 25,
                 15,
             ),
