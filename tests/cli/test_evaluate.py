@@ -50,7 +50,7 @@ def test_it_prints_origins_metrics_intervals_and_verdict(evaluate: Cli, tiny: Ti
     assert lines[0] == "Backtest: 15 origins from 2024-05-23 to 2024-06-06"
     assert lines[1].split() == ["MAE", "RMSE", "sMAPE", "%", "MASE"]
     names = [line.strip().split("  ")[0] for line in lines[2:8]]
-    assert names == ["model", "naive", "seasonal naive", "drift", "mean", "model / drift"]
+    assert names == ["model", "naive", "seasonal naive", "drift", "mean", "model / naive"]
     assert lines[8].startswith("Intervals: 80 % held ")
     assert lines[9] == f"Verdict: {json.loads(evaluate('--json').out)['sentence']}"
     assert len(lines) == 10
