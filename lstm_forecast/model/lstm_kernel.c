@@ -1,0 +1,454 @@
+/* One LSTM layer in one direction, forwards and backwards, on one core, in float32.
+ *
+ * torch's CPU kernel makes each step's products through a general library, which arranges the weights anew at
+ * every step and writes every sum to memory. Here the weights are arranged once for all steps, a product stays in
+ * the registers, and a few steps at a time go through everything, so that what one product has written is still
+ * in the cache when the next one reads it.
+ *
+ * Formulas: Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000, the gates in torch's order:
+ * input, forget, cell, output. lstm_kernel.py checks every argument; nothing is checked or allocated here.
+ *
+ * Written with the vector types of GCC and Clang. On x86-64 it is compiled for AVX2 and FMA, which the caller
+ * makes sure of; elsewhere for the machine's own vectors (NEON). */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC target("avx2,fma")
+#endif
+#endif
+
+enum {
+    LANES = 8,     /* floats of a vector */
+    ROWS = 4,      /* a tile of a product: so many rows, so many vectors; 12 sums in the 16 registers of AVX2, */
+    VECTORS = 3,   /* 3 vectors of weights, and one number of the left side in all lanes */
+    WIDE = LANES * VECTORS,
+    DEEP = 256     /* terms of a tile at a time: their weights, 24 KiB, stay in the first cache */
+};
+
+typedef float vec __attribute__((vector_size(4 * LANES)));
+typedef int32_t mask __attribute__((vector_size(4 * LANES)));
+
+#define INLINE static inline __attribute__((always_inline))
+#define EXPORT __attribute__((visibility("default")))
+
+/* ---- vectors ---------------------------------------------------------------------------------------------- */
+
+INLINE vec load(const float *from)
+{
+    vec v;
+    memcpy(&v, from, sizeof v);
+    return v;
+}
+
+INLINE void store(float *to, vec v)
+{
+    memcpy(to, &v, sizeof v);
+}
+
+INLINE vec all(float x)
+{
+    return x - (vec){0};
+}
+
+/* The first n lanes; the others are 0. */
+INLINE vec load_some(const float *from, int n)
+{
+    float lanes[LANES] = {0};
+    for (int k = 0; k < n; k++)
+        lanes[k] = from[k];
+    return load(lanes);
+}
+
+INLINE void store_some(float *to, vec v, int n)
+{
+    for (int k = 0; k < n; k++)
+        to[k] = v[k];
+}
+
+INLINE vec where(mask m, vec yes, vec no)
+{
+    return (vec)((m & (mask)yes) | (~m & (mask)no));
+}
+
+/* e^x for -87 <= x <= 88, what is beyond counts as the end; a NaN stays one. x = n ln 2 + r with |r| <= ln 2 / 2,
+ * and e^r by the first eight terms of its series: the ninth is below 6e-9 of it. */
+INLINE vec exponential(vec x)
+{
+    const float whole = 12582912.0f; /* 1.5 * 2^23: added, a float has no digits behind the point left */
+    x = where(x > 88.0f, all(88.0f), where(x < -87.0f, all(-87.0f), x));
+    vec shifted = x * 1.44269504088896341f + whole;
+    vec n = shifted - whole;
+    vec r = x - n * 0.693359375f + n * 2.12194440054690583e-4f; /* ln 2 in two parts, the first exact in n */
+    vec p = r * (1.0f / 5040) + 1.0f / 720;
+    p = p * r + 1.0f / 120;
+    p = p * r + 1.0f / 24;
+    p = p * r + 1.0f / 6;
+    p = p * r + 0.5f;
+    p = p * r * r + r + 1.0f;
+    mask power = ((mask)shifted - (mask)all(whole) + 127) << 23; /* the bits of 2^n */
+    return p * (vec)power;
+}
+
+INLINE vec sigmoid(vec x)
+{
+    return 1.0f / (1.0f + exponential(-x));
+}
+
+/* By e^-2|x|, and near 0, where that loses digits, by the continued fraction x / (1 + x^2 / (3 + ...)), five
+ * levels deep and written as a quotient: exact to 2e-8 of it up to 0.6. */
+INLINE vec hyperbolic_tangent(vec x)
+{
+    vec size = where(x < 0.0f, -x, x), e = exponential(-2.0f * size), far = (1.0f - e) / (1.0f + e);
+    vec z = x * x, near = x * (z * (z + 105.0f) + 945.0f) / (z * (z * 15.0f + 420.0f) + 945.0f);
+    return where(size < 0.6f, near, where(x < 0.0f, -far, far));
+}
+
+/* ---- products --------------------------------------------------------------------------------------------- */
+
+/* The vectors of the panel of columns that begins at this one: 3, and fewer at the end. */
+INLINE int panel_vectors(int column, int columns)
+{
+    int left = (columns - column + LANES - 1) / LANES;
+    return left < VECTORS ? left : VECTORS;
+}
+
+/* A matrix [depth, columns], element (k, n) at from[k * down + n * right], in the order in which product() reads
+ * it: parts of DEEP rows, in each the panels one after the other, zeros beyond the last column. */
+static void pack(int depth, int columns, const float *from, int64_t down, int64_t right, float *to)
+{
+    for (int part = 0; part < depth; part += DEEP) {
+        int terms = part + DEEP < depth ? DEEP : depth - part;
+        for (int column = 0; column < columns; column += WIDE) {
+            int width = LANES * panel_vectors(column, columns);
+            for (int n = 0; n < width; n++) {
+                const float *first = from + part * down + (column + n) * right;
+                for (int k = 0; k < terms; k++)
+                    to[k * width + n] = column + n < columns ? first[k * down] : 0.0f;
+            }
+            to += terms * width;
+        }
+    }
+}
+
+/* The right side of a tile: `vectors` vectors at every `step` floats. */
+typedef struct {
+    const float *at;
+    int64_t step;
+} Panel;
+
+/* The left side: number (i, k) at at[i * down + k * right]. */
+typedef struct {
+    const float *at;
+    int64_t down, right;
+} Left;
+
+/* One tile: c [rows, width] += left [rows, depth] times a panel; c = where `fresh`. The constants of the calls
+ * below make straight code of the loops over rows and vectors. */
+INLINE void tile(int rows, int vectors, int depth, Left left, Panel panel, float *c, int64_t c_row, int width,
+                 int fresh)
+{
+    vec sums[ROWS][VECTORS] = {{{0}}};
+    for (int k = 0; k < depth; k++) {
+        vec weights[VECTORS];
+        for (int v = 0; v < vectors; v++)
+            weights[v] = load(panel.at + k * panel.step + v * LANES);
+        for (int i = 0; i < rows; i++)
+            for (int v = 0; v < vectors; v++)
+                sums[i][v] += left.at[i * left.down + k * left.right] * weights[v];
+    }
+    for (int i = 0; i < rows; i++)
+        for (int v = 0; v < vectors; v++) {
+            float *to = c + i * c_row + v * LANES;
+            int some = width - v * LANES;
+            if (some >= LANES)
+                store(to, fresh ? sums[i][v] : load(to) + sums[i][v]);
+            else
+                store_some(to, fresh ? sums[i][v] : load_some(to, some) + sums[i][v], some);
+        }
+}
+
+INLINE void column_of_tiles(int vectors, int rows, int depth, Left left, Panel panel, float *c, int64_t c_row,
+                            int width, int fresh)
+{
+    int i = 0;
+    for (; i + ROWS <= rows; i += ROWS, left.at += ROWS * left.down, c += ROWS * c_row)
+        tile(ROWS, vectors, depth, left, panel, c, c_row, width, fresh);
+    for (; i < rows; i++, left.at += left.down, c += c_row)
+        tile(1, vectors, depth, left, panel, c, c_row, width, fresh);
+}
+
+INLINE void tiles(int vectors, int rows, int depth, Left left, Panel panel, float *c, int64_t c_row, int width,
+                  int fresh)
+{
+    if (vectors == 3)
+        column_of_tiles(3, rows, depth, left, panel, c, c_row, width, fresh);
+    else if (vectors == 2)
+        column_of_tiles(2, rows, depth, left, panel, c, c_row, width, fresh);
+    else
+        column_of_tiles(1, rows, depth, left, panel, c, c_row, width, fresh);
+}
+
+/* c [rows, columns] += a [rows, depth] times a packed matrix [depth, columns]; c = where `fresh`. */
+static void product(int rows, int columns, int depth, const float *a, const float *packed, float *c, int fresh)
+{
+    for (int part = 0; part < depth; part += DEEP) {
+        int terms = part + DEEP < depth ? DEEP : depth - part;
+        Left left = {a + part, depth, 1};
+        for (int column = 0; column < columns; column += WIDE) {
+            int vectors = panel_vectors(column, columns);
+            int width = columns - column < WIDE ? columns - column : WIDE;
+            Panel panel = {packed, vectors * LANES};
+            tiles(vectors, rows, terms, left, panel, c + column, columns, width, fresh && !part);
+            packed += (int64_t)terms * vectors * LANES;
+        }
+    }
+}
+
+/* c [rows, columns] += a [depth, rows] transposed, times b [depth, columns]; up to 7 floats behind b are read. */
+static void add_transposed(int rows, int columns, int depth, const float *a, const float *b, float *c)
+{
+    Left left = {a, 1, rows};
+    for (int column = 0; column < columns; column += WIDE) {
+        int width = columns - column < WIDE ? columns - column : WIDE;
+        Panel panel = {b + column, columns};
+        tiles(panel_vectors(column, columns), rows, depth, left, panel, c + column, columns, width, 0);
+    }
+}
+
+/* ---- one step forwards ------------------------------------------------------------------------------------ */
+
+INLINE vec get(const float *from, int n)
+{
+    return n == LANES ? load(from) : load_some(from, n);
+}
+
+INLINE void put(float *to, vec v, int n)
+{
+    if (n == LANES)
+        store(to, v);
+    else
+        store_some(to, v, n);
+}
+
+/* What n units of a row are before the step: the gates' sums, and the cell of the step before. */
+typedef struct {
+    vec i, f, g, o, c;
+} Before;
+
+INLINE Before before(const float *gates, const float *last_cell, int size, int j, int n)
+{
+    Before was = {get(gates + j, n), get(gates + size + j, n), get(gates + 2 * size + j, n),
+                  get(gates + 3 * size + j, n), get(last_cell + j, n)};
+    return was;
+}
+
+INLINE void advance(Before was, float *gates, float *cell, float *hidden, int size, int j, int n)
+{
+    vec i = sigmoid(was.i), f = sigmoid(was.f), g = hyperbolic_tangent(was.g), o = sigmoid(was.o);
+    vec c = f * was.c + i * g;
+    put(gates + j, i, n);
+    put(gates + size + j, f, n);
+    put(gates + 2 * size + j, g, n);
+    put(gates + 3 * size + j, o, n);
+    put(cell + j, c, n);
+    put(hidden + j, o * hyperbolic_tangent(c), n);
+}
+
+/* One row: the gates' sums become their values. A last vector that is not whole overlaps the one before it, so
+ * it is read before anything is written. */
+static void row_forward(float *gates, const float *last_cell, float *cell, float *hidden, int size)
+{
+    if (size < LANES) {
+        advance(before(gates, last_cell, size, 0, size), gates, cell, hidden, size, 0, size);
+        return;
+    }
+    int end = size - LANES, j = 0;
+    Before last = before(gates, last_cell, size, end, LANES);
+    for (; j <= end; j += LANES)
+        advance(before(gates, last_cell, size, j, LANES), gates, cell, hidden, size, j, LANES);
+    if (j < size)
+        advance(last, gates, cell, hidden, size, end, LANES);
+}
+
+/* ---- one step back ---------------------------------------------------------------------------------------- */
+
+/* What n units of a row were, and what the loss's derivatives by them are after the step. */
+typedef struct {
+    vec i, f, g, o, c, last_c, dh, dc;
+} After;
+
+/* Addresses of one row. `out` is the derivative by what the layer gives out at this step; NULL for none. */
+typedef struct {
+    float *gates, *dc;
+    const float *cell, *last_cell, *out, *dh;
+} Row;
+
+INLINE After after(Row row, int size, int j, int n)
+{
+    vec dh = get(row.dh + j, n);
+    if (row.out)
+        dh += get(row.out + j, n);
+    After was = {get(row.gates + j, n),
+                 get(row.gates + size + j, n),
+                 get(row.gates + 2 * size + j, n),
+                 get(row.gates + 3 * size + j, n),
+                 get(row.cell + j, n),
+                 get(row.last_cell + j, n),
+                 dh,
+                 get(row.dc + j, n)};
+    return was;
+}
+
+INLINE void go_back(After was, Row row, int size, int j, int n)
+{
+    vec t = hyperbolic_tangent(was.c), dc = was.dc + was.dh * was.o * (1.0f - t * t);
+    put(row.gates + j, dc * was.g * was.i * (1.0f - was.i), n);
+    put(row.gates + size + j, dc * was.last_c * was.f * (1.0f - was.f), n);
+    put(row.gates + 2 * size + j, dc * was.i * (1.0f - was.g * was.g), n);
+    put(row.gates + 3 * size + j, was.dh * t * was.o * (1.0f - was.o), n);
+    put(row.dc + j, dc * was.f, n);
+}
+
+/* One row: the gates' values become the derivatives by their sums, dc that by the cell of the step before. */
+static void row_backward(Row row, int size)
+{
+    if (size < LANES) {
+        go_back(after(row, size, 0, size), row, size, 0, size);
+        return;
+    }
+    int end = size - LANES, j = 0;
+    After last = after(row, size, end, LANES);
+    for (; j <= end; j += LANES)
+        go_back(after(row, size, j, LANES), row, size, j, LANES);
+    if (j < size)
+        go_back(last, row, size, end, LANES);
+}
+
+/* ---- a sequence ------------------------------------------------------------------------------------------- */
+
+/* What both directions of a pass work on. Tensors [steps, ...] are in order of time; `backwards` goes from the
+ * last step to the first.
+ *
+ * x            [steps, rows, features]
+ * weight_ih    [4 size, features]
+ * weight_hh    [4 size, size]
+ * bias         [4 size]; NULL for none
+ * hidden0      [rows, size], the state before the first step; NULL for zeros
+ * cell0        [rows, size]
+ * gates        [steps, rows, 4 size], and 7 floats behind
+ * hidden, cell [steps, rows, size]
+ * room         (4 size + 8) * (features + size + 16) floats */
+typedef struct {
+    int32_t steps, rows, features, size, backwards;
+    const float *x, *weight_ih, *weight_hh, *bias, *hidden0, *cell0;
+    float *gates, *hidden, *cell, *room;
+} Layer;
+
+/* So many steps go through all products before the next: their rows are the terms of the weights' gradients. */
+static int steps_at_once(const Layer *layer)
+{
+    int steps = (DEEP + layer->rows - 1) / layer->rows;
+    return steps < layer->steps ? steps : layer->steps;
+}
+
+/* Fills gates with the gates' values, hidden and cell with the states. */
+EXPORT void lstm_forward(const Layer *layer)
+{
+    int rows = layer->rows, size = layer->size, features = layer->features, steps = layer->steps;
+    int64_t state = (int64_t)rows * size, back = layer->backwards ? state : -state;
+    float *packed_ih = layer->room, *packed_hh = packed_ih + (int64_t)features * (4 * size + LANES);
+    pack(features, 4 * size, layer->weight_ih, 1, features, packed_ih);
+    pack(size, 4 * size, layer->weight_hh, 1, size, packed_hh);
+    for (int done = 0, some = steps_at_once(layer); done < steps; done += some) {
+        some = done + some < steps ? some : steps - done;
+        int64_t first = layer->backwards ? steps - done - some : done;
+        float *these = layer->gates + 4 * state * first;
+        if (layer->bias)
+            for (int64_t row = 0; row < (int64_t)some * rows; row++)
+                memcpy(these + 4 * row * size, layer->bias, 4 * size * sizeof(float));
+        product(some * rows, 4 * size, features, layer->x + first * rows * features, packed_ih, these,
+                !layer->bias);
+        for (int step = done; step < done + some; step++) {
+            int64_t at = layer->backwards ? steps - 1 - step : step;
+            float *now = layer->gates + 4 * state * at, *h = layer->hidden + state * at, *c = layer->cell + state * at;
+            const float *last_h = step ? h + back : layer->hidden0, *last_c = step ? c + back : layer->cell0;
+            if (last_h)
+                product(rows, 4 * size, size, last_h, packed_hh, now, 0);
+            for (int64_t r = 0; r < rows; r++)
+                row_forward(now + 4 * r * size, last_c + r * size, c + r * size, h + r * size, size);
+        }
+    }
+}
+
+/* The derivatives of a loss.
+ *
+ * out    [steps, rows, size]      by the hidden states that the layer gave out; NULL for none
+ * dh, dc [rows, size]             in: by the state after the last step; out: by the one before the first, dh only
+ *                                 where there is a hidden0
+ * x      [steps, rows, features]  by the input; NULL: not wanted
+ * weight_ih [features, 4 size], weight_hh [size, 4 size]: by the weights, transposed, added to what is there
+ * bias   [4 size]                 the same */
+typedef struct {
+    const float *out;
+    float *dh, *dc, *x, *weight_ih, *weight_hh, *bias;
+} Derivatives;
+
+/* Fills `by`; the layer's gates become the derivatives by their sums. */
+EXPORT void lstm_backward(const Layer *layer, const Derivatives *by)
+{
+    int rows = layer->rows, size = layer->size, features = layer->features, steps = layer->steps;
+    int64_t state = (int64_t)rows * size, back = layer->backwards ? state : -state;
+    float *packed_hh = layer->room, *packed_ih = packed_hh + (int64_t)4 * size * (size + LANES);
+    pack(4 * size, size, layer->weight_hh, size, 1, packed_hh);
+    if (by->x)
+        pack(4 * size, features, layer->weight_ih, features, 1, packed_ih);
+    for (int left = steps, some = steps_at_once(layer); left > 0; left -= some) {
+        some = some < left ? some : left;
+        for (int step = left - 1; step >= left - some; step--) {
+            int64_t at = layer->backwards ? steps - 1 - step : step;
+            float *now = layer->gates + 4 * state * at;
+            const float *c = layer->cell + state * at, *last_c = step ? c + back : layer->cell0;
+            for (int64_t r = 0; r < rows; r++) {
+                int64_t begin = r * size;
+                Row row = {now + 4 * begin, by->dc + begin, c + begin, last_c + begin,
+                           by->out ? by->out + state * at + begin : NULL, by->dh + begin};
+                row_backward(row, size);
+            }
+            if (step || layer->hidden0)
+                product(rows, size, 4 * size, now, packed_hh, by->dh, 1);
+        }
+        int64_t first = layer->backwards ? steps - left : left - some;
+        float *these = layer->gates + 4 * state * first;
+        const float *x = layer->x + first * rows * features;
+        add_transposed(features, 4 * size, some * rows, x, these, by->weight_ih);
+        for (int64_t row = 0; row < (int64_t)some * rows; row++)
+            for (int n = 0; n < 4 * size; n++)
+                by->bias[n] += these[4 * row * size + n];
+        if (by->x)
+            product(some * rows, features, 4 * size, these, packed_ih, by->x + first * rows * features, 1);
+        /* each step's gates times the state before it; the first step's is no part of `hidden` */
+        int start = left == some, after = layer->backwards ? 0 : start;
+        const float *states = layer->hidden + state * (first + after) + back;
+        add_transposed(size, 4 * size, (some - start) * rows, states, these + 4 * state * after, by->weight_hh);
+        if (start && layer->hidden0) {
+            const float *began = these + (layer->backwards ? 4 * state * (some - 1) : 0);
+            add_transposed(size, 4 * size, rows, layer->hidden0, began, by->weight_hh);
+        }
+    }
+}
+
+/* Of the arguments of the functions: lstm_kernel.py calls no library of another version. */
+EXPORT int lstm_kernel_version(void)
+{
+    return 1;
+}
+
+#if defined(__x86_64__) && defined(__clang__)
+#pragma clang attribute pop
+#endif
