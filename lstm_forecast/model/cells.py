@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lstm_forecast.model.architecture import CellName, Nonlinearity
-from lstm_forecast.model.lstm_kernel import LSTMLayer
+from lstm_forecast.model.lstm_layer import LSTMLayer
 
 
 def recurrent_layer(

@@ -1,4 +1,4 @@
-/* One LSTM layer in one direction, forwards and backwards, on one core, in float32.
+/* Stacked LSTM layers with dropout between them, forwards and backwards, on one core, in float32.
  *
  * torch's CPU kernel makes each step's products through a general library, which arranges the weights anew at
  * every step and writes every sum to memory. Here the weights are arranged once for all steps, a product stays in
@@ -21,6 +21,7 @@
 #else
 #pragma GCC target("avx2,fma")
 #endif
+#include <immintrin.h>
 #endif
 
 enum {
@@ -76,20 +77,29 @@ INLINE vec where(mask m, vec yes, vec no)
     return (vec)((m & (mask)yes) | (~m & (mask)no));
 }
 
-/* e^x for -87 <= x <= 88, what is beyond counts as the end; a NaN stays one. x = n ln 2 + r with |r| <= ln 2 / 2,
- * and e^r by the first eight terms of its series: the ninth is below 6e-9 of it. */
+/* x where it is within the two, else the nearer one; a NaN stays one. */
+INLINE vec within(vec x, float low, float high)
+{
+#if defined(__x86_64__)
+    return (vec)_mm256_min_ps((__m256)all(high), _mm256_max_ps((__m256)all(low), (__m256)x));
+#else
+    return where(x > high, all(high), where(x < low, all(low), x));
+#endif
+}
+
+/* e^x for -87 <= x <= 88; what is beyond counts as the end. x = n ln 2 + r with |r| <= ln 2 / 2, and e^r = 1 + r +
+ * r^2 times a polynomial with the least largest error, 3e-9 of the value (benchmarks/speed/kernel_fit.py). */
 INLINE vec exponential(vec x)
 {
     const float whole = 12582912.0f; /* 1.5 * 2^23: added, a float has no digits behind the point left */
-    x = where(x > 88.0f, all(88.0f), where(x < -87.0f, all(-87.0f), x));
-    vec shifted = x * 1.44269504088896341f + whole;
-    vec n = shifted - whole;
+    x = within(x, -87.0f, 88.0f);
+    vec shifted = x * 1.44269504088896341f + whole, n = shifted - whole;
     vec r = x - n * 0.693359375f + n * 2.12194440054690583e-4f; /* ln 2 in two parts, the first exact in n */
-    vec p = r * (1.0f / 5040) + 1.0f / 720;
-    p = p * r + 1.0f / 120;
-    p = p * r + 1.0f / 24;
-    p = p * r + 1.0f / 6;
-    p = p * r + 0.5f;
+    vec p = all(0.00138145406f);
+    p = p * r + 0.00836874545f;
+    p = p * r + 0.041668389f;
+    p = p * r + 0.166665211f;
+    p = p * r + 0.49999994f;
     p = p * r * r + r + 1.0f;
     mask power = ((mask)shifted - (mask)all(whole) + 127) << 23; /* the bits of 2^n */
     return p * (vec)power;
@@ -100,13 +110,23 @@ INLINE vec sigmoid(vec x)
     return 1.0f / (1.0f + exponential(-x));
 }
 
-/* By e^-2|x|, and near 0, where that loses digits, by the continued fraction x / (1 + x^2 / (3 + ...)), five
- * levels deep and written as a quotient: exact to 2e-8 of it up to 0.6. */
+/* x times a quotient of polynomials in x^2 with the least largest error over |x| <= 8, 1e-8 of the value
+ * (benchmarks/speed/kernel_fit.py); a float has tanh 8 = 0.9999998. */
 INLINE vec hyperbolic_tangent(vec x)
 {
-    vec size = where(x < 0.0f, -x, x), e = exponential(-2.0f * size), far = (1.0f - e) / (1.0f + e);
-    vec z = x * x, near = x * (z * (z + 105.0f) + 945.0f) / (z * (z * 15.0f + 420.0f) + 945.0f);
-    return where(size < 0.6f, near, where(x < 0.0f, -far, far));
+    x = within(x, -8.0f, 8.0f);
+    vec z = x * x;
+    vec p = all(1.52304178e-08f);
+    p = p * z + 2.18946625e-05f;
+    p = p * z + 0.00357159809f;
+    p = p * z + 0.134444982f;
+    p = p * z + 1.0f;
+    vec q = all(8.52244682e-07f);
+    q = q * z + 0.000341129198f;
+    q = q * z + 0.0261644423f;
+    q = q * z + 0.467778265f;
+    q = q * z + 1.0f;
+    return x * p / q;
 }
 
 /* ---- products --------------------------------------------------------------------------------------------- */
@@ -244,7 +264,7 @@ typedef struct {
 INLINE Before before(const float *gates, const float *last_cell, int size, int j, int n)
 {
     Before was = {get(gates + j, n), get(gates + size + j, n), get(gates + 2 * size + j, n),
-                  get(gates + 3 * size + j, n), get(last_cell + j, n)};
+                  get(gates + 3 * size + j, n), last_cell ? get(last_cell + j, n) : all(0)};
     return was;
 }
 
@@ -299,7 +319,7 @@ INLINE After after(Row row, int size, int j, int n)
                  get(row.gates + 2 * size + j, n),
                  get(row.gates + 3 * size + j, n),
                  get(row.cell + j, n),
-                 get(row.last_cell + j, n),
+                 row.last_cell ? get(row.last_cell + j, n) : all(0),
                  dh,
                  get(row.dc + j, n)};
     return was;
@@ -330,25 +350,38 @@ static void row_backward(Row row, int size)
         go_back(last, row, size, end, LANES);
 }
 
-/* ---- a sequence ------------------------------------------------------------------------------------------- */
+/* ---- one layer -------------------------------------------------------------------------------------------- */
 
-/* What both directions of a pass work on. Tensors [steps, ...] are in order of time; `backwards` goes from the
- * last step to the first.
+/* Tensors [steps, ...] are in order of time; `backwards` goes from the last step to the first.
  *
  * x            [steps, rows, features]
  * weight_ih    [4 size, features]
  * weight_hh    [4 size, size]
- * bias         [4 size]; NULL for none
- * hidden0      [rows, size], the state before the first step; NULL for zeros
- * cell0        [rows, size]
+ * bias_ih, bias_hh [4 size]; NULL for none
+ * hidden0, cell0   [rows, size], the state before the first step; NULL for zeros
+ * mask         [steps, rows, size], dropout of what goes to the next layer: the numbers of a row side by side,
+ *              rows at every mask_row, steps at every mask_step floats; NULL for none
  * gates        [steps, rows, 4 size], and 7 floats behind
  * hidden, cell [steps, rows, size]
- * room         (4 size + 8) * (features + size + 16) floats */
+ * passed       [steps, rows, size], what the next layer gets where it is not `hidden`; else NULL */
 typedef struct {
     int32_t steps, rows, features, size, backwards;
-    const float *x, *weight_ih, *weight_hh, *bias, *hidden0, *cell0;
-    float *gates, *hidden, *cell, *room;
+    const float *x, *weight_ih, *weight_hh, *bias_ih, *bias_hh, *hidden0, *cell0, *mask;
+    int64_t mask_step, mask_row;
+    float *gates, *hidden, *cell, *passed;
 } Layer;
+
+/* The derivatives of a loss.
+ *
+ * out    [steps, rows, size]      by what the layer gave out; NULL for none
+ * dh, dc [rows, size]             in: by the state after the last step; out: by the one before the first, dh only
+ *                                 where there is a hidden0
+ * x      [steps, rows, features]  by the input; may be the input's own place; NULL: not wanted
+ * weight_ih, weight_hh            as the parameters
+ * bias   [2, 4 size]              by both biases, which is the same */
+typedef struct {
+    float *out, *dh, *dc, *x, *weight_ih, *weight_hh, *bias;
+} Derivatives;
 
 /* So many steps go through all products before the next: their rows are the terms of the weights' gradients. */
 static int steps_at_once(const Layer *layer)
@@ -357,23 +390,31 @@ static int steps_at_once(const Layer *layer)
     return steps < layer->steps ? steps : layer->steps;
 }
 
+/* Every row of [rows, columns] = the sum of the biases. */
+static void put_biases(int64_t rows, int columns, const float *one, const float *other, float *to)
+{
+    for (int n = 0; n < columns; n++)
+        to[n] = one[n] + other[n];
+    for (int64_t row = 1; row < rows; row++)
+        memcpy(to + row * columns, to, columns * sizeof(float));
+}
+
 /* Fills gates with the gates' values, hidden and cell with the states. */
-EXPORT void lstm_forward(const Layer *layer)
+static void layer_forward(const Layer *layer, float *room)
 {
     int rows = layer->rows, size = layer->size, features = layer->features, steps = layer->steps;
     int64_t state = (int64_t)rows * size, back = layer->backwards ? state : -state;
-    float *packed_ih = layer->room, *packed_hh = packed_ih + (int64_t)features * (4 * size + LANES);
+    float *packed_ih = room, *packed_hh = packed_ih + (int64_t)features * (4 * size + LANES);
     pack(features, 4 * size, layer->weight_ih, 1, features, packed_ih);
     pack(size, 4 * size, layer->weight_hh, 1, size, packed_hh);
     for (int done = 0, some = steps_at_once(layer); done < steps; done += some) {
         some = done + some < steps ? some : steps - done;
         int64_t first = layer->backwards ? steps - done - some : done;
         float *these = layer->gates + 4 * state * first;
-        if (layer->bias)
-            for (int64_t row = 0; row < (int64_t)some * rows; row++)
-                memcpy(these + 4 * row * size, layer->bias, 4 * size * sizeof(float));
+        if (layer->bias_ih)
+            put_biases((int64_t)some * rows, 4 * size, layer->bias_ih, layer->bias_hh, these);
         product(some * rows, 4 * size, features, layer->x + first * rows * features, packed_ih, these,
-                !layer->bias);
+                !layer->bias_ih);
         for (int step = done; step < done + some; step++) {
             int64_t at = layer->backwards ? steps - 1 - step : step;
             float *now = layer->gates + 4 * state * at, *h = layer->hidden + state * at, *c = layer->cell + state * at;
@@ -381,33 +422,31 @@ EXPORT void lstm_forward(const Layer *layer)
             if (last_h)
                 product(rows, 4 * size, size, last_h, packed_hh, now, 0);
             for (int64_t r = 0; r < rows; r++)
-                row_forward(now + 4 * r * size, last_c + r * size, c + r * size, h + r * size, size);
+                row_forward(now + 4 * r * size, last_c ? last_c + r * size : NULL, c + r * size, h + r * size, size);
         }
     }
 }
 
-/* The derivatives of a loss.
- *
- * out    [steps, rows, size]      by the hidden states that the layer gave out; NULL for none
- * dh, dc [rows, size]             in: by the state after the last step; out: by the one before the first, dh only
- *                                 where there is a hidden0
- * x      [steps, rows, features]  by the input; NULL: not wanted
- * weight_ih [features, 4 size], weight_hh [size, 4 size]: by the weights, transposed, added to what is there
- * bias   [4 size]                 the same */
-typedef struct {
-    const float *out;
-    float *dh, *dc, *x, *weight_ih, *weight_hh, *bias;
-} Derivatives;
+/* to [columns, rows] = from [rows, columns] transposed. */
+static void transpose(int rows, int columns, const float *from, float *to)
+{
+    for (int i = 0; i < rows; i++)
+        for (int n = 0; n < columns; n++)
+            to[(int64_t)n * rows + i] = from[(int64_t)i * columns + n];
+}
 
 /* Fills `by`; the layer's gates become the derivatives by their sums. */
-EXPORT void lstm_backward(const Layer *layer, const Derivatives *by)
+static void layer_backward(const Layer *layer, const Derivatives *by, float *room)
 {
     int rows = layer->rows, size = layer->size, features = layer->features, steps = layer->steps;
     int64_t state = (int64_t)rows * size, back = layer->backwards ? state : -state;
-    float *packed_hh = layer->room, *packed_ih = packed_hh + (int64_t)4 * size * (size + LANES);
+    float *packed_hh = room, *packed_ih = packed_hh + (int64_t)4 * size * (size + LANES);
+    float *ih = packed_ih + (int64_t)4 * size * (features + LANES), *hh = ih + (int64_t)4 * size * features;
     pack(4 * size, size, layer->weight_hh, size, 1, packed_hh);
     if (by->x)
         pack(4 * size, features, layer->weight_ih, features, 1, packed_ih);
+    memset(ih, 0, (int64_t)4 * size * (features + size) * sizeof(float)); /* both, transposed */
+    memset(by->bias, 0, 4 * size * sizeof(float));
     for (int left = steps, some = steps_at_once(layer); left > 0; left -= some) {
         some = some < left ? some : left;
         for (int step = left - 1; step >= left - some; step--) {
@@ -416,7 +455,7 @@ EXPORT void lstm_backward(const Layer *layer, const Derivatives *by)
             const float *c = layer->cell + state * at, *last_c = step ? c + back : layer->cell0;
             for (int64_t r = 0; r < rows; r++) {
                 int64_t begin = r * size;
-                Row row = {now + 4 * begin, by->dc + begin, c + begin, last_c + begin,
+                Row row = {now + 4 * begin, by->dc + begin, c + begin, last_c ? last_c + begin : NULL,
                            by->out ? by->out + state * at + begin : NULL, by->dh + begin};
                 row_backward(row, size);
             }
@@ -425,21 +464,60 @@ EXPORT void lstm_backward(const Layer *layer, const Derivatives *by)
         }
         int64_t first = layer->backwards ? steps - left : left - some;
         float *these = layer->gates + 4 * state * first;
-        const float *x = layer->x + first * rows * features;
-        add_transposed(features, 4 * size, some * rows, x, these, by->weight_ih);
+        add_transposed(features, 4 * size, some * rows, layer->x + first * rows * features, these, ih);
         for (int64_t row = 0; row < (int64_t)some * rows; row++)
             for (int n = 0; n < 4 * size; n++)
                 by->bias[n] += these[4 * row * size + n];
         if (by->x)
             product(some * rows, features, 4 * size, these, packed_ih, by->x + first * rows * features, 1);
-        /* each step's gates times the state before it; the first step's is no part of `hidden` */
+        /* each step's gates times the state before it; that of the first step is no part of `hidden` */
         int start = left == some, after = layer->backwards ? 0 : start;
-        const float *states = layer->hidden + state * (first + after) + back;
-        add_transposed(size, 4 * size, (some - start) * rows, states, these + 4 * state * after, by->weight_hh);
-        if (start && layer->hidden0) {
-            const float *began = these + (layer->backwards ? 4 * state * (some - 1) : 0);
-            add_transposed(size, 4 * size, rows, layer->hidden0, began, by->weight_hh);
+        if (some > start)
+            add_transposed(size, 4 * size, (some - start) * rows, layer->hidden + state * (first + after) + back,
+                           these + 4 * state * after, hh);
+        if (start && layer->hidden0)
+            add_transposed(size, 4 * size, rows, layer->hidden0,
+                           these + (layer->backwards ? 4 * state * (some - 1) : 0), hh);
+    }
+    transpose(features, 4 * size, ih, by->weight_ih);
+    transpose(size, 4 * size, hh, by->weight_hh);
+    memcpy(by->bias + 4 * size, by->bias, 4 * size * sizeof(float));
+}
+
+/* ---- the stack -------------------------------------------------------------------------------------------- */
+
+/* to [steps, rows, size] = from times the layer's mask; `to` may be `from`. */
+static void drop(const Layer *layer, const float *from, float *to)
+{
+    int64_t size = layer->size;
+    for (int64_t step = 0; step < layer->steps; step++)
+        for (int64_t row = 0; row < layer->rows; row++, from += size, to += size) {
+            const float *mask = layer->mask + step * layer->mask_step + row * layer->mask_row;
+            for (int64_t n = 0; n < size; n++)
+                to[n] = from[n] * mask[n];
         }
+}
+
+/* room: 2 (4 size + 8) * (features + size + 16) floats, of the layer that needs most. */
+EXPORT void lstm_forward(int count, const Layer *layers, float *room)
+{
+    for (const Layer *layer = layers; layer < layers + count; layer++) {
+        layer_forward(layer, room);
+        if (layer->passed && layer->mask)
+            drop(layer, layer->hidden, layer->passed);
+        else if (layer->passed)
+            memcpy(layer->passed, layer->hidden,
+                   (int64_t)layer->steps * layer->rows * layer->size * sizeof(float));
+    }
+}
+
+/* `by` has one element per layer; where a layer has a mask, `out` is what the next layer's x is. */
+EXPORT void lstm_backward(int count, const Layer *layers, const Derivatives *by, float *room)
+{
+    for (int k = count - 1; k >= 0; k--) {
+        if (layers[k].passed && layers[k].mask)
+            drop(layers + k, by[k].out, by[k].out);
+        layer_backward(layers + k, by + k, room);
     }
 }
 

@@ -24,8 +24,9 @@ from lstm_forecast.model.beside import NOTHING, Beside, StaticInputs, StepHead
 from lstm_forecast.model.cells import dropout_mask, recurrent_layer
 from lstm_forecast.model.draws import Draws, LayerState
 from lstm_forecast.model.first_weights import dense_head, zero, zero_last
-
-State = Tensor | tuple[Tensor, Tensor]  # as torch has it: h0 for gru and rnn, (h0, c0) for the LSTMs
+from lstm_forecast.model.lstm_layer import compiled, stacked
+from lstm_forecast.model.lstm_stack import Threads
+from lstm_forecast.model.states import State, checked, per_layer
 
 
 class RegLSTM(nn.Module):
@@ -147,6 +148,7 @@ class RegLSTM(nn.Module):
         *,
         beside: Beside = NOTHING,
         draws: Draws | None = None,
+        threads: Threads | None = None,
     ) -> Tensor:
         """The head's output at every step, or after every segment.
 
@@ -158,6 +160,7 @@ class RegLSTM(nn.Module):
             beside: features known ahead, and what the series are.
             draws: masks and states of this step in training; None draws them from the global generator.
                 In evaluation nothing is random, and they are ignored.
+            threads: what the rows are split over within the layers where the model is ``compiled``.
 
         Returns:
             ``[B, L, H]``, or ``[L, B, H]`` without ``batch_first``; with quantiles a last axis Q. With
@@ -169,7 +172,7 @@ class RegLSTM(nn.Module):
         """
         if self.readout != "hidden":
             raise ValueError(f'readout "{self.readout}" exists for the final state only; call final(x)')
-        sequence, _, mask = self._run(x, state, beside, draws)
+        sequence, _, mask = self._run(x, state, beside, draws, threads, whole=True)
         read = self._regularise(sequence, mask, layer=-1)
         numbers = self.head(read)
         if self.steps is not None:
@@ -179,14 +182,21 @@ class RegLSTM(nn.Module):
         out = self._by_quantile(numbers)
         return out.transpose(0, 1) if self.batch_first else out
 
-    def final(self, x: Tensor, *, beside: Beside = NOTHING, draws: Draws | None = None) -> Tensor:
+    def final(
+        self,
+        x: Tensor,
+        *,
+        beside: Beside = NOTHING,
+        draws: Draws | None = None,
+        threads: Threads | None = None,
+    ) -> Tensor:
         """The head's output from the final state, ``[B, H]`` or ``[B, H, Q]``; arguments as in ``forward``.
 
         With two directions that is the forward one's state at step L - 1 beside the backward one's at step 0:
         both have seen the whole window. LayerNorm and dropout act on this pair; the cell state, which is no
-        output, gets the same dropout mask and no LayerNorm.
+        output, gets the same dropout mask and no LayerNorm. The last layer's mask may have one step only.
         """
-        _, ends, mask = self._run(x, None, beside, draws)
+        _, ends, mask = self._run(x, None, beside, draws, threads, whole=False)
         keep = None if mask is None else self._at_the_ends(mask)
         parts = []
         if self.readout != "cell":
@@ -227,7 +237,14 @@ class RegLSTM(nn.Module):
             return numbers
         return numbers.reshape(*numbers.shape[:-1], self.output_size, self.num_quantiles)
 
-    def draw(self, batch: int, length: int, generators: Sequence[torch.Generator] | None = None) -> Draws:
+    def draw(
+        self,
+        batch: int,
+        length: int,
+        generators: Sequence[torch.Generator] | None = None,
+        *,
+        whole: bool = True,
+    ) -> Draws:
         """Dropout masks and random initial states for one step of ``batch`` windows of ``length`` steps.
 
         Args:
@@ -235,6 +252,7 @@ class RegLSTM(nn.Module):
             length: L, steps of the windows.
             generators: one per layer, so that what a layer gets depends on nothing else; a layer's mask is
                 drawn before its states. None takes the global generator.
+            whole: for every step's output; without it, for :meth:`final`, the last layer's mask has one step.
 
         Raises:
             ValueError: not one generator per layer.
@@ -244,7 +262,13 @@ class RegLSTM(nn.Module):
             raise ValueError(
                 f"generators: got {len(sources)}, expected one per layer, that is {self.num_layers}"
             )
-        parts = [self.draw_layer(layer, batch, length, source) for layer, source in enumerate(sources)]
+        lengths = [length] * self.num_layers
+        if not whole:
+            lengths[-1] = self.segment
+        parts = [
+            self.draw_layer(layer, batch, steps, source)
+            for layer, (steps, source) in enumerate(zip(lengths, sources, strict=True))
+        ]
         return Draws.of_layers(parts)
 
     def draw_layer(self, layer: int, batch: int, length: int, generator: torch.Generator | None) -> Draws:
@@ -261,10 +285,25 @@ class RegLSTM(nn.Module):
         h_and_c = torch.randn(shape_of_state, generator=generator, device=device)
         return Draws(mask, (tuple(h_and_c.to(like)),))
 
+    @property
+    def compiled(self) -> bool:
+        """Whether the compiled kernel takes a batch through all layers, on whatever threads it is given."""
+        return not self.norms and self.directions == 1 and compiled(self.layers)
+
     def _run(
-        self, x: Tensor, state: State | list[State] | None, beside: Beside, draws: Draws | None
+        self,
+        x: Tensor,
+        state: State | list[State] | None,
+        beside: Beside,
+        draws: Draws | None,
+        threads: Threads | None,
+        *,
+        whole: bool,
     ) -> tuple[Tensor, LayerState, Tensor | None]:
-        """The last layer: outputs ``[L, B, W]`` before norm and dropout, final state, mask ``[L, B, W]``."""
+        """The last layer: outputs ``[L, B, W]`` before norm and dropout, final state, mask ``[L, B, W]``.
+
+        Without ``whole`` the outputs may be missing, and the mask be that of the last step.
+        """
         if x.ndim != 3 or x.shape[-1] != self.input_size or x.shape[1 if self.batch_first else 0] < 1:
             order = "B, L, F" if self.batch_first else "L, B, F"
             raise ValueError(
@@ -276,10 +315,13 @@ class RegLSTM(nn.Module):
         if not self.training:
             draws = Draws()
         elif draws is None:
-            draws = self.draw(batch, length * self.segment)
+            draws = self.draw(batch, length * self.segment, whole=whole)
         starts = self._starts(batch, state, draws)
-        masks = self._masks(batch, length, draws)
-        ends: LayerState = ()
+        masks = self._masks(batch, length, draws, whole=whole)
+        if self.compiled:
+            sequence, ends = stacked(self.layers, sequence, starts, masks, whole=whole, threads=threads)
+            return sequence, ends, masks[-1]
+        ends = ()
         for k, layer in enumerate(self.layers):
             if k > 0:
                 sequence = self._regularise(sequence, masks[k - 1], layer=k - 1)
@@ -302,38 +344,29 @@ class RegLSTM(nn.Module):
             outputs = self.norms[layer](outputs)
         return outputs if mask is None else outputs * mask
 
-    def _masks(self, batch: int, length: int, draws: Draws) -> list[Tensor | None]:
+    def _masks(self, batch: int, length: int, draws: Draws, *, whole: bool) -> list[Tensor | None]:
         """The masks time-major, checked: one that broadcasts would drop the same units everywhere."""
         if self.dropout == 0 or not self.training:
             return [None] * self.num_layers
         expected = [(batch, length, self.directions * size) for size in self.hidden_sizes]
         got = [tuple(mask.shape) for mask in draws.masks]
-        if got != expected:
+        last = (batch, 1, expected[-1][2])
+        if got != expected and (whole or got != [*expected[:-1], last]):
             raise ValueError(f"draws: got masks of shapes {got}, expected {expected}")
         return [mask.transpose(0, 1) for mask in draws.masks]
 
     def _starts(self, batch: int, state: State | list[State] | None, draws: Draws) -> Sequence[State | None]:
         """What each layer is called with; None lets torch start at zero."""
         if state is not None:
-            layers = self._per_layer(state)
+            layers = per_layer(state, self.directions)
         elif self.initial_state == "learned":
             layers = [tuple(part.expand(-1, batch, -1) for part in learned) for learned in self.learned_state]
         elif self.initial_state == "random" and self.training:
             layers = list(draws.state or ())
         else:
             return [None] * self.num_layers
-        expected = [((self.directions, batch, size),) * self.state_parts for size in self.hidden_sizes]
-        got = [tuple(tuple(part.shape) for part in layer) for layer in layers]
-        if got != expected:
-            raise ValueError(f"state: got shapes {got} per layer, expected {expected}")
-        whole = [tuple(part.contiguous() for part in layer) for layer in layers]  # cuDNN insists
-        return [(layer[0], layer[1]) if len(layer) == 2 else layer[0] for layer in whole]
-
-    def _per_layer(self, state: State | list[State]) -> list[LayerState]:
-        if isinstance(state, list):
-            return [layer if isinstance(layer, tuple) else (layer,) for layer in state]
-        parts = state if isinstance(state, tuple) else (state,)
-        return list(zip(*(torch.split(part, self.directions) for part in parts), strict=True))
+        expected = [(self.directions, batch, size) for size in self.hidden_sizes]
+        return checked(layers, expected, self.state_parts)
 
     def _at_the_ends(self, mask: Tensor) -> Tensor:
         """The mask ``[L, B, W]`` where the final states stand: ``[B, W]``."""

@@ -213,7 +213,7 @@ def _draws(model: RegLSTM, recipe: Recipe, epoch: int, step: int, rows: int) -> 
     generators = [
         stream(recipe.seed, "dropout", epoch, step, layer, device=device) for layer in range(model.num_layers)
     ]
-    return model.draw(rows, recipe.lookback, generators=generators)
+    return model.draw(rows, recipe.lookback, generators=generators, whole=recipe.every_step)
 
 
 def _gradients(
@@ -226,10 +226,13 @@ def _gradients(
     workers: Workers,
 ) -> tuple[Tensor, Gradients]:
     """The loss of a batch and its gradients, of shards of its rows on all workers."""
+    if model.compiled and recipe.precision == "float32":  # whose layers split the rows, and nothing else
+        loss = _loss(model, tensors, batch, recipe, draws, workers)
+        return loss.detach(), torch.autograd.grad(loss, parameters, allow_unused=True)
 
     def of(rows: slice) -> tuple[Tensor, Tensor, Gradients]:
         shard = batch.rows(rows)
-        loss = _loss(model, tensors, shard, recipe, draws.rows(rows))
+        loss = _loss(model, tensors, shard, recipe, draws.rows(rows), None)
         weight = shard.weight.sum()
         return loss.detach(), weight, torch.autograd.grad(loss, parameters, allow_unused=True)
 
@@ -244,11 +247,18 @@ def _gradients(
     return loss, weighted_gradients(gradients, shares)
 
 
-def _loss(model: RegLSTM, tensors: PanelTensors, batch: Batch, recipe: Recipe, draws: Draws) -> Tensor:
-    """The loss of some windows."""
+def _loss(
+    model: RegLSTM,
+    tensors: PanelTensors,
+    batch: Batch,
+    recipe: Recipe,
+    draws: Draws,
+    threads: Workers | None,
+) -> Tensor:
+    """The loss of some windows; what the model is compiled for is split over the threads."""
     answer_of, beside = model if recipe.every_step else model.final, Beside(batch.ahead, batch.static)
     with computing_in(recipe.precision, batch.x.device):
-        answer = answer_of(batch.x, beside=beside, draws=draws)
+        answer = answer_of(batch.x, beside=beside, draws=draws, threads=threads)
     return objective(recipe, answer.float(), batch, tensors)
 
 
