@@ -238,6 +238,19 @@ def batch_threads(config: Config) -> int:
     return 1 if threads == "auto" else threads
 
 
+def kernel_of(config: Config, device: str) -> str:
+    """What computes the LSTM layers of a training: ``compiled``, our own kernel, or ``torch``.
+
+    Args:
+        config: cell and precision.
+        device: that it trains on; ``auto`` counts as a CPU.
+    """
+    from lstm_forecast.model.lstm_kernel import kernel
+
+    ours = config.model.cell == "lstm" and config.training.precision == "float32"
+    return kernel().name if ours and device in ("auto", "cpu") else "torch"
+
+
 @contextmanager
 def network_threads(config: Config) -> Iterator[None]:
     """Runs the block with the threads within a kernel that a network of this width forecasts with."""

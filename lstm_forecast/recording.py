@@ -27,6 +27,7 @@ from lstm_forecast.fitting import Plan
 from lstm_forecast.forecasting.baselines import FROM_THE_BEGINNING
 from lstm_forecast.forecasting.trained import Preprocess, pack_context, pack_weights
 from lstm_forecast.judging import Trained
+from lstm_forecast.networks import kernel_of
 from lstm_forecast.redaction import redacted_words
 from lstm_forecast.room import MOST_PREDICTIONS
 from lstm_forecast.runs.pruning import Keep, prune
@@ -247,6 +248,7 @@ def _run_document(
         "seed": plan.config.training.seed,
         "device": trained.device,
         "threads": trained.threads,
+        "kernel": kernel_of(plan.config, trained.device),
         "data": {
             "path": source.path,
             "sha256": source.sha256,

@@ -13,7 +13,7 @@ from lstm_forecast.data.findings import plural
 from lstm_forecast.errors import AlreadyComplete, ArtifactRejected, RunMissing, UsageError
 from lstm_forecast.events import Events
 from lstm_forecast.fitting import Plan
-from lstm_forecast.networks import batch_threads
+from lstm_forecast.networks import batch_threads, kernel_of
 from lstm_forecast.runs.pruning import remove_temporaries
 from lstm_forecast.runs.run import (
     Run,
@@ -117,6 +117,9 @@ def say_taken_up(run: Run, checkpoints: Checkpoints, events: Events) -> None:
     if found.facts.threads != checkpoints.facts.threads:
         counts = f"{plural(found.facts.threads, 'thread')} before, {checkpoints.facts.threads} now"
         events.warn("resume.threads", f"{counts}: the last bits of the weights may differ")
+    if found.facts.kernel != checkpoints.facts.kernel:
+        kernels = f"LSTM kernel {found.facts.kernel!r} before, {checkpoints.facts.kernel!r} now"
+        events.warn("resume.kernel", f"{kernels}: the last bits of the weights may differ")
     where = ", ".join(
         f"{_part_name(name)} epoch {state.epoch}"
         for name, state in sorted(found.parts.items(), key=_part_order)
@@ -196,7 +199,8 @@ def _facts(plan: Plan) -> Facts:
 
     config: dict[str, Any] = parse_json(json_bytes(config_values(plan.config)), where="config")
     start = plan.start.run if plan.start else None
-    return Facts(config, plan.table.source.sha256, batch_threads(plan.config), start)
+    kernel = kernel_of(plan.config, plan.config.training.device)
+    return Facts(config, plan.table.source.sha256, batch_threads(plan.config), start, kernel)
 
 
 def _changes(before: Facts, now: Facts) -> list[str]:

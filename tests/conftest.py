@@ -147,3 +147,17 @@ def tiny(trained_once: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     csv = tmp_path / "tiny.csv"
     shutil.copy(trained_once.csv, csv)
     return Tiny(csv, runs, Run(runs / "tiny" / trained_once.run.id))
+
+
+@pytest.fixture
+def lstm_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What computes LSTMs on the CPU in this test: ``compiled``, our own kernel, or ``torch``."""
+    from lstm_forecast.model import lstm_layer
+    from lstm_forecast.model.lstm_kernel import Kernel, kernel
+
+    wanted: str = request.param
+    if wanted == "torch":
+        monkeypatch.setattr(lstm_layer, "kernel", lambda: Kernel(None, "torch's LSTM: as the test asks"))
+    elif kernel().library is None:
+        pytest.skip(kernel().about)
+    return wanted

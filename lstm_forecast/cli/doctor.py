@@ -99,17 +99,19 @@ def _cores() -> dict[str, int]:
 
 
 def _torch() -> dict[str, Any]:
-    """Device that ``auto`` takes, and torch's threads; ``failed`` where torch or a GPU does not work."""
+    """Device that ``auto`` takes, torch's threads, LSTM kernel; ``failed`` where torch or a GPU fails."""
     try:
         import torch
 
         from lstm_forecast.model.devices import choose_device
+        from lstm_forecast.model.lstm_kernel import kernel
 
         _, line = choose_device("auto")
-        about = line.removeprefix("device: ")
-        return {"device": about, "threads": torch.get_num_threads(), "failed": "failed" in about}
+        about, found = line.removeprefix("device: "), {"kernel": kernel().name, "why": kernel().about}
+        return {"device": about, "threads": torch.get_num_threads(), **found, "failed": "failed" in about}
     except (ImportError, OSError, RuntimeError) as error:  # a library of torch's that is not there
-        return {"device": f"none: {error}", "threads": None, "failed": True}
+        none = {"threads": None, "kernel": None, "why": None}
+        return {"device": f"none: {error}", **none, "failed": True}
 
 
 def _place(folder: Path) -> dict[str, Any]:
@@ -215,6 +217,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
         lines += [f"device:    {about['device']}"]
         settings = "".join(f"; {name}={value}" for name, value in found["environment"].items())
         lines += [f"threads:   {about['threads']} (torch){settings}"]
+        lines += [f"kernel:    {about['why'] or 'none'}"]
     lines += [f"runs:      {place['path']}: {_contents(place)}"]
     where = {True: ", local", False: ", over the network", None: ""}[place["local"]]
     lines += [f"disk:      {place['free_bytes'] / 1e9:,.1f} GB free on {place['file_system']}{where}"]

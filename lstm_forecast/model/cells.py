@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lstm_forecast.model.architecture import CellName, Nonlinearity
-from lstm_forecast.model.lstm_layer import LSTMLayer
+from lstm_forecast.model.lstm_layer import LSTM
 
 
 def recurrent_layer(
@@ -33,7 +33,7 @@ def recurrent_layer(
         )
     if cell == "lstm_peephole":
         return PeepholeLSTM(input_size, hidden_size, bias=bias, bidirectional=bidirectional)
-    return LSTMLayer(input_size, hidden_size, bias=bias, bidirectional=bidirectional)
+    return LSTM(input_size, hidden_size, bias=bias, bidirectional=bidirectional)
 
 
 class PeepholeLSTM(nn.Module):

@@ -32,9 +32,7 @@ class Layer(ctypes.Structure):
 class Derivatives(ctypes.Structure):
     """Addresses of what the way back reads and fills."""
 
-    _fields_ = tuple(
-        (name, _ADDRESS) for name in ("out", "dh", "dc", "x", "weight_ih", "weight_hh", "bias")
-    )
+    _fields_ = tuple((name, _ADDRESS) for name in ("out", "dh", "dc", "x", "weight_ih", "weight_hh", "bias"))
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,8 @@ class Kernel:
     """What computes LSTM layers in float32 on the CPU.
 
     Attributes:
-        library: the compiled functions; None where torch's kernel computes.
-        about: one line for people.
+        library: the compiled functions; None where torch's LSTM computes.
+        about: what it is, or why there is none, for people.
     """
 
     library: ctypes.CDLL | None
@@ -62,19 +60,19 @@ def kernel() -> Kernel:
     ``ATEN_CPU_CAPABILITY=default``, the environment variable by which torch leaves AVX2 alone, is heeded.
     """
     if platform.machine() in ("x86_64", "AMD64") and not _has_avx2():
-        return Kernel(None, "torch (the compiled one needs a processor with AVX2)")
+        return Kernel(None, "torch's LSTM: the compiled one needs a processor with AVX2")
     try:
         library = ctypes.CDLL(str(_FILE))
         built = library.lstm_kernel_version()
     except (OSError, AttributeError):
-        return Kernel(None, "torch (no C compiler was found when lstm-forecast was installed)")
+        return Kernel(None, "torch's LSTM: no C compiler was found when lstm-forecast was installed")
     if built != VERSION:
-        return Kernel(None, "torch (the compiled one is of another version: install lstm-forecast again)")
+        return Kernel(None, "torch's LSTM: the compiled one is of another version, install again")
     layers, derivatives = ctypes.POINTER(Layer), ctypes.POINTER(Derivatives)
     library.lstm_forward.argtypes = (ctypes.c_int, layers, _ADDRESS)
     library.lstm_backward.argtypes = (ctypes.c_int, layers, derivatives, _ADDRESS)
     library.lstm_forward.restype = library.lstm_backward.restype = None
-    return Kernel(library, "compiled")
+    return Kernel(library, "an LSTM of our own, compiled at installation")
 
 
 def _has_avx2() -> bool:

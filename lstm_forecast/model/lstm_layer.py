@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from lstm_forecast.model.lstm_stack import OneThread, Threads, Way, run
 State = tuple[Tensor, Tensor]
 
 
-class LSTMLayer(nn.LSTM):
+class LSTM(nn.LSTM):
     """One layer, ``[L, B, F]`` in, ``[L, B, directions * D]`` out.
 
     Args:
@@ -57,13 +58,13 @@ class LSTMLayer(nn.LSTM):
         return [getattr(self, name + suffix) if self.bias or "bias" not in name else None for name in names]
 
 
-def compiled(layers: Sequence[nn.Module]) -> bool:
-    """Whether the compiled kernel computes these layers: LSTMs on the CPU in float32; torch does all others."""
+def compiled(layers: Iterable[nn.Module]) -> bool:
+    """Whether the compiled kernel computes these layers: LSTMs on the CPU in float32, not within autocast."""
     return (
         kernel().library is not None
         and not torch.is_autocast_enabled("cpu")
         and all(
-            isinstance(layer, LSTMLayer)
+            isinstance(layer, LSTM)
             and layer.weight_hh_l0.dtype == torch.float32
             and layer.weight_hh_l0.device.type == "cpu"
             for layer in layers
@@ -71,31 +72,42 @@ def compiled(layers: Sequence[nn.Module]) -> bool:
     )
 
 
+def plain(x: Tensor, states: Sequence[Any], masks: Sequence[Tensor | None]) -> bool:
+    """Whether the compiled kernel can read all of this: float32 on the CPU, and some numbers at all."""
+    parts = [part for state in states if state is not None for part in state]
+    return x.numel() > 0 and all(
+        one is None or (one.dtype == torch.float32 and one.device.type == "cpu")
+        for one in (x, *parts, *masks)
+    )
+
+
 def stacked(
-    layers: Sequence[LSTMLayer],
+    layers: Iterable[nn.Module],
     x: Tensor,
-    states: Sequence[State | None],
+    states: Sequence[Any],
     masks: Sequence[Tensor | None],
     *,
     whole: bool,
     threads: Threads | None,
 ) -> tuple[Tensor, State]:
-    """Compiled layers of one direction, one after the other, with dropout between them.
+    """Layers of one direction, one after the other, with dropout between them, by the compiled kernel.
 
     Args:
-        layers: N of them.
+        layers: N :class:`LSTM`, which are :func:`compiled`.
         x: ``[L, B, F]``.
-        states: of each layer ``h0, c0``, ``[1, B, D]``, or None for zeros.
+        states: of each layer ``(h0, c0)``, ``[1, B, D]`` each, or None for zeros.
         masks: dropout of each layer's outputs, ``[L, B, D]``, or None; that of the last one is not applied.
         whole: every step's hidden state is wanted.
         threads: what the rows are split over; None: nothing.
 
     Returns:
-        The last layer's hidden states ``[L, B, D]`` (nothing without ``whole``), its last h and c, ``[1, B, D]``.
+        The last layer's hidden states ``[L, B, D]`` (nothing without ``whole``), its last h and c, each
+        ``[1, B, D]``.
     """
     tensors = [
         one
         for layer, state in zip(layers, states, strict=True)
+        if isinstance(layer, LSTM)
         for one in (*layer.weights(), *((None, None) if state is None else (state[0][0], state[1][0])))
     ]
     way = Way(masks, whole=whole, keep=torch.is_grad_enabled(), threads=threads or OneThread())
@@ -103,13 +115,12 @@ def stacked(
     return hidden, (h[None], c[None])
 
 
-def _fits(layer: LSTMLayer, x: Tensor, state: State | None) -> bool:
+def _fits(layer: LSTM, x: Tensor, state: State | None) -> bool:
     """Whether shapes and types are what they have to be; torch says what is wrong with others."""
     expected = (2 if layer.bidirectional else 1, x.shape[1] if x.ndim == 3 else 0, layer.hidden_size)
     return (
         x.ndim == 3
-        and min(x.shape) > 0
         and x.shape[2] == layer.input_size
-        and all(one.dtype == torch.float32 and one.device.type == "cpu" for one in (x, *(state or ())))
+        and plain(x, [state], [])
         and all(tuple(part.shape) == expected for part in state or ())
     )

@@ -1,15 +1,17 @@
 """Stacked LSTM layers on the CPU by the compiled kernel, their rows split over threads.
 
-As ``torch.nn.LSTM`` computes them, derivatives included. Rows of a batch meet in the gradients of the weights only,
-so each thread takes its rows through all layers, and what they found is added in their order.
+As ``torch.nn.LSTM`` computes them, derivatives included. Rows of a batch meet in the gradients of the weights
+only, so each thread takes its rows through all layers, and what they found is added in their order.
 """
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
+from math import prod
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -64,7 +66,7 @@ class Way:
     backwards: bool = False
     whole: bool = True
     keep: bool = True
-    threads: Threads = OneThread()
+    threads: Threads = field(default_factory=OneThread)
 
 
 def run(way: Way, x: Tensor, tensors: Given) -> tuple[Tensor, Tensor, Tensor]:
@@ -88,7 +90,10 @@ class _Stack(torch.autograd.Function):
     def forward(ctx: Any, way: Way, x: Tensor, *tensors: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """As :func:`run` has it."""
         shards = way.threads.shards(x.shape[1])
-        parts = way.threads.each(partial(_forth, way, x, tensors), shards)
+        places = _places(way, len(x), _count(shards[0]), _widths(x, tensors))  # no shard has more rows
+        rooms = [_take(places.needed) for _ in shards]
+        forth = partial(_forth, way, places, x, tensors)
+        parts = way.threads.each(forth, list(zip(shards, rooms, strict=True)))
         end = 0 if way.backwards else len(x) - 1
         hidden = torch.cat([part.hidden for part in parts], dim=1) if way.whole else x.new_empty(0)
         h, c = (torch.cat([getattr(part, name)[end] for part in parts]) for name in ("hidden", "cell"))
@@ -102,7 +107,7 @@ class _Stack(torch.autograd.Function):
         return hidden, h, c
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(
         ctx: Any, d_hidden: Tensor | None, d_h: Tensor | None, d_c: Tensor | None
     ) -> tuple[Tensor | None, ...]:
@@ -110,7 +115,7 @@ class _Stack(torch.autograd.Function):
         if ctx.parts is None:
             raise RuntimeError("a second way back through LSTM layers: the first one overwrote their gates")
         parts, ctx.parts = ctx.parts, None
-        x, *tensors = ctx.saved_tensors  # says so where a weight was changed since
+        _ = ctx.saved_tensors  # says so where a weight was changed since
         way: Way = ctx.way
         wants_x = ctx.needs_input_grad[1]
 
@@ -126,11 +131,13 @@ class _Stack(torch.autograd.Function):
         for other in found[1:]:
             weights.add_(other.weights)
         dx = torch.cat([one.x for one in found if one.x is not None], dim=1) if wants_x else None
-        derivatives: list[Tensor] = []
-        for k, (ih, hh, biases) in enumerate(_by_layer(weights, parts[0].layers)):
-            states = torch.cat([one.states[k] for one in found], dim=1)
-            derivatives += (ih, hh, *biases, *states)
         wanted = ctx.needs_input_grad[2:]
+        derivatives: list[Tensor | None] = []
+        for k, (ih, hh, biases) in enumerate(_by_layer(weights, parts[0].layers)):
+            states: tuple[Tensor | None, ...] = (None, None)
+            if any(wanted[k * len(FIELDS) + 4 : (k + 1) * len(FIELDS)]):
+                states = torch.cat([one.states[k] for one in found], dim=1).unbind()
+            derivatives += (ih, hh, *biases, *states)
         return (
             *(None, dx),
             *(one if wants else None for one, wants in zip(derivatives, wanted, strict=True)),
@@ -164,56 +171,72 @@ class _Found:
     x: Tensor | None
 
 
-def _forth(way: Way, x: Tensor, tensors: Given, rows: slice) -> _Part:
-    """These rows through all layers."""
-    each = len(FIELDS)
-    mine = [one if k % each < 4 or one is None else one[rows] for k, one in enumerate(tensors)]
-    masks = [None if mask is None else mask[:, rows] for mask in way.masks]
-    masks = [mask if mask is None or mask.stride(2) == 1 else mask.contiguous() for mask in masks]
-    part = _laid_out(way, x[:, rows].contiguous(), mine, masks)
-    _library().lstm_forward(len(part.layers), part.layers, part.room.data_ptr())
-    return part
+@dataclass(frozen=True)
+class _Places:
+    """Where in a workspace what is, in floats.
+
+    Attributes:
+        layers: of each its gates, its cells, what it gives out, and that with dropout, which the next one
+            reads; the last is missing where the next one reads what the layer gives out.
+        needed: floats in all.
+    """
+
+    layers: list[tuple[int, ...]]
+    needed: int
 
 
-def _laid_out(way: Way, x: Tensor, tensors: Given, masks: Given) -> _Part:
-    """The layers with all their addresses, after each other in one workspace: first what the library packs, then
-    of every layer its gates, its cells, what it gives out, and that with dropout, which the next one reads.
-    Where no derivatives follow, all layers have their gates in the same place."""
-    sizes = _sizes(tensors)
-    widths = [x.shape[2], *sizes[:-1]]
-    steps, rows, _ = x.shape
-    cells, needed = steps * rows, 0
+def _places(way: Way, steps: int, rows: int, widths: Sequence[int]) -> _Places:
+    """For so many rows, or fewer; where no derivatives follow, all layers have their gates in the same place.
+
+    Args:
+        way: how.
+        steps: L.
+        rows: of the batch.
+        widths: features, then units of each layer.
+    """
+    sizes, cells, needed = widths[1:], steps * rows, 0
 
     def place(floats: int) -> int:
         nonlocal needed
         needed += floats
         return needed - floats
 
-    place(max(_packing(width, size) for width, size in zip(widths, sizes, strict=True)))
+    place(max(_packing(*pair) for pair in pairwise(widths)))
     shared = None if way.keep else place(4 * cells * max(sizes) + LANES)
-    places = []
+    layers = []
     for k, size in enumerate(sizes):
         gates = place(4 * cells * size + LANES) if shared is None else shared
-        passed = k + 1 < len(sizes) and (way.keep or masks[k] is not None)
-        places.append((gates, *(place(cells * size) for _ in range(3 if passed else 2))))
-    room = _take(needed)
-    layers, given = (Layer * len(sizes))(), x.data_ptr()
-    for k, (layer, size) in enumerate(zip(layers, sizes, strict=True)):
-        layer.steps, layer.rows, layer.features, layer.size = steps, rows, widths[k], size
+        passed = k + 1 < len(sizes) and (way.keep or way.masks[k] is not None)
+        layers.append((gates, *(place(cells * size) for _ in range(3 if passed else 2))))
+    return _Places(layers, needed)
+
+
+def _forth(way: Way, places: _Places, x: Tensor, tensors: Given, mine: tuple[slice, Tensor]) -> _Part:
+    """Some rows through all layers, in a workspace."""
+    rows, room = mine
+    each, widths = len(FIELDS), _widths(x, tensors)
+    x = x[:, rows].contiguous()
+    tensors = [one if k % each < 4 or one is None else one[rows] for k, one in enumerate(tensors)]
+    masks = [None if mask is None else mask[:, rows] for mask in way.masks]
+    masks = [mask if mask is None or mask.stride(2) == 1 else mask.contiguous() for mask in masks]
+    layers, given = (Layer * len(masks))(), x.data_ptr()
+    for k, layer in enumerate(layers):
+        layer.steps, layer.rows, layer.features, layer.size = *x.shape[:2], widths[k], widths[k + 1]
         layer.backwards, layer.x = way.backwards, given
-        for name, one in zip(FIELDS, tensors[k * len(FIELDS) :], strict=False):
+        for name, one in zip(FIELDS, tensors[k * each : (k + 1) * each], strict=True):
             setattr(layer, name, _address(one))
-        layer.gates, layer.cell, layer.hidden, *passed_to = (room.data_ptr() + _FLOAT * at for at in places[k])
-        given = layer.hidden
-        if passed_to:
-            given = layer.passed = passed_to[0]
-            mask = masks[k]
+        addresses = [room.data_ptr() + _FLOAT * at for at in places.layers[k]]
+        layer.gates, layer.cell, layer.hidden, given = *addresses[:3], addresses[-1]
+        mask = masks[k]
+        if len(addresses) > 3:
+            layer.passed = given
             if mask is not None:
                 layer.mask, layer.mask_step, layer.mask_row = mask.data_ptr(), mask.stride(0), mask.stride(1)
-    _, cell, hidden, *_ = places[-1]
-    length, shape = cells * sizes[-1], (steps, rows, sizes[-1])
-    last = (room[at : at + length].view(shape) for at in (hidden, cell))
-    return _Part(layers, room, *last, kept=(x, *tensors, *masks))
+    _library().lstm_forward(len(layers), layers, room.data_ptr())
+    _, cell, hidden = places.layers[-1]
+    shape = (*x.shape[:2], widths[-1])
+    outputs, cells = (room[at : at + prod(shape)].view(shape) for at in (hidden, cell))
+    return _Part(layers, room, outputs, cells, kept=(x, *tensors, *masks))
 
 
 def _back(
@@ -231,7 +254,7 @@ def _back(
     by, at = (Derivatives * len(layers))(), weights.data_ptr()
     for k, (layer, mine) in enumerate(zip(layers, by, strict=True)):
         mine.out = layers[k + 1].x if k + 1 < len(layers) else _address(out)
-        mine.x = layer.x if k else _address(dx)  # what a layer was given has been read before it is overwritten
+        mine.x = layer.x if k else _address(dx)  # the input is overwritten where it has been read
         mine.dh = states[k].data_ptr()
         mine.dc = mine.dh + _FLOAT * layer.rows * layer.size
         for name, count in zip(("weight_ih", "weight_hh", "bias"), _counts(layer), strict=True):
@@ -243,7 +266,8 @@ def _back(
 
 def _by_layer(weights: Tensor, layers: ctypes.Array[Layer]) -> list[tuple[Tensor, Tensor, Tensor]]:
     """The derivatives by the weights of each layer, and by its two biases, ``[2, 4D]``."""
-    parts = iter(weights.split([count for layer in layers for count in _counts(layer)]))
+    counts = [count for layer in layers for count in _counts(layer)]
+    parts = iter(torch.split(weights, counts))
     return [
         (
             next(parts).view(4 * layer.size, layer.features),
@@ -260,9 +284,14 @@ def _counts(layer: Layer) -> tuple[int, int, int]:
     return gates * layer.features, gates * layer.size, 2 * gates
 
 
-def _sizes(tensors: Given) -> list[int]:
-    """D of every layer."""
-    return [one.shape[1] for one in tensors[1 :: len(FIELDS)] if one is not None]
+def _widths(x: Tensor, tensors: Given) -> list[int]:
+    """Features of the input, then D of every layer."""
+    return [x.shape[2], *(one.shape[1] for one in tensors[1 :: len(FIELDS)] if one is not None)]
+
+
+def _count(rows: slice) -> int:
+    count: int = rows.stop - rows.start
+    return count
 
 
 def _packing(width: int, size: int) -> int:
@@ -270,7 +299,7 @@ def _packing(width: int, size: int) -> int:
     return 2 * (4 * size + LANES) * (width + size + 2 * LANES)
 
 
-# Workspaces of passes that are over: large blocks would be mapped and faulted in anew at every step otherwise.
+# Workspaces of passes that are over: large blocks would be mapped and faulted in anew at every step.
 _spare: list[Tensor] = []
 
 

@@ -21,12 +21,13 @@ from lstm_forecast.model.architecture import (
 )
 from lstm_forecast.model.arguments import check_arguments
 from lstm_forecast.model.beside import NOTHING, Beside, StaticInputs, StepHead
-from lstm_forecast.model.cells import dropout_mask, recurrent_layer
+from lstm_forecast.model.cells import recurrent_layer
 from lstm_forecast.model.draws import Draws, LayerState
 from lstm_forecast.model.first_weights import dense_head, zero, zero_last
-from lstm_forecast.model.lstm_layer import compiled, stacked
+from lstm_forecast.model.lstm_layer import compiled, plain, stacked
 from lstm_forecast.model.lstm_stack import Threads
-from lstm_forecast.model.states import State, checked, per_layer
+from lstm_forecast.model.segments import in_segments
+from lstm_forecast.model.states import State, at_the_ends, checked, per_layer, side_by_side
 
 
 class RegLSTM(nn.Module):
@@ -197,12 +198,12 @@ class RegLSTM(nn.Module):
         output, gets the same dropout mask and no LayerNorm. The last layer's mask may have one step only.
         """
         _, ends, mask = self._run(x, None, beside, draws, threads, whole=False)
-        keep = None if mask is None else self._at_the_ends(mask)
+        keep = None if mask is None else at_the_ends(mask, self.directions)
         parts = []
         if self.readout != "cell":
-            parts.append(self._regularise(_side_by_side(ends[0]), keep, layer=-1))
+            parts.append(self._regularise(side_by_side(ends[0]), keep, layer=-1))
         if self.readout != "hidden":
-            c = _side_by_side(ends[1])
+            c = side_by_side(ends[1])
             parts.append(c if keep is None else c * keep)
         read = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
         numbers = self.head(read)
@@ -262,33 +263,28 @@ class RegLSTM(nn.Module):
             raise ValueError(
                 f"generators: got {len(sources)}, expected one per layer, that is {self.num_layers}"
             )
-        lengths = [length] * self.num_layers
-        if not whole:
-            lengths[-1] = self.segment
-        parts = [
-            self.draw_layer(layer, batch, steps, source)
-            for layer, (steps, source) in enumerate(zip(lengths, sources, strict=True))
-        ]
+        lengths = [*[length] * (self.num_layers - 1), length if whole else self.segment]
+        parts = [self.draw_layer(k, batch, lengths[k], source) for k, source in enumerate(sources)]
         return Draws.of_layers(parts)
 
     def draw_layer(self, layer: int, batch: int, length: int, generator: torch.Generator | None) -> Draws:
         """What :meth:`draw` draws for one layer: at most one mask and one state."""
-        like, size = next(self.parameters()), self.hidden_sizes[layer]
-        device = like.device if generator is None else generator.device
-        mask: tuple[Tensor, ...] = ()
-        if self.dropout > 0:
-            shape = (length // self.segment, batch, self.directions * size)
-            mask = (dropout_mask(shape, self.dropout, generator, device).to(like).transpose(0, 1),)
-        if self.initial_state != "random":
-            return Draws(mask)
-        shape_of_state = (self.state_parts, self.directions, batch, size)
-        h_and_c = torch.randn(shape_of_state, generator=generator, device=device)
-        return Draws(mask, (tuple(h_and_c.to(like)),))
+        size = self.hidden_sizes[layer]
+        mask = (length // self.segment, batch, self.directions * size)
+        state = (self.state_parts, self.directions, batch, size)
+        return Draws.of_layer(
+            mask if self.dropout > 0 else None,
+            state if self.initial_state == "random" else None,
+            p=self.dropout,
+            generator=generator,
+            like=next(self.parameters()),
+        )
 
     @property
     def compiled(self) -> bool:
         """Whether the compiled kernel takes a batch through all layers, on whatever threads it is given."""
-        return not self.norms and self.directions == 1 and compiled(self.layers)
+        watched = any(layer._forward_hooks or layer._forward_pre_hooks for layer in self.layers)
+        return not self.norms and self.directions == 1 and not watched and compiled(self.layers)
 
     def _run(
         self,
@@ -309,7 +305,7 @@ class RegLSTM(nn.Module):
             raise ValueError(
                 f"x: got shape {tuple(x.shape)}, expected [{order}] with L >= 1 and F = {self.input_size}"
             )
-        sequence = self._in_segments(x.transpose(0, 1) if self.batch_first else x)
+        sequence = in_segments(x.transpose(0, 1) if self.batch_first else x, self.segment)
         sequence = self._with_static(sequence, beside)
         length, batch = sequence.shape[:2]
         if not self.training:
@@ -318,10 +314,9 @@ class RegLSTM(nn.Module):
             draws = self.draw(batch, length * self.segment, whole=whole)
         starts = self._starts(batch, state, draws)
         masks = self._masks(batch, length, draws, whole=whole)
-        if self.compiled:
-            sequence, ends = stacked(self.layers, sequence, starts, masks, whole=whole, threads=threads)
-            return sequence, ends, masks[-1]
-        ends = ()
+        if self.compiled and plain(sequence, starts, masks):
+            return *stacked(self.layers, sequence, starts, masks, whole=whole, threads=threads), masks[-1]
+        ends: LayerState = ()
         for k, layer in enumerate(self.layers):
             if k > 0:
                 sequence = self._regularise(sequence, masks[k - 1], layer=k - 1)
@@ -329,31 +324,17 @@ class RegLSTM(nn.Module):
             ends = last if isinstance(last, tuple) else (last,)
         return sequence, ends, masks[-1]
 
-    def _in_segments(self, x: Tensor) -> Tensor:
-        """[L, B, F] → [L / n, B, n · F], the steps of a segment one after the other."""
-        if self.segment == 1:
-            return x
-        length, batch, features = x.shape
-        if length % self.segment:
-            raise ValueError(f"x: got {length} steps, expected a multiple of segment {self.segment}")
-        parts = x.reshape(length // self.segment, self.segment, batch, features)
-        return parts.transpose(1, 2).reshape(-1, batch, self.segment * features)
-
     def _regularise(self, outputs: Tensor, mask: Tensor | None, *, layer: int) -> Tensor:
         if self.norms:
             outputs = self.norms[layer](outputs)
         return outputs if mask is None else outputs * mask
 
-    def _masks(self, batch: int, length: int, draws: Draws, *, whole: bool) -> list[Tensor | None]:
-        """The masks time-major, checked: one that broadcasts would drop the same units everywhere."""
+    def _masks(self, batch: int, length: int, draws: Draws, *, whole: bool) -> Sequence[Tensor | None]:
+        """What each layer's outputs are multiplied by, ``[L, B, W]``."""
         if self.dropout == 0 or not self.training:
             return [None] * self.num_layers
         expected = [(batch, length, self.directions * size) for size in self.hidden_sizes]
-        got = [tuple(mask.shape) for mask in draws.masks]
-        last = (batch, 1, expected[-1][2])
-        if got != expected and (whole or got != [*expected[:-1], last]):
-            raise ValueError(f"draws: got masks of shapes {got}, expected {expected}")
-        return [mask.transpose(0, 1) for mask in draws.masks]
+        return draws.time_major(expected, whole=whole)
 
     def _starts(self, batch: int, state: State | list[State] | None, draws: Draws) -> Sequence[State | None]:
         """What each layer is called with; None lets torch start at zero."""
@@ -367,15 +348,3 @@ class RegLSTM(nn.Module):
             return [None] * self.num_layers
         expected = [(self.directions, batch, size) for size in self.hidden_sizes]
         return checked(layers, expected, self.state_parts)
-
-    def _at_the_ends(self, mask: Tensor) -> Tensor:
-        """The mask ``[L, B, W]`` where the final states stand: ``[B, W]``."""
-        if self.directions == 1:
-            return mask[-1]
-        size = self.hidden_sizes[-1]
-        return torch.cat([mask[-1, :, :size], mask[0, :, size:]], dim=-1)
-
-
-def _side_by_side(ends: Tensor) -> Tensor:
-    """``[directions, B, D]`` -> ``[B, directions * D]``."""
-    return ends.transpose(0, 1).flatten(1)

@@ -48,12 +48,14 @@ class Facts:
         data_sha256: of the input.
         threads: of the CPU; another number may change the last bits.
         start: the run whose weights they began with; None for first weights of their own.
+        kernel: what computes LSTMs on the CPU; another one changes the last bits.
     """
 
     config: Mapping[str, Any]
     data_sha256: str
     threads: int
     start: str | None = None
+    kernel: str = "torch"
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,8 @@ ALLOWED = {
     ("cli/app.py", "importlib"): "importlib.metadata.version of a fixed few packages, for --version --json",
     ("cli/doctor.py", "importlib"): "importlib.metadata.version of a fixed few packages",
     ("training/allocator.py", "ctypes"): "mallopt of the C library, with constant numbers",
+    ("model/lstm_kernel.py", "ctypes"): "loads the kernel that was compiled with the package, from beside it",
+    ("model/lstm_stack.py", "ctypes"): "calls that kernel with addresses of tensors that it made or checked",
     (
         "scale/executors.py",
         "multiprocessing",

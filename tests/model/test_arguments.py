@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lstm_forecast.model.architecture import CELLS_WITH_CELL_STATE, CellName
 from lstm_forecast.model.cells import PeepholeLSTM
+from lstm_forecast.model.lstm_layer import LSTM
 from lstm_forecast.model.reglstm import RegLSTM
 
 B, L, F, D = 3, 5, 2, 4
@@ -54,7 +55,8 @@ def test_one_width_serves_all_layers() -> None:
 
 def test_cell_chooses_the_layer() -> None:
     kinds = [type(RegLSTM(F, D, cell=cell).layers[0]) for cell in ("lstm", "gru", "rnn", "lstm_peephole")]
-    assert kinds == [nn.LSTM, nn.GRU, nn.RNN, PeepholeLSTM]
+    assert kinds == [LSTM, nn.GRU, nn.RNN, PeepholeLSTM]
+    assert issubclass(LSTM, nn.LSTM)
 
 
 def test_nonlinearity_changes_the_rnn() -> None:

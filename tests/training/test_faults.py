@@ -144,7 +144,10 @@ def test_row_23_a_rate_of_a_million_diverges_and_the_name_keeps_its_run(tmp_path
     with pytest.raises(Diverged) as caught:
         trained(csv, {**wild, "training.epochs": "20"})
     assert (caught.value.id, caught.value.code) == ("train.diverged", 14)
-    assert caught.value.message.startswith("the loss is not finite at epoch ")
+    # which of the two is the first one depends on where an LSTM's kernel overflows
+    assert caught.value.message.startswith(
+        ("the loss is not finite at ep", "the gradient is not finite at ep")
+    )
     assert ", step " in caught.value.message
     assert "gradient norm: " in caught.value.details[0]
     assert caught.value.details[0].endswith("learning rate: 1e+06")

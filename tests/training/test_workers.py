@@ -19,6 +19,9 @@ from torch import Tensor, nn
 from lstm_forecast.data.tensors import gather_batch
 from lstm_forecast.events import Events
 from lstm_forecast.fitting import Learned, learn, plan_training
+from lstm_forecast.model import lstm_stack
+from lstm_forecast.model.lstm_kernel import kernel
+from lstm_forecast.model.lstm_layer import LSTM
 from lstm_forecast.training import loop
 from lstm_forecast.training.draws import drawn_windows
 from lstm_forecast.training.loop import train_epochs
@@ -35,7 +38,8 @@ OPTIONS: dict[str, dict[str, str]] = {
     "dropout": {"model.dropout": "0.4", "model.num_layers": "2"},
     "gru": {"model.cell": "gru", "model.dropout": "0.2"},
     "rnn": {"model.cell": "rnn", "model.layer_norm": "true", "model.initial_state": "learned"},
-    "peephole": {**LAST, "model.cell": "lstm_peephole", "model.dropout": "0.3"},
+    # at the usual rate rounding grows to 0.2 to 1.4 times the bound below, over eight seeds
+    "peephole": {**LAST, "model.cell": "lstm_peephole", "model.dropout": "0.3", "training.lr": "0.02"},
     "bidirectional": {**LAST, "model.bidirectional": "true", "model.dropout": "0.3"},
     "random states": {**LAST, "model.initial_state": "random", "model.readout": "both"},
     "quantiles": {"model.head": "quantile", "training.clip_norm": "0.1"},
@@ -100,52 +104,54 @@ def test_the_number_of_threads_changes_rounding_alone(option: str, csv: Path) ->
         torch.testing.assert_close(weights[1][name], value, msg=name, **close)
 
 
-def test_no_thread_has_to_be_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("lstm_by", ["compiled", "torch"], indirect=True)
+def test_no_thread_has_to_be_quick(lstm_by: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which shard is done first is decided anew at every step: the bits stay."""
     recipe = without_validation(replace(RECIPE, threads=3, batch_size=17))
-    of, true_loss, found = problem(), loop._loss, []
+    where, name = (loop, "_loss") if lstm_by == "torch" else (lstm_stack, "_forth")
+    of, true, found = problem(), getattr(where, name), []
 
     def late(*arguments: Any) -> Any:
         time.sleep(random.random() / 500)
-        return true_loss(*arguments)
+        return true(*arguments)
 
-    for function in (true_loss, late, late):
-        monkeypatch.setattr(loop, "_loss", function)
+    for function in (true, late, late):
+        monkeypatch.setattr(where, name, function)
         model = network(dropout=0.3, layers=2)
         train_epochs(model, of.tensors, of.train, recipe)
         found.append(bits(model))
     assert found[0] == found[1] == found[2]
 
 
-def plain_training(model: nn.LSTM, head: nn.Linear, recipe: Recipe) -> None:
-    """What one writes with torch alone."""
-    of, parameters = problem(anchored=False), [*model.parameters(), *head.parameters()]
+def plain_training(layers: nn.ModuleList, head: nn.Linear, recipe: Recipe) -> None:
+    """What one writes with layers of torch's kind."""
+    of, parameters = problem(anchored=False), [*layers.parameters(), *head.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=recipe.lr, fused=True)
     for epoch in range(1, recipe.epochs + 1):
         for start in torch.split(drawn_windows(of.train, recipe, epoch), recipe.batch_size):
             batch = gather_batch(of.tensors, start, lookback=L, horizon=H, every_step=False)
-            _, (state, _) = model(batch.x.transpose(0, 1))
+            x = batch.x.transpose(0, 1)
+            for layer in layers:
+                x, (state, _) = layer(x)
             optimizer.zero_grad()
             nn.functional.mse_loss(head(state[-1]), batch.y).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
 
 
-def test_one_thread_gives_the_bits_of_a_plain_loop() -> None:
+@pytest.mark.parametrize("lstm_by", ["compiled", "torch"], indirect=True)
+def test_one_thread_gives_the_bits_of_a_plain_loop(lstm_by: str) -> None:
     """Batches of 16 windows with two targets: a division by 32 rounds nothing, however a mean is written."""
     recipe = replace(RECIPE, clip_norm=None, every_step=False, steps_per_epoch=6, untouched_first=False)
     ours = network(zero_head=False, layers=2)
-    plain, head = nn.LSTM(1, 4, 2), deepcopy(ours.head[0])
+    kind = LSTM if lstm_by == "compiled" else nn.LSTM
+    plain, head = nn.ModuleList([kind(1, 4), kind(4, 4)]), deepcopy(ours.head[0])
     assert isinstance(head, nn.Linear)
-    with torch.no_grad():
-        for layer, part in enumerate(ours.layers):
-            for name, value in part.named_parameters():
-                plain.get_parameter(name.replace("l0", f"l{layer}")).copy_(value)
+    plain.load_state_dict(ours.layers.state_dict())
     of = problem(anchored=False)
     train_epochs(ours, of.tensors, of.train, replace(recipe, patience=None))
     plain_training(plain, head, recipe)
-    for layer, part in enumerate(ours.layers):
-        for name, value in part.named_parameters():
-            assert torch.equal(value, plain.get_parameter(name.replace("l0", f"l{layer}"))), (layer, name)
+    for name, value in ours.layers.named_parameters():
+        assert torch.equal(value, plain.get_parameter(name)), name
     assert torch.equal(ours.get_parameter("head.0.weight"), head.weight)
 
 
@@ -216,7 +222,8 @@ def test_a_machine_with_other_cores_goes_on_with_the_threads_that_were(
     csv = write_csv(tmp_path / "a.csv", {"date": days(160), "value": momentum(160)})
     two = {"training.threads": "2"}
     assert cli(*words(csv, "straight", two)).code == 0
-    stopped = killed(warm, words(csv, "same", two), 2 * MID_4, "SIGTERM")  # a loss for each of the two shards
+    losses = 1 if kernel().library is not None else 2  # torch's way takes one for each of the two shards
+    stopped = killed(warm, words(csv, "same", two), losses * MID_4, "SIGTERM")
     assert (stopped.code, "Traceback" in stopped.err) == (143, False)
     shutil.copytree(tmp_path / "same", tmp_path / "other")
     monkeypatch.setattr("lstm_forecast.choices.threads_for", lambda *_, **__: 1)
