@@ -3,9 +3,9 @@
     python benchmarks/speed/kernel.py
     python benchmarks/speed/kernel.py --sizes 60x32x50x4 24x16x20x2
 
-A size is steps x rows x units x layers. Each takes turns with torch in one process; memory that is freed stays
-with it for both. GFLOP/s counts the products of three passes (forward, and twice as much backward), so what the
-gates do to the cells is time and no work. The last line is a core's own limit: one large product.
+A size is steps x rows x units x layers. Each takes turns with torch in one process; memory that is freed
+stays with it for both. GFLOP/s counts the products of three passes (forward, and twice as much backward), so
+what the gates do to the cells is time and no work. The last line is a core's own limit: one large product.
 """
 
 from __future__ import annotations

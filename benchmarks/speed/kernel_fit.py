@@ -84,7 +84,7 @@ def exponential_tail() -> tuple[float, Floats]:
         found, *_ = np.linalg.lstsq(columns * root[:, None], wanted * root, rcond=None)
         errors = np.abs(columns @ found - wanted)
         if errors.max() < best[0]:
-            best = (float(errors.max()), found)
+            best = (float(errors.max()), np.asarray(found, dtype=np.float64))
         weights *= errors / errors.max() + 1e-3
         weights /= weights.mean()
     return best
