@@ -70,13 +70,16 @@ def measure_loss(
     known = torch.where(weight > 0, target, forecast.detach())
     error = (forecast - known).abs()
     total = weight.sum()
-    loss = torch.zeros_like(error)
+    loss: Tensor | float = 0.0
     for name in names:
-        # where both are 0 there is no error, and the share is 0 instead of 0 / 0
-        size = (forecast.abs() + known.abs()).clamp(min=torch.finfo(error.dtype).tiny)
-        measure = 200 * error / size if name == "smape" else error
-        loss = loss + measure / scales[name]
-    return (loss * weight).sum() / len(names) / torch.where(total > 0, total, 1)
+        factor: Tensor | float = 1.0 / (len(names) * scales[name])
+        if name == "smape":
+            # where both are 0 there is no error, and the share is 0 instead of 0 / 0
+            size = (forecast.abs() + known.abs()).clamp(min=torch.finfo(error.dtype).tiny)
+            loss = loss + error / size * (200 * factor)
+        else:
+            loss = loss + error * factor
+    return (loss * weight).sum() / torch.where(total > 0, total, 1)
 
 
 def pinball_loss(levels: Sequence[float], forecast: Tensor, target: Tensor, weight: Tensor) -> Tensor:

@@ -29,7 +29,8 @@ enum {
     ROWS = 4,      /* a tile of a product: so many rows, so many vectors; 12 sums in the 16 registers of AVX2, */
     VECTORS = 3,   /* 3 vectors of weights, and one number of the left side in all lanes */
     WIDE = LANES * VECTORS,
-    DEEP = 256     /* terms of a tile at a time: their weights, 24 KiB, stay in the first cache */
+    DEEP = 256,    /* terms of a tile at a time: their weights, 24 KiB, stay in the first cache */
+    NEAR = 1 << 16 /* floats that stay in the second one, 256 KiB */
 };
 
 typedef float vec __attribute__((vector_size(4 * LANES)));
@@ -72,18 +73,14 @@ INLINE void store_some(float *to, vec v, int n)
         to[k] = v[k];
 }
 
-INLINE vec where(mask m, vec yes, vec no)
-{
-    return (vec)((m & (mask)yes) | (~m & (mask)no));
-}
-
 /* x where it is within the two, else the nearer one; a NaN stays one. */
 INLINE vec within(vec x, float low, float high)
 {
 #if defined(__x86_64__)
     return (vec)_mm256_min_ps((__m256)all(high), _mm256_max_ps((__m256)all(low), (__m256)x));
 #else
-    return where(x > high, all(high), where(x < low, all(low), x));
+    mask above = x > high, below = x < low;
+    return (vec)((above & (mask)all(high)) | (below & (mask)all(low)) | (~(above | below) & (mask)x));
 #endif
 }
 
@@ -146,11 +143,19 @@ static void pack(int depth, int columns, const float *from, int64_t down, int64_
         int terms = part + DEEP < depth ? DEEP : depth - part;
         for (int column = 0; column < columns; column += WIDE) {
             int width = LANES * panel_vectors(column, columns);
-            for (int n = 0; n < width; n++) {
-                const float *first = from + part * down + (column + n) * right;
+            int there = columns - column < width ? columns - column : width;
+            const float *first = from + part * down + column * right;
+            if (right == 1) /* along the source's rows; else down its columns */
                 for (int k = 0; k < terms; k++)
-                    to[k * width + n] = column + n < columns ? first[k * down] : 0.0f;
-            }
+                    for (int n = 0; n < there; n++)
+                        to[k * width + n] = first[k * down + n];
+            else
+                for (int n = 0; n < there; n++)
+                    for (int k = 0; k < terms; k++)
+                        to[k * width + n] = first[k * down + n * right];
+            for (int k = 0; k < terms; k++)
+                for (int n = there; n < width; n++)
+                    to[k * width + n] = 0.0f;
             to += terms * width;
         }
     }
@@ -383,11 +388,13 @@ typedef struct {
     float *out, *dh, *dc, *x, *weight_ih, *weight_hh, *bias;
 } Derivatives;
 
-/* So many steps go through all products before the next: their rows are the terms of the weights' gradients. */
+/* So many steps go through all products before the next: as many as give the weights' gradients DEEP terms at a
+ * time, while their gates stay in the second cache. */
 static int steps_at_once(const Layer *layer)
 {
-    int steps = (DEEP + layer->rows - 1) / layer->rows;
-    return steps < layer->steps ? steps : layer->steps;
+    int deep = (DEEP + layer->rows - 1) / layer->rows, near = (int)(NEAR / ((int64_t)4 * layer->rows * layer->size));
+    int steps = near < deep ? near : deep;
+    return steps < 1 ? 1 : steps < layer->steps ? steps : layer->steps;
 }
 
 /* Every row of [rows, columns] = the sum of the biases. */
@@ -430,8 +437,8 @@ static void layer_forward(const Layer *layer, float *room)
 /* to [columns, rows] = from [rows, columns] transposed. */
 static void transpose(int rows, int columns, const float *from, float *to)
 {
-    for (int i = 0; i < rows; i++)
-        for (int n = 0; n < columns; n++)
+    for (int n = 0; n < columns; n++)
+        for (int i = 0; i < rows; i++)
             to[(int64_t)n * rows + i] = from[(int64_t)i * columns + n];
 }
 

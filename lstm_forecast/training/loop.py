@@ -190,13 +190,19 @@ def train_epoch(
         return batch_of(step), _draws(model, recipe, epoch, step, len(batches[step]))
 
     ready = workers.begin(partial(prepared, 0))
+
+    def begin_next() -> None:
+        nonlocal ready
+        if step + 1 < len(batches):
+            ready = workers.begin(partial(prepared, step + 1))
+
     with deferred() as stop:
         for step in range(len(batches)):
             stop()
             batch, draws = ready()
-            loss, gradients = _gradients(model, parameters, tensors, batch, recipe, draws, workers)
-            if step + 1 < len(batches):
-                ready = workers.begin(partial(prepared, step + 1))  # while the optimiser is at work
+            loss, gradients = _gradients(
+                model, parameters, tensors, batch, recipe, draws, workers, begin_next
+            )
             measured = norms.measure(gradients)
             record[step, 0] = loss
             record[step, 1:] = measured
@@ -224,19 +230,24 @@ def _gradients(
     recipe: Recipe,
     draws: Draws,
     workers: Workers,
+    begin_next: Callable[[], None],
 ) -> tuple[Tensor, Gradients]:
-    """The loss of a batch and its gradients, of shards of its rows on all workers."""
+    """The loss of a batch and its gradients, of shards of its rows on all workers.
+
+    ``begin_next`` is called once, as soon as another thread has nothing to do.
+    """
     if model.compiled and recipe.precision == "float32":  # whose layers split the rows, and nothing else
-        loss = _loss(model, tensors, batch, recipe, draws, workers)
+        loss = _loss(model, tensors, batch, recipe, draws, workers, begin_next)
         return loss.detach(), torch.autograd.grad(loss, parameters, allow_unused=True)
 
     def of(rows: slice) -> tuple[Tensor, Tensor, Gradients]:
         shard = batch.rows(rows)
-        loss = _loss(model, tensors, shard, recipe, draws.rows(rows), None)
+        loss = _loss(model, tensors, shard, recipe, draws.rows(rows))
         weight = shard.weight.sum()
         return loss.detach(), weight, torch.autograd.grad(loss, parameters, allow_unused=True)
 
     shards = workers.each(of, workers.shards(len(batch.start)))
+    begin_next()
     losses, weights, gradients = zip(*shards, strict=True)
     if len(shards) == 1:
         return losses[0], gradients[0]
@@ -253,12 +264,14 @@ def _loss(
     batch: Batch,
     recipe: Recipe,
     draws: Draws,
-    threads: Workers | None,
+    threads: Workers | None = None,
+    begin_next: Callable[[], None] = lambda: None,
 ) -> Tensor:
-    """The loss of some windows; what the model is compiled for is split over the threads."""
+    """The loss of some windows; a compiled model's layers are split over the threads, which then have time."""
     answer_of, beside = model if recipe.every_step else model.final, Beside(batch.ahead, batch.static)
     with computing_in(recipe.precision, batch.x.device):
         answer = answer_of(batch.x, beside=beside, draws=draws, threads=threads)
+    begin_next()
     return objective(recipe, answer.float(), batch, tensors)
 
 

@@ -47,9 +47,10 @@ def _measured(
     axes = (-1, *(1,) * (answer.ndim - 1))
     unit, origin, error = (part[batch.start].view(axes) for part in (units.unit, units.origin, units.error))
     scale = batch.scale.view((-1, *(1,) * (answer.ndim - 1)))
+    from_zero, slope = batch.base * unit + origin, scale * unit
 
     def original(numbers: Tensor) -> Tensor:
-        changed = ((batch.base + numbers * scale) * unit + origin).to(torch.float32)
+        changed = (from_zero + numbers * slope).to(torch.float32)
         if units.transform == "log":
             return changed.exp()
         return changed.expm1() if units.transform == "log1p" else changed
