@@ -267,7 +267,7 @@ def _loss(
     threads: Workers | None = None,
     begin_next: Callable[[], None] = lambda: None,
 ) -> Tensor:
-    """The loss of some windows; a compiled model's layers are split over the threads, which then have time."""
+    """The loss of some windows; the layers of a compiled model are split over the threads."""
     answer_of, beside = model if recipe.every_step else model.final, Beside(batch.ahead, batch.static)
     with computing_in(recipe.precision, batch.x.device):
         answer = answer_of(batch.x, beside=beside, draws=draws, threads=threads)

@@ -36,6 +36,8 @@ def document(cli: Cli, *words: str | Path, code: int = 0) -> dict[str, Any]:
 def test_everything_it_finds_is_what_the_machine_has(cli: Cli, tiny: Tiny) -> None:
     import torch
 
+    from lstm_forecast.model.lstm_kernel import kernel
+
     before = sorted(tiny.runs.parent.rglob("*"))
     found = document(cli, "--runs-dir", tiny.runs)
     assert found["versions"]["python"] == platform.python_version()
@@ -44,11 +46,22 @@ def test_everything_it_finds_is_what_the_machine_has(cli: Cli, tiny: Tiny) -> No
     assert found["cores"] == {"machine": os.cpu_count(), "usable": usable, "training_threads": 1}
     assert found["torch"]["threads"] == torch.get_num_threads()
     assert found["torch"]["device"].split()[0] in ("cpu", "cuda", "mps")
+    assert (found["torch"]["kernel"], found["torch"]["why"]) == (kernel().name, kernel().about)
     place = found["runs"]
     assert (place["path"], place["exists"], place["writable"]) == (str(tiny.runs), True, True)
     assert (place["runs"], place["names"], place["leftovers"]) == (1, 1, 0)
     assert place["free_bytes"] == pytest.approx(shutil.disk_usage(tiny.runs).free, rel=0.05)
     assert sorted(tiny.runs.parent.rglob("*")) == before
+
+
+def test_it_says_why_torch_computes_lstms(cli: Cli, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lstm_forecast.model import lstm_kernel
+
+    why = "torch's LSTM: no C compiler was found when lstm-forecast was installed"
+    monkeypatch.setattr(lstm_kernel, "kernel", lambda: lstm_kernel.Kernel(None, why))
+    assert f"kernel:    {why}\n" in cli("doctor", "--runs-dir", tiny.runs).out
+    about = document(cli, "--runs-dir", tiny.runs)["torch"]
+    assert (about["kernel"], about["why"], about["failed"]) == ("torch", why, False)
 
 
 def test_without_torch_everything_else_is_there(tiny: Tiny) -> None:

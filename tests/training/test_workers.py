@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Mapping
 from copy import deepcopy
+from ctypes import CDLL
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ from torch import Tensor, nn
 from lstm_forecast.data.tensors import gather_batch
 from lstm_forecast.events import Events
 from lstm_forecast.fitting import Learned, learn, plan_training
-from lstm_forecast.model import lstm_stack
-from lstm_forecast.model.lstm_kernel import kernel
+from lstm_forecast.model import lstm_kernel, lstm_stack
+from lstm_forecast.model.lstm_kernel import Kernel, kernel
 from lstm_forecast.model.lstm_layer import LSTM
+from lstm_forecast.networks import kernel_of
 from lstm_forecast.training import loop
 from lstm_forecast.training.draws import drawn_windows
 from lstm_forecast.training.loop import train_epochs
@@ -236,3 +238,41 @@ def test_a_machine_with_other_cores_goes_on_with_the_threads_that_were(
     assert "warning[resume.threads]: 2 threads before, 1 now: the last bits" in asked.err
     kept = (only_run(csv, "other").path / "run.json").read_text()
     assert '"threads": 1' in kept
+
+
+def test_another_kernel_is_recorded_and_a_resumed_training_warns_of_it(
+    tmp_path: Path, cli: Cli, warm: Warm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    csv = write_csv(tmp_path / "a.csv", {"date": days(160), "value": momentum(160)})
+    stopped = killed(warm, words(csv, "runs"), MID_4, "SIGTERM")
+    assert stopped.code == 143
+    shutil.copytree(tmp_path / "runs", tmp_path / "other")
+    assert "resume.kernel" not in cli(*words(csv, "runs"), "--resume").err
+    assert f'"kernel": "{kernel().name}"' in (only_run(csv, "runs").path / "run.json").read_text()
+    other = "compiled" if kernel().name == "torch" else "torch"
+    monkeypatch.setattr(
+        lstm_kernel, "kernel", lambda: Kernel(None if other == "torch" else CDLL(None), other)
+    )
+    resumed = cli(*words(csv, "other"), "--resume")
+    assert resumed.code == 0
+    expected = f"warning[resume.kernel]: LSTM kernel {kernel().name!r} before, {other!r} now: the last bits"
+    assert expected in resumed.err
+    assert f'"kernel": "{other}"' in (only_run(csv, "other").path / "run.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "device", "ours"),
+    [
+        ({}, "cpu", True),
+        ({}, "auto", True),
+        ({}, "cuda", False),
+        ({"model.cell": "gru"}, "cpu", False),
+        ({"training.precision": "bfloat16", "model.cell": "lstm"}, "cpu", False),
+    ],
+)
+def test_the_kernel_is_that_of_cell_precision_and_device(
+    changes: dict[str, str], device: str, ours: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lstm_kernel, "kernel", lambda: Kernel(CDLL(None), "compiled"))
+    config = job(tmp_path / "a.csv", changes).config
+    assert kernel_of(config, device) == ("compiled" if ours else "torch")
