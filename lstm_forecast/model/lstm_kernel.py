@@ -60,7 +60,10 @@ def kernel() -> Kernel:
     ``ATEN_CPU_CAPABILITY=default``, the environment variable by which torch leaves AVX2 alone, is heeded.
     """
     if platform.machine() in ("x86_64", "AMD64") and not _has_avx2():
-        return Kernel(None, "torch's LSTM: the compiled one needs a processor with AVX2")
+        return Kernel(
+            None,
+            "torch's LSTM: the compiled one needs AVX2, and the processor or ATEN_CPU_CAPABILITY has none",
+        )
     try:
         library = ctypes.CDLL(str(_FILE))
         built = library.lstm_kernel_version()
