@@ -68,7 +68,9 @@ def kernel() -> Kernel:
         library = ctypes.CDLL(str(_FILE))
         built = library.lstm_kernel_version()
     except (OSError, AttributeError):
-        return Kernel(None, "torch's LSTM: no C compiler was found when lstm-forecast was installed")
+        return Kernel(
+            None, "torch's LSTM: ours was not compiled; install gcc or clang, then lstm-forecast again"
+        )
     if built != VERSION:
         return Kernel(None, "torch's LSTM: the compiled one is of another version, install again")
     layers, derivatives = ctypes.POINTER(Layer), ctypes.POINTER(Derivatives)

@@ -186,7 +186,10 @@ class _Places:
 
 
 def _places(way: Way, steps: int, rows: int, widths: Sequence[int]) -> _Places:
-    """For so many rows, or fewer; where no derivatives follow, all layers have their gates in the same place.
+    """For so many rows, or fewer.
+
+    Where no derivatives follow, all layers have their gates and cells in the same places, and what they give
+    out alternates between two.
 
     Args:
         way: how.
@@ -202,12 +205,16 @@ def _places(way: Way, steps: int, rows: int, widths: Sequence[int]) -> _Places:
         return needed - floats
 
     place(max(_packing(*pair) for pair in pairwise(widths)))
-    shared = None if way.keep else place(4 * cells * max(sizes) + LANES)
+
+    def room_of(size: int, outputs: int) -> tuple[int, ...]:
+        return place(4 * cells * size + LANES), *(place(cells * size) for _ in range(1 + outputs))
+
+    shared = None if way.keep else room_of(max(sizes), outputs=2)
     layers = []
     for k, size in enumerate(sizes):
-        gates = place(4 * cells * size + LANES) if shared is None else shared
+        mine = room_of(size, outputs=1) if shared is None else (*shared[:2], shared[2 + k % 2])
         passed = k + 1 < len(sizes) and (way.keep or way.masks[k] is not None)
-        layers.append((gates, *(place(cells * size) for _ in range(3 if passed else 2))))
+        layers.append((*mine, place(cells * size)) if passed else mine)
     return _Places(layers, needed)
 
 
@@ -245,12 +252,12 @@ def _back(
     """The derivatives of these rows; their gates are overwritten."""
     layers, last = part.layers, part.layers[-1]
     out = None if d_hidden is None else d_hidden.contiguous()
-    states = [torch.zeros(2, layer.rows, layer.size) for layer in layers]
+    states = [_empty(2, layer.rows, layer.size).zero_() for layer in layers]
     for state, derivative in zip(states[-1], (d_h, d_c), strict=True):
         if derivative is not None:
             state.copy_(derivative)
-    dx = torch.empty(last.steps, last.rows, layers[0].features) if wants_x else None
-    weights = torch.empty(sum(sum(_counts(layer)) for layer in layers))
+    dx = _empty(last.steps, last.rows, layers[0].features) if wants_x else None
+    weights = _empty(sum(sum(_counts(layer)) for layer in layers))
     by, at = (Derivatives * len(layers))(), weights.data_ptr()
     for k, (layer, mine) in enumerate(zip(layers, by, strict=True)):
         mine.out = layers[k + 1].x if k + 1 < len(layers) else _address(out)
@@ -308,13 +315,18 @@ def _take(floats: int) -> Tensor:
     try:
         room = _spare.pop()
     except IndexError:
-        return torch.empty(floats)
-    return room if len(room) >= floats else torch.empty(floats)
+        return _empty(floats)
+    return room if len(room) >= floats else _empty(floats)
 
 
 def _give_back(room: Tensor) -> None:
     if len(_spare) < _MOST_SPARE:
         _spare.append(room)
+
+
+def _empty(*shape: int) -> Tensor:
+    """What the library can write to, whatever torch's default type and device are."""
+    return torch.empty(shape, dtype=torch.float32, device="cpu")
 
 
 def _library() -> ctypes.CDLL:

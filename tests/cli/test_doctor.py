@@ -57,7 +57,7 @@ def test_everything_it_finds_is_what_the_machine_has(cli: Cli, tiny: Tiny) -> No
 def test_it_says_why_torch_computes_lstms(cli: Cli, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     from lstm_forecast.model import lstm_kernel
 
-    why = "torch's LSTM: no C compiler was found when lstm-forecast was installed"
+    why = "torch's LSTM: ours was not compiled; install gcc or clang, then lstm-forecast again"
     monkeypatch.setattr(lstm_kernel, "kernel", lambda: lstm_kernel.Kernel(None, why))
     assert f"kernel:    {why}\n" in cli("doctor", "--runs-dir", tiny.runs).out
     about = document(cli, "--runs-dir", tiny.runs)["torch"]

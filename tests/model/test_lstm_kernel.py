@@ -58,7 +58,10 @@ def test_without_the_file_it_is_torch(
     monkeypatch.setattr(lstm_kernel, "_has_avx2", lambda: True)
     monkeypatch.setattr(lstm_kernel, "_FILE", tmp_path / "none.so")
     assert kernel().name == "torch"
-    assert kernel().about == "torch's LSTM: no C compiler was found when lstm-forecast was installed"
+    assert (
+        kernel().about
+        == "torch's LSTM: ours was not compiled; install gcc or clang, then lstm-forecast again"
+    )
 
 
 def test_a_file_that_is_no_library_is_not_used(
@@ -281,6 +284,36 @@ def test_a_forecast_has_the_bits_of_training_without_dropout() -> None:
     assert torch.equal(forecast, model(x))
     assert torch.equal(final, model.final(x))
     torch.testing.assert_close(final, forecast[:, -1])
+
+
+@needs_kernel
+def test_torchs_default_type_is_not_the_kernels() -> None:
+    before, _ = stack(2)
+    torch.set_default_dtype(torch.float64)
+    try:
+        lstm_stack._spare.clear()
+        ours, _ = pair(3, 10)
+        ours, x = ours.float(), torch.randn(5, 4, 3, dtype=torch.float32)
+        out = ours(x)[0]
+        found = torch.autograd.grad(out.sum(), list(ours.parameters()))
+        theirs = nn.LSTM(3, 10)
+        theirs.load_state_dict(ours.state_dict())
+        expected = torch.autograd.grad(theirs(x.double())[0].sum(), list(theirs.parameters()))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for mine, other in zip(found, expected, strict=True):
+        close(mine, other, mine.shape)
+    assert all(torch.equal(one, other) for one, other in zip(before, stack(2)[0], strict=True))
+
+
+@needs_kernel
+def test_a_forecast_needs_no_room_for_the_way_back() -> None:
+    masks: list[Tensor | None] = [None] * 4
+    widths = [1, 50, 50, 50, 50]
+    forecast, training = (
+        lstm_stack._places(lstm_stack.Way(masks, keep=keep), 60, 100, widths).needed for keep in (False, True)
+    )
+    assert forecast < 0.4 * training
 
 
 @needs_kernel
