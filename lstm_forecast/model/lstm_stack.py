@@ -315,8 +315,11 @@ def _take(floats: int) -> Tensor:
     try:
         room = _spare.pop()
     except IndexError:
+        room = None
+    if room is not None and len(room) >= floats:
+        return room
+    with torch.inference_mode(False):  # it outlives this pass, and a training may have it next
         return _empty(floats)
-    return room if len(room) >= floats else _empty(floats)
 
 
 def _give_back(room: Tensor) -> None:

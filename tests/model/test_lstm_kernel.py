@@ -249,6 +249,7 @@ def test_where_only_the_end_is_wanted_the_rest_is_left_out() -> None:
 def test_ten_passes_have_the_same_bits_whatever_lies_in_the_workspace(
     threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(lstm_stack, "_spare", [])
     first, _ = stack(threads)
     for value in (float("nan"), float("inf"), 0.0, 1e30, -7.0, 3.0, float("nan"), 1.0, 2.0):
         for room in lstm_stack._spare:
@@ -273,6 +274,22 @@ def test_workspaces_are_used_again_and_do_not_pile_up(monkeypatch: pytest.Monkey
     spare[:] = [torch.empty(1)] * 100
     stack(1)
     assert len(spare) == 99  # nothing is given back where there are more than enough
+
+
+@needs_kernel
+def test_a_workspace_of_a_forecast_is_any_other_to_the_training_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, _ = stack(1)
+    spare: list[Tensor] = []
+    monkeypatch.setattr(lstm_stack, "_spare", spare)
+    with torch.inference_mode():
+        RegLSTM(2, 40, 3)(torch.randn(7, 60, 2))  # more room than the stack needs, which takes it
+    begun = [room.data_ptr() for room in spare]
+    assert begun and not any(room.is_inference() for room in spare)
+    again, _ = stack(1)
+    assert [room.data_ptr() for room in spare] == begun
+    assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
 
 
 @needs_kernel
