@@ -30,6 +30,7 @@ enum {
     VECTORS = 3,   /* 3 vectors of weights, and one number of the left side in all lanes */
     WIDE = LANES * VECTORS,
     DEEP = 256,    /* terms of a tile at a time: their weights, 24 KiB, stay in the first cache */
+    NEXT = 16,     /* rows of a matrix that are read side by side */
     NEAR = 1 << 16 /* floats that stay in the second one, 256 KiB */
 };
 
@@ -128,11 +129,18 @@ INLINE vec hyperbolic_tangent(vec x)
 
 /* ---- products --------------------------------------------------------------------------------------------- */
 
-/* The vectors of the panel of columns that begins at this one: 3, and fewer at the end. */
+/* The vectors of the panel of columns that begins at this one: 3, and fewer at the end; 4 are two and two, since
+ * the few sums of a single one would wait for each other. */
 INLINE int panel_vectors(int column, int columns)
 {
     int left = (columns - column + LANES - 1) / LANES;
-    return left < VECTORS ? left : VECTORS;
+    return left == VECTORS + 1 ? 2 : left < VECTORS ? left : VECTORS;
+}
+
+INLINE int panel_width(int column, int columns)
+{
+    int width = LANES * panel_vectors(column, columns);
+    return columns - column < width ? columns - column : width;
 }
 
 /* A matrix [depth, columns], element (k, n) at from[k * down + n * right], in the order in which product() reads
@@ -141,21 +149,16 @@ static void pack(int depth, int columns, const float *from, int64_t down, int64_
 {
     for (int part = 0; part < depth; part += DEEP) {
         int terms = part + DEEP < depth ? DEEP : depth - part;
-        for (int column = 0; column < columns; column += WIDE) {
+        for (int column = 0, there; column < columns; column += there) {
             int width = LANES * panel_vectors(column, columns);
-            int there = columns - column < width ? columns - column : width;
+            there = panel_width(column, columns);
             const float *first = from + part * down + column * right;
-            if (right == 1) /* along the source's rows; else down its columns */
+            for (int n = 0; n < width; n += LANES) { /* few lines of the source at a time */
+                int some = there - n < LANES ? there - n : LANES;
                 for (int k = 0; k < terms; k++)
-                    for (int n = 0; n < there; n++)
-                        to[k * width + n] = first[k * down + n];
-            else
-                for (int n = 0; n < there; n++)
-                    for (int k = 0; k < terms; k++)
-                        to[k * width + n] = first[k * down + n * right];
-            for (int k = 0; k < terms; k++)
-                for (int n = there; n < width; n++)
-                    to[k * width + n] = 0.0f;
+                    for (int lane = 0; lane < LANES; lane++)
+                        to[k * width + n + lane] = lane < some ? first[k * down + (n + lane) * right] : 0.0f;
+            }
             to += terms * width;
         }
     }
@@ -167,10 +170,10 @@ typedef struct {
     int64_t step;
 } Panel;
 
-/* The left side: number (i, k) at at[i * down + k * right]. */
+/* The left side: number (i, k) of a tile's rows at at[i * down + k * right], those of the next tile at at[next]. */
 typedef struct {
     const float *at;
-    int64_t down, right;
+    int64_t down, right, next;
 } Left;
 
 /* One tile: c [rows, width] += left [rows, depth] times a panel; c = where `fresh`. The constants of the calls
@@ -198,14 +201,24 @@ INLINE void tile(int rows, int vectors, int depth, Left left, Panel panel, float
         }
 }
 
+INLINE void some_rows(int vectors, int rows, int depth, Left left, Panel panel, float *c, int64_t c_row, int width,
+                      int fresh)
+{
+    if (rows == 4)
+        tile(4, vectors, depth, left, panel, c, c_row, width, fresh);
+    else if (rows == 3)
+        tile(3, vectors, depth, left, panel, c, c_row, width, fresh);
+    else if (rows == 2)
+        tile(2, vectors, depth, left, panel, c, c_row, width, fresh);
+    else
+        tile(1, vectors, depth, left, panel, c, c_row, width, fresh);
+}
+
 INLINE void column_of_tiles(int vectors, int rows, int depth, Left left, Panel panel, float *c, int64_t c_row,
                             int width, int fresh)
 {
-    int i = 0;
-    for (; i + ROWS <= rows; i += ROWS, left.at += ROWS * left.down, c += ROWS * c_row)
-        tile(ROWS, vectors, depth, left, panel, c, c_row, width, fresh);
-    for (; i < rows; i++, left.at += left.down, c += c_row)
-        tile(1, vectors, depth, left, panel, c, c_row, width, fresh);
+    for (int i = 0; i < rows; i += ROWS, left.at += left.next, c += ROWS * c_row)
+        some_rows(vectors, rows - i < ROWS ? rows - i : ROWS, depth, left, panel, c, c_row, width, fresh);
 }
 
 INLINE void tiles(int vectors, int rows, int depth, Left left, Panel panel, float *c, int64_t c_row, int width,
@@ -224,10 +237,10 @@ static void product(int rows, int columns, int depth, const float *a, const floa
 {
     for (int part = 0; part < depth; part += DEEP) {
         int terms = part + DEEP < depth ? DEEP : depth - part;
-        Left left = {a + part, depth, 1};
-        for (int column = 0; column < columns; column += WIDE) {
+        Left left = {a + part, depth, 1, (int64_t)ROWS * depth};
+        for (int column = 0, width; column < columns; column += width) {
             int vectors = panel_vectors(column, columns);
-            int width = columns - column < WIDE ? columns - column : WIDE;
+            width = panel_width(column, columns);
             Panel panel = {packed, vectors * LANES};
             tiles(vectors, rows, terms, left, panel, c + column, columns, width, fresh && !part);
             packed += (int64_t)terms * vectors * LANES;
@@ -235,14 +248,47 @@ static void product(int rows, int columns, int depth, const float *a, const floa
     }
 }
 
-/* c [rows, columns] += a [depth, rows] transposed, times b [depth, columns]; up to 7 floats behind b are read. */
-static void add_transposed(int rows, int columns, int depth, const float *a, const float *b, float *c)
+/* The columns of a [depth, rows] in the order in which tiles read them: ROWS at a time, each term's side by side. */
+static void pack_columns(int rows, int depth, const float *a, float *to)
 {
-    Left left = {a, 1, rows};
-    for (int column = 0; column < columns; column += WIDE) {
-        int width = columns - column < WIDE ? columns - column : WIDE;
-        Panel panel = {b + column, columns};
-        tiles(panel_vectors(column, columns), rows, depth, left, panel, c + column, columns, width, 0);
+    for (int part = 0; part < depth; part += NEXT) {
+        int end = part + NEXT < depth ? part + NEXT : depth;
+        for (int i = 0; i < rows; i += ROWS) {
+            const float *from = a + i;
+            float *place = to + i * depth;
+            if (i + ROWS <= rows)
+                for (int k = part; k < end; k++)
+                    memcpy(place + k * ROWS, from + (int64_t)k * rows, ROWS * sizeof(float));
+            else
+                for (int k = part; k < end; k++)
+                    for (int n = 0; i + n < rows; n++)
+                        place[k * ROWS + n] = from[(int64_t)k * rows + n];
+        }
+    }
+}
+
+/* c [rows, columns] += a [depth, rows] transposed, times b [depth, columns]; up to 7 floats behind b are read.
+ * Their rows lie far apart, often so that few of them fit into the cache together: what is read often is packed.
+ * room: DEEP (rows + ROWS + WIDE) floats. */
+static void add_transposed(int rows, int columns, int depth, const float *a, const float *b, float *c, float *room)
+{
+    float *packed_b = room, *packed_a = packed_b + DEEP * WIDE;
+    for (int part = 0; part < depth; part += DEEP, a += (int64_t)DEEP * rows, b += (int64_t)DEEP * columns) {
+        int terms = part + DEEP < depth ? DEEP : depth - part;
+        Left left = {packed_a, 1, ROWS, (int64_t)ROWS * terms};
+        pack_columns(rows, terms, a, packed_a);
+        for (int column = 0, width; column < columns; column += width) {
+            int vectors = panel_vectors(column, columns);
+            width = panel_width(column, columns);
+            Panel panel = {b + column, columns};
+            if (rows > 8 * ROWS) {
+                for (int k = 0; k < terms; k++)
+                    for (int v = 0; v < vectors; v++)
+                        store(packed_b + (k * vectors + v) * LANES, load(panel.at + k * panel.step + v * LANES));
+                panel = (Panel){packed_b, vectors * LANES};
+            }
+            tiles(vectors, rows, terms, left, panel, c + column, columns, width, 0);
+        }
     }
 }
 
@@ -437,9 +483,12 @@ static void layer_forward(const Layer *layer, float *room)
 /* to [columns, rows] = from [rows, columns] transposed. */
 static void transpose(int rows, int columns, const float *from, float *to)
 {
-    for (int n = 0; n < columns; n++)
+    for (int column = 0; column < columns; column += NEXT) {
+        int end = column + NEXT < columns ? column + NEXT : columns;
         for (int i = 0; i < rows; i++)
-            to[(int64_t)n * rows + i] = from[(int64_t)i * columns + n];
+            for (int n = column; n < end; n++)
+                to[(int64_t)n * rows + i] = from[(int64_t)i * columns + n];
+    }
 }
 
 /* Fills `by`; the layer's gates become the derivatives by their sums. */
@@ -449,6 +498,7 @@ static void layer_backward(const Layer *layer, const Derivatives *by, float *roo
     int64_t state = (int64_t)rows * size, back = layer->backwards ? state : -state;
     float *packed_hh = room, *packed_ih = packed_hh + (int64_t)4 * size * (size + LANES);
     float *ih = packed_ih + (int64_t)4 * size * (features + LANES), *hh = ih + (int64_t)4 * size * features;
+    float *more = hh + (int64_t)4 * size * size;
     pack(4 * size, size, layer->weight_hh, size, 1, packed_hh);
     if (by->x)
         pack(4 * size, features, layer->weight_ih, features, 1, packed_ih);
@@ -471,7 +521,8 @@ static void layer_backward(const Layer *layer, const Derivatives *by, float *roo
         }
         int64_t first = layer->backwards ? steps - left : left - some;
         float *these = layer->gates + 4 * state * first;
-        add_transposed(features, 4 * size, some * rows, layer->x + first * rows * features, these, ih);
+        add_transposed(features, 4 * size, some * rows, layer->x + first * rows * features, these, ih,
+                       more);
         for (int64_t row = 0; row < (int64_t)some * rows; row++)
             for (int n = 0; n < 4 * size; n++)
                 by->bias[n] += these[4 * row * size + n];
@@ -481,10 +532,10 @@ static void layer_backward(const Layer *layer, const Derivatives *by, float *roo
         int start = left == some, after = layer->backwards ? 0 : start;
         if (some > start)
             add_transposed(size, 4 * size, (some - start) * rows, layer->hidden + state * (first + after) + back,
-                           these + 4 * state * after, hh);
+                           these + 4 * state * after, hh, more);
         if (start && layer->hidden0)
             add_transposed(size, 4 * size, rows, layer->hidden0,
-                           these + (layer->backwards ? 4 * state * (some - 1) : 0), hh);
+                           these + (layer->backwards ? 4 * state * (some - 1) : 0), hh, more);
     }
     transpose(features, 4 * size, ih, by->weight_ih);
     transpose(size, 4 * size, hh, by->weight_hh);
@@ -505,7 +556,15 @@ static void drop(const Layer *layer, const float *from, float *to)
         }
 }
 
-/* room: 2 (4 size + 8) * (features + size + 16) floats, of the layer that needs most. */
+/* Floats of the room that a layer needs. */
+EXPORT int64_t lstm_room(int features, int size)
+{
+    int64_t widest = features > size ? features : size;
+    int64_t packed = (int64_t)(4 * size + LANES) * (features + size + 2 * LANES); /* or as many derivatives */
+    return 2 * packed + DEEP * (widest + ROWS + WIDE);
+}
+
+/* room: of the layer that needs most. */
 EXPORT void lstm_forward(int count, const Layer *layers, float *room)
 {
     for (const Layer *layer = layers; layer < layers + count; layer++) {
@@ -531,7 +590,7 @@ EXPORT void lstm_backward(int count, const Layer *layers, const Derivatives *by,
 /* Of the arguments of the functions: lstm_kernel.py calls no library of another version. */
 EXPORT int lstm_kernel_version(void)
 {
-    return 1;
+    return 2;
 }
 
 #if defined(__x86_64__) && defined(__clang__)

@@ -204,7 +204,7 @@ def _places(way: Way, steps: int, rows: int, widths: Sequence[int]) -> _Places:
         needed += floats
         return needed - floats
 
-    place(max(_packing(*pair) for pair in pairwise(widths)))
+    place(max(_library().lstm_room(*pair) for pair in pairwise(widths)))
 
     def room_of(size: int, outputs: int) -> tuple[int, ...]:
         return place(4 * cells * size + LANES), *(place(cells * size) for _ in range(1 + outputs))
@@ -299,11 +299,6 @@ def _widths(x: Tensor, tensors: Given) -> list[int]:
 def _count(rows: slice) -> int:
     count: int = rows.stop - rows.start
     return count
-
-
-def _packing(width: int, size: int) -> int:
-    """Floats that the library packs weights of a layer into."""
-    return 2 * (4 * size + LANES) * (width + size + 2 * LANES)
 
 
 # Workspaces of passes that are over: large blocks would be mapped and faulted in anew at every step.
