@@ -417,21 +417,23 @@ static void row_backward(Row row, int size)
  * passed       [steps, rows, size], what the next layer gets where it is not `hidden`; else NULL */
 typedef struct {
     int32_t steps, rows, features, size, backwards;
-    const float *x, *weight_ih, *weight_hh, *bias_ih, *bias_hh, *hidden0, *cell0, *mask;
+    const float *weight_ih, *weight_hh, *bias_ih, *bias_hh, *hidden0, *cell0, *mask;
     int64_t mask_step, mask_row;
-    float *gates, *hidden, *cell, *passed;
+    float *x, *gates, *hidden, *cell, *passed;
 } Layer;
 
 /* The derivatives of a loss.
  *
- * out    [steps, rows, size]      by what the layer gave out; NULL for none
+ * out    [steps, rows, size]      by what the layer gave out, steps at every out_step floats; NULL for none
  * dh, dc [rows, size]             in: by the state after the last step; out: by the one before the first, dh only
  *                                 where there is a hidden0
  * x      [steps, rows, features]  by the input; may be the input's own place; NULL: not wanted
  * weight_ih, weight_hh            as the parameters
  * bias   [2, 4 size]              by both biases, which is the same */
 typedef struct {
-    float *out, *dh, *dc, *x, *weight_ih, *weight_hh, *bias;
+    const float *out;
+    int64_t out_step;
+    float *dh, *dc, *x, *weight_ih, *weight_hh, *bias;
 } Derivatives;
 
 /* So many steps go through all products before the next: as many as give the weights' gradients DEEP terms at a
@@ -513,7 +515,7 @@ static void layer_backward(const Layer *layer, const Derivatives *by, float *roo
             for (int64_t r = 0; r < rows; r++) {
                 int64_t begin = r * size;
                 Row row = {now + 4 * begin, by->dc + begin, c + begin, last_c ? last_c + begin : NULL,
-                           by->out ? by->out + state * at + begin : NULL, by->dh + begin};
+                           by->out ? by->out + by->out_step * at + begin : NULL, by->dh + begin};
                 row_backward(row, size);
             }
             if (step || layer->hidden0)
@@ -556,34 +558,136 @@ static void drop(const Layer *layer, const float *from, float *to)
         }
 }
 
-/* Floats of the room that a layer needs. */
-EXPORT int64_t lstm_room(int features, int size)
+/* A layer of a whole batch, otherwise as in Layer. Places are floats from the beginning of a room, in which some of
+ * the rows are; `passed` is -1 where there is none. `weights` is where its derivatives begin among those of all
+ * layers: by weight_ih, by weight_hh, by both biases. */
+typedef struct {
+    int32_t features, size;
+    const float *weight_ih, *weight_hh, *bias_ih, *bias_hh, *hidden0, *cell0, *mask;
+    int64_t mask_step, mask_row, gates, cell, hidden, passed, weights;
+} Given;
+
+/* A batch and its layers.
+ *
+ * x    [steps, rows, features], the numbers of a row side by side, rows at every x_row, steps at every x_step floats
+ * copy the place of some rows' x in a room
+ * out  [steps, rows, size], filled with the last layer's hidden states; NULL: not wanted
+ * h, c [rows, size], filled with its last states */
+typedef struct {
+    int32_t count, steps, rows, backwards;
+    const Given *layers;
+    const float *x;
+    int64_t x_step, x_row, copy;
+    float *out, *h, *c;
+} Batch;
+
+/* The derivatives of a loss. In: by what lstm_forward filled, of the same shapes, NULL for none. Out: by x, in one
+ * piece, and by each layer's state before the first step, [2, rows, size]; NULL: not wanted. */
+typedef struct {
+    const float *out, *h, *c;
+    float *x, *const *states;
+} Back;
+
+/* Floats at the beginning of a room, of the layer that needs most. */
+EXPORT int64_t lstm_room(int rows, int features, int size)
 {
     int64_t widest = features > size ? features : size;
     int64_t packed = (int64_t)(4 * size + LANES) * (features + size + 2 * LANES); /* or as many derivatives */
-    return 2 * packed + DEEP * (widest + ROWS + WIDE);
+    return 2 * packed + DEEP * (widest + ROWS + WIDE) + 2 * (int64_t)rows * size;
 }
 
-/* room: of the layer that needs most. */
-EXPORT void lstm_forward(int count, const Layer *layers, float *room)
+/* `count` stretches of `length` floats. */
+static void copy(int64_t count, int64_t length, const float *from, int64_t from_next, float *to, int64_t to_next)
 {
-    for (const Layer *layer = layers; layer < layers + count; layer++) {
-        layer_forward(layer, room);
-        if (layer->passed && layer->mask)
-            drop(layer, layer->hidden, layer->passed);
-        else if (layer->passed)
-            memcpy(layer->passed, layer->hidden,
-                   (int64_t)layer->steps * layer->rows * layer->size * sizeof(float));
+    for (int64_t k = 0; k < count; k++)
+        memcpy(to + k * to_next, from + k * from_next, length * sizeof(float));
+}
+
+/* What layer k works with, of `rows` rows from `first` on. */
+static Layer of_rows(const Batch *batch, int k, int first, int rows, float *room)
+{
+    const Given *given = batch->layers + k, *below = given - 1;
+    int64_t x = k == 0 ? batch->copy : below->passed < 0 ? below->hidden : below->passed;
+    int64_t state = (int64_t)first * given->size;
+    return (Layer){
+        .steps = batch->steps,
+        .rows = rows,
+        .features = given->features,
+        .size = given->size,
+        .backwards = batch->backwards,
+        .x = room + x,
+        .weight_ih = given->weight_ih,
+        .weight_hh = given->weight_hh,
+        .bias_ih = given->bias_ih,
+        .bias_hh = given->bias_hh,
+        .hidden0 = given->hidden0 ? given->hidden0 + state : NULL,
+        .cell0 = given->cell0 ? given->cell0 + state : NULL,
+        .mask = given->mask ? given->mask + first * given->mask_row : NULL,
+        .mask_step = given->mask_step,
+        .mask_row = given->mask_row,
+        .gates = room + given->gates,
+        .cell = room + given->cell,
+        .hidden = room + given->hidden,
+        .passed = given->passed < 0 ? NULL : room + given->passed,
+    };
+}
+
+/* `rows` rows from `first` on through all layers; what lstm_backward needs of them stays in the room. */
+EXPORT void lstm_forward(const Batch *batch, int first, int rows, float *room)
+{
+    int64_t steps = batch->steps, features = batch->layers->features;
+    for (int64_t step = 0; step < steps; step++)
+        copy(rows, features, batch->x + step * batch->x_step + first * batch->x_row, batch->x_row,
+             room + batch->copy + step * rows * features, features);
+    for (int k = 0; k < batch->count; k++) {
+        Layer layer = of_rows(batch, k, first, rows, room);
+        layer_forward(&layer, room);
+        if (layer.passed && layer.mask)
+            drop(&layer, layer.hidden, layer.passed);
+        else if (layer.passed)
+            memcpy(layer.passed, layer.hidden, steps * rows * layer.size * sizeof(float));
     }
+    Layer last = of_rows(batch, batch->count - 1, first, rows, room);
+    int64_t state = (int64_t)rows * last.size, begin = (int64_t)first * last.size;
+    int64_t end = batch->backwards ? 0 : (steps - 1) * state;
+    memcpy(batch->h + begin, last.hidden + end, state * sizeof(float));
+    memcpy(batch->c + begin, last.cell + end, state * sizeof(float));
+    if (batch->out)
+        copy(steps, state, last.hidden, state, batch->out + begin, (int64_t)batch->rows * last.size);
 }
 
-/* `by` has one element per layer; where a layer has a mask, `out` is what the next layer's x is. */
-EXPORT void lstm_backward(int count, const Layer *layers, const Derivatives *by, float *room)
+/* The same rows back. Every layer but the last has a `passed`, which is overwritten, as the gates are.
+ *
+ * weights: filled with the part that these rows have in the derivatives by all weights */
+EXPORT void lstm_backward(const Batch *batch, const Back *back, int first, int rows, float *room, float *weights)
 {
-    for (int k = count - 1; k >= 0; k--) {
-        if (layers[k].passed && layers[k].mask)
-            drop(layers + k, by[k].out, by[k].out);
-        layer_backward(layers + k, by + k, room);
+    for (int k = batch->count - 1; k >= 0; k--) {
+        Layer layer = of_rows(batch, k, first, rows, room);
+        int64_t size = layer.size, state = rows * size, whole = batch->rows * size, begin = first * size;
+        float *dh = room + lstm_room(0, layer.features, layer.size), *dc = dh + state;
+        float *ih = weights + batch->layers[k].weights, *hh = ih + 4 * size * layer.features;
+        Derivatives by = {layer.passed, state, dh, dc, NULL, ih, hh, hh + 4 * size * size};
+        memset(dh, 0, 2 * state * sizeof(float));
+        if (layer.passed && layer.mask)
+            drop(&layer, layer.passed, layer.passed);
+        if (k == batch->count - 1) {
+            by.out = back->out ? back->out + begin : NULL;
+            by.out_step = whole;
+            if (back->h)
+                memcpy(dh, back->h + begin, state * sizeof(float));
+            if (back->c)
+                memcpy(dc, back->c + begin, state * sizeof(float));
+        }
+        if (k || back->x)
+            by.x = layer.x; /* overwritten where it has been read */
+        layer_backward(&layer, &by, room);
+        if (back->states[k]) {
+            memcpy(back->states[k] + begin, dh, state * sizeof(float));
+            memcpy(back->states[k] + whole + begin, dc, state * sizeof(float));
+        }
+        if (!k && back->x)
+            copy(batch->steps, (int64_t)rows * layer.features, by.x, (int64_t)rows * layer.features,
+                 back->x + (int64_t)first * layer.features, (int64_t)batch->rows * layer.features);
     }
 }
 

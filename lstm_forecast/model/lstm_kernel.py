@@ -18,21 +18,36 @@ _ADDRESS = ctypes.c_void_p
 
 
 class Layer(ctypes.Structure):
-    """Sizes and addresses of a layer; the C file says what each is."""
+    """``Given`` of the C file: sizes, addresses and places of a layer."""
 
     _fields_ = (
-        *((name, ctypes.c_int32) for name in ("steps", "rows", "features", "size", "backwards")),
-        *((name, _ADDRESS) for name in ("x", "weight_ih", "weight_hh", "bias_ih", "bias_hh")),
+        *((name, ctypes.c_int32) for name in ("features", "size")),
+        *((name, _ADDRESS) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")),
         *((name, _ADDRESS) for name in ("hidden0", "cell0", "mask")),
         *((name, ctypes.c_int64) for name in ("mask_step", "mask_row")),
-        *((name, _ADDRESS) for name in ("gates", "hidden", "cell", "passed")),
+        *((name, ctypes.c_int64) for name in ("gates", "cell", "hidden", "passed", "weights")),
     )
 
 
-class Derivatives(ctypes.Structure):
-    """Addresses of what the way back reads and fills."""
+class Batch(ctypes.Structure):
+    """A batch, its layers, and where their answers go."""
 
-    _fields_ = tuple((name, _ADDRESS) for name in ("out", "dh", "dc", "x", "weight_ih", "weight_hh", "bias"))
+    _fields_ = (
+        *((name, ctypes.c_int32) for name in ("count", "steps", "rows", "backwards")),
+        ("layers", ctypes.POINTER(Layer)),
+        ("x", _ADDRESS),
+        *((name, ctypes.c_int64) for name in ("x_step", "x_row", "copy")),
+        *((name, _ADDRESS) for name in ("out", "h", "c")),
+    )
+
+
+class Back(ctypes.Structure):
+    """The derivatives that the way back begins with, and where others go."""
+
+    _fields_ = (
+        *((name, _ADDRESS) for name in ("out", "h", "c", "x")),
+        ("states", ctypes.POINTER(_ADDRESS)),
+    )
 
 
 @dataclass(frozen=True)
@@ -73,11 +88,11 @@ def kernel() -> Kernel:
         )
     if built != VERSION:
         return Kernel(None, "torch's LSTM: the compiled one is of another version, install again")
-    layers, derivatives = ctypes.POINTER(Layer), ctypes.POINTER(Derivatives)
-    library.lstm_forward.argtypes = (ctypes.c_int, layers, _ADDRESS)
-    library.lstm_backward.argtypes = (ctypes.c_int, layers, derivatives, _ADDRESS)
+    batch, back, number = ctypes.POINTER(Batch), ctypes.POINTER(Back), ctypes.c_int
+    library.lstm_forward.argtypes = (batch, number, number, _ADDRESS)
+    library.lstm_backward.argtypes = (batch, back, number, number, _ADDRESS, _ADDRESS)
     library.lstm_forward.restype = library.lstm_backward.restype = None
-    library.lstm_room.argtypes, library.lstm_room.restype = (ctypes.c_int, ctypes.c_int), ctypes.c_int64
+    library.lstm_room.argtypes, library.lstm_room.restype = (number, number, number), ctypes.c_int64
     return Kernel(library, "an LSTM of our own, compiled at installation")
 
 

@@ -9,22 +9,20 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache
 from itertools import pairwise
-from math import prod
 from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from lstm_forecast.model.lstm_kernel import LANES, Derivatives, Layer, kernel
+from lstm_forecast.model.lstm_kernel import LANES, Back, Batch, Layer, kernel
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Given = Sequence[Tensor | None]
+Tensors = Sequence[Tensor | None]
 FIELDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "hidden0", "cell0")  # of a layer, in this order
-_FLOAT = 4  # bytes
 _MOST_SPARE = 16
 
 
@@ -69,7 +67,7 @@ class Way:
     threads: Threads = field(default_factory=OneThread)
 
 
-def run(way: Way, x: Tensor, tensors: Given) -> tuple[Tensor, Tensor, Tensor]:
+def run(way: Way, x: Tensor, tensors: Tensors) -> tuple[Tensor, Tensor, Tensor]:
     """The last layer's hidden states ``[L, B, D]`` (nothing without ``whole``), its last h and c, ``[B, D]``.
 
     Args:
@@ -90,54 +88,57 @@ class _Stack(torch.autograd.Function):
     def forward(ctx: Any, way: Way, x: Tensor, *tensors: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """As :func:`run` has it."""
         shards = way.threads.shards(x.shape[1])
-        places = _places(way, len(x), _count(shards[0]), _widths(x, tensors))  # no shard has more rows
-        rooms = [_take(places.needed) for _ in shards]
-        forth = partial(_forth, way, places, x, tensors)
-        parts = way.threads.each(forth, list(zip(shards, rooms, strict=True)))
-        end = 0 if way.backwards else len(x) - 1
-        hidden = torch.cat([part.hidden for part in parts], dim=1) if way.whole else x.new_empty(0)
-        h, c = (torch.cat([getattr(part, name)[end] for part in parts]) for name in ("hidden", "cell"))
+        batch = _batch(way, x, tensors, most=_count(shards[0]))  # no shard has more rows
+        rooms = [_take(batch.places.needed) for _ in shards]
+        forward = _library().lstm_forward
+
+        def forth(mine: tuple[slice, Tensor]) -> None:
+            rows, room = mine
+            forward(batch.given, rows.start, _count(rows), room.data_ptr())
+
+        way.threads.each(forth, list(zip(shards, rooms, strict=True)))
         if not way.keep:
-            for part in parts:
-                _give_back(part.room)
-            return hidden, h, c
+            _give_back(rooms)
+            return batch.answers
         ctx.set_materialize_grads(False)
-        ctx.way, ctx.shards, ctx.parts = way, shards, parts
+        ctx.way, ctx.shards, ctx.batch, ctx.rooms = way, shards, batch, rooms
         ctx.save_for_backward(x, *tensors)
-        return hidden, h, c
+        return batch.answers
 
     @staticmethod
     @once_differentiable
-    def backward(
-        ctx: Any, d_hidden: Tensor | None, d_h: Tensor | None, d_c: Tensor | None
-    ) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *by_answers: Tensor | None) -> tuple[Tensor | None, ...]:
         """Derivatives by everything that ``forward`` took, in its order."""
-        if ctx.parts is None:
+        if ctx.rooms is None:
             raise RuntimeError("a second way back through LSTM layers: the first one overwrote their gates")
-        parts, ctx.parts = ctx.parts, None
-        _ = ctx.saved_tensors  # says so where a weight was changed since
-        way: Way = ctx.way
-        wants_x = ctx.needs_input_grad[1]
-
-        def back(number: int) -> _Found:
-            rows = ctx.shards[number]
-            mine = [None if one is None else one[..., rows, :] for one in (d_hidden, d_h, d_c)]
-            return _back(parts[number], *mine, wants_x=wants_x)
-
-        found = way.threads.each(back, range(len(parts)))
-        for part in parts:
-            _give_back(part.room)
-        weights = found[0].weights
-        for other in found[1:]:
-            weights.add_(other.weights)
-        dx = torch.cat([one.x for one in found if one.x is not None], dim=1) if wants_x else None
+        rooms, ctx.rooms = ctx.rooms, None
+        x, *_ = ctx.saved_tensors  # says so where a weight was changed since
+        batch: _Batch = ctx.batch
+        layers, rows = batch.layers, x.shape[1]
         wanted = ctx.needs_input_grad[2:]
+        begins = [
+            _empty(2, rows, layer.size) if any(wanted[len(FIELDS) * k + 4 : len(FIELDS) * (k + 1)]) else None
+            for k, layer in enumerate(layers)
+        ]
+        given = [None if one is None else one.contiguous() for one in by_answers]
+        dx = _empty(*x.shape) if ctx.needs_input_grad[1] else None
+        states = (ctypes.c_void_p * len(layers))(*map(_address, begins))
+        back = Back(*map(_address, given), _address(dx), states)
+        parts = [_empty(batch.places.weights) for _ in rooms]
+        backward = _library().lstm_backward
+
+        def go_back(mine: tuple[slice, Tensor, Tensor]) -> None:
+            rows, room, weights = mine
+            backward(batch.given, back, rows.start, _count(rows), room.data_ptr(), weights.data_ptr())
+
+        ctx.way.threads.each(go_back, list(zip(ctx.shards, rooms, parts, strict=True)))
+        _give_back(rooms)
+        weights = parts[0]
+        for other in parts[1:]:
+            weights.add_(other)
         derivatives: list[Tensor | None] = []
-        for k, (ih, hh, biases) in enumerate(_by_layer(weights, parts[0].layers)):
-            states: tuple[Tensor | None, ...] = (None, None)
-            if any(wanted[k * len(FIELDS) + 4 : (k + 1) * len(FIELDS)]):
-                states = torch.cat([one.states[k] for one in found], dim=1).unbind()
-            derivatives += (ih, hh, *biases, *states)
+        for mine, begin in zip(_by_layer(weights, layers), begins, strict=True):
+            derivatives += (*mine, *((None, None) if begin is None else begin.unbind()))
         return (
             *(None, dx),
             *(one if wants else None for one, wants in zip(derivatives, wanted, strict=True)),
@@ -145,57 +146,38 @@ class _Stack(torch.autograd.Function):
 
 
 @dataclass(frozen=True)
-class _Part:
-    """Some rows on their way.
-
-    Attributes:
-        layers: as the library takes them.
-        room: what it works in.
-        hidden, cell: of the last layer, [L, b, D], within the room.
-        kept: what ``layers`` has the addresses of.
-    """
-
-    layers: ctypes.Array[Layer]
-    room: Tensor
-    hidden: Tensor
-    cell: Tensor
-    kept: Given
-
-
-@dataclass(frozen=True)
-class _Found:
-    """Derivatives that some rows found: of all weights in one piece, of each layer's state, of the input."""
-
-    weights: Tensor
-    states: list[Tensor]
-    x: Tensor | None
-
-
-@dataclass(frozen=True)
 class _Places:
     """Where in a workspace what is, in floats.
 
     Attributes:
+        copy: the input.
         layers: of each its gates, its cells, what it gives out, and that with dropout, which the next one
-            reads; the last is missing where the next one reads what the layer gives out.
+            reads; -1 where the next one reads what the layer gives out.
         needed: floats in all.
+        weights: numbers in the derivatives by all weights.
     """
 
-    layers: list[tuple[int, ...]]
+    copy: int
+    layers: list[tuple[int, int, int, int]]
     needed: int
+    weights: int
 
 
-def _places(way: Way, steps: int, rows: int, widths: Sequence[int]) -> _Places:
+@lru_cache(maxsize=64)
+def _places(
+    steps: int, rows: int, widths: tuple[int, ...], masked: tuple[bool, ...], *, keep: bool
+) -> _Places:
     """For so many rows, or fewer.
 
     Where no derivatives follow, all layers have their gates and cells in the same places, and what they give
     out alternates between two.
 
     Args:
-        way: how.
         steps: L.
         rows: of the batch.
         widths: features, then units of each layer.
+        masked: the layers with dropout.
+        keep: derivatives follow.
     """
     sizes, cells, needed = widths[1:], steps * rows, 0
 
@@ -204,96 +186,82 @@ def _places(way: Way, steps: int, rows: int, widths: Sequence[int]) -> _Places:
         needed += floats
         return needed - floats
 
-    place(max(_library().lstm_room(*pair) for pair in pairwise(widths)))
-
     def room_of(size: int, outputs: int) -> tuple[int, ...]:
         return place(4 * cells * size + LANES), *(place(cells * size) for _ in range(1 + outputs))
 
-    shared = None if way.keep else room_of(max(sizes), outputs=2)
+    place(max(_library().lstm_room(rows, *pair) for pair in pairwise(widths)))
+    copy = place(cells * widths[0])
+    shared = None if keep else room_of(max(sizes), outputs=2)
     layers = []
     for k, size in enumerate(sizes):
-        mine = room_of(size, outputs=1) if shared is None else (*shared[:2], shared[2 + k % 2])
-        passed = k + 1 < len(sizes) and (way.keep or way.masks[k] is not None)
-        layers.append((*mine, place(cells * size)) if passed else mine)
-    return _Places(layers, needed)
+        gates, cell, hidden = room_of(size, 1) if shared is None else (*shared[:2], shared[2 + k % 2])
+        passed = k + 1 < len(sizes) and (keep or masked[k])
+        layers.append((gates, cell, hidden, place(cells * size) if passed else -1))
+    return _Places(copy, layers, needed, sum(sum(_counts(*pair)) for pair in pairwise(widths)))
 
 
-def _forth(way: Way, places: _Places, x: Tensor, tensors: Given, mine: tuple[slice, Tensor]) -> _Part:
-    """Some rows through all layers, in a workspace."""
-    rows, room = mine
-    each, widths = len(FIELDS), _widths(x, tensors)
-    x = x[:, rows].contiguous()
-    tensors = [one if k % each < 4 or one is None else one[rows] for k, one in enumerate(tensors)]
-    masks = [None if mask is None else mask[:, rows] for mask in way.masks]
-    masks = [mask if mask is None or mask.stride(2) == 1 else mask.contiguous() for mask in masks]
-    layers, given = (Layer * len(masks))(), x.data_ptr()
-    for k, layer in enumerate(layers):
-        layer.steps, layer.rows, layer.features, layer.size = *x.shape[:2], widths[k], widths[k + 1]
-        layer.backwards, layer.x = way.backwards, given
-        for name, one in zip(FIELDS, tensors[k * each : (k + 1) * each], strict=True):
-            setattr(layer, name, _address(one))
-        addresses = [room.data_ptr() + _FLOAT * at for at in places.layers[k]]
-        layer.gates, layer.cell, layer.hidden, given = *addresses[:3], addresses[-1]
-        mask = masks[k]
-        if len(addresses) > 3:
-            layer.passed = given
-            if mask is not None:
-                layer.mask, layer.mask_step, layer.mask_row = mask.data_ptr(), mask.stride(0), mask.stride(1)
-    _library().lstm_forward(len(layers), layers, room.data_ptr())
-    _, cell, hidden = places.layers[-1]
-    shape = (*x.shape[:2], widths[-1])
-    outputs, cells = (room[at : at + prod(shape)].view(shape) for at in (hidden, cell))
-    return _Part(layers, room, outputs, cells, kept=(x, *tensors, *masks))
+@dataclass(frozen=True)
+class _Batch:
+    """What the library is told of a batch.
+
+    Attributes:
+        given: all of it.
+        layers: of ``given``.
+        places: in every workspace.
+        answers: the tensors that will be filled: hidden states, last h, last c.
+        kept: what there are addresses of.
+    """
+
+    given: Batch
+    layers: ctypes.Array[Layer]
+    places: _Places
+    answers: tuple[Tensor, Tensor, Tensor]
+    kept: Tensors
 
 
-def _back(
-    part: _Part, d_hidden: Tensor | None, d_h: Tensor | None, d_c: Tensor | None, *, wants_x: bool
-) -> _Found:
-    """The derivatives of these rows; their gates are overwritten."""
-    layers, last = part.layers, part.layers[-1]
-    out = None if d_hidden is None else d_hidden.contiguous()
-    states = [_empty(2, layer.rows, layer.size).zero_() for layer in layers]
-    for state, derivative in zip(states[-1], (d_h, d_c), strict=True):
-        if derivative is not None:
-            state.copy_(derivative)
-    dx = _empty(last.steps, last.rows, layers[0].features) if wants_x else None
-    weights = _empty(sum(sum(_counts(layer)) for layer in layers))
-    by, at = (Derivatives * len(layers))(), weights.data_ptr()
-    for k, (layer, mine) in enumerate(zip(layers, by, strict=True)):
-        mine.out = layers[k + 1].x if k + 1 < len(layers) else _address(out)
-        mine.x = layer.x if k else _address(dx)  # the input is overwritten where it has been read
-        mine.dh = states[k].data_ptr()
-        mine.dc = mine.dh + _FLOAT * layer.rows * layer.size
-        for name, count in zip(("weight_ih", "weight_hh", "bias"), _counts(layer), strict=True):
-            setattr(mine, name, at)
-            at += _FLOAT * count
-    _library().lstm_backward(len(layers), layers, by, part.room.data_ptr())
-    return _Found(weights, states, dx)
+def _batch(way: Way, x: Tensor, tensors: Tensors, most: int) -> _Batch:
+    """For shards of at most so many rows."""
+    steps, rows, features = x.shape
+    x, masks = _side_by_side(x), [None if mask is None else _side_by_side(mask) for mask in way.masks]
+    sizes = [one.shape[1] for one in tensors[1 :: len(FIELDS)] if one is not None]
+    widths = (features, *sizes)
+    places = _places(steps, most, widths, tuple(mask is not None for mask in masks), keep=way.keep)
+    layers, weights = (Layer * len(sizes))(), 0
+    for k, (mask, pair) in enumerate(zip(masks, pairwise(widths), strict=True)):
+        mine = map(_address, tensors[k * len(FIELDS) : (k + 1) * len(FIELDS)])
+        strides = (0, 0) if mask is None else mask.stride()[:2]
+        layers[k] = Layer(*pair, *mine, _address(mask), *strides, *places.layers[k], weights)
+        weights += sum(_counts(*pair))
+    hidden = _empty(steps, rows, sizes[-1]) if way.whole else _empty(0)
+    h, c = _empty(rows, sizes[-1]), _empty(rows, sizes[-1])
+    out = hidden.data_ptr() if way.whole else None
+    where = x.data_ptr(), *x.stride()[:2], places.copy, out, h.data_ptr(), c.data_ptr()
+    given = Batch(len(sizes), steps, rows, way.backwards, layers, *where)
+    return _Batch(given, layers, places, (hidden, h, c), kept=(x, *tensors, *masks))
 
 
-def _by_layer(weights: Tensor, layers: ctypes.Array[Layer]) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """The derivatives by the weights of each layer, and by its two biases, ``[2, 4D]``."""
-    counts = [count for layer in layers for count in _counts(layer)]
+def _by_layer(weights: Tensor, layers: ctypes.Array[Layer]) -> list[tuple[Tensor, ...]]:
+    """The derivatives by the weights of each layer, and by its two biases."""
+    counts = [count for layer in layers for count in _counts(layer.features, layer.size)]
     parts = iter(torch.split(weights, counts))
     return [
         (
             next(parts).view(4 * layer.size, layer.features),
             next(parts).view(4 * layer.size, layer.size),
-            next(parts).view(2, 4 * layer.size),
+            *next(parts).view(2, 4 * layer.size).unbind(),
         )
         for layer in layers
     ]
 
 
-def _counts(layer: Layer) -> tuple[int, int, int]:
-    """Numbers in the derivatives by the weights of a layer."""
-    gates: int = 4 * layer.size
-    return gates * layer.features, gates * layer.size, 2 * gates
+def _counts(features: int, size: int) -> tuple[int, int, int]:
+    """Numbers in the derivatives by the weights of a layer, and by both biases."""
+    return 4 * size * features, 4 * size * size, 8 * size
 
 
-def _widths(x: Tensor, tensors: Given) -> list[int]:
-    """Features of the input, then D of every layer."""
-    return [x.shape[2], *(one.shape[1] for one in tensors[1 :: len(FIELDS)] if one is not None)]
+def _side_by_side(x: Tensor) -> Tensor:
+    """[L, B, …] with the numbers of a row one after the other."""
+    return x if x.stride(2) == 1 else x.contiguous()
 
 
 def _count(rows: slice) -> int:
@@ -317,9 +285,8 @@ def _take(floats: int) -> Tensor:
         return _empty(floats)
 
 
-def _give_back(room: Tensor) -> None:
-    if len(_spare) < _MOST_SPARE:
-        _spare.append(room)
+def _give_back(rooms: Sequence[Tensor]) -> None:
+    _spare.extend(rooms[: max(0, _MOST_SPARE - len(_spare))])
 
 
 def _empty(*shape: int) -> Tensor:

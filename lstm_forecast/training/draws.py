@@ -13,7 +13,7 @@ from lstm_forecast.data.windows import Windows, thin
 from lstm_forecast.training.recipe import Recipe
 from lstm_forecast.training.seeds import derive_seed, stream
 
-GATHERED_AT_ONCE = 2**18  # numbers; a megabyte of them stays in a processor's own memory until it is used
+GATHERED_AT_ONCE = 2**17  # numbers; more of them would still be gathered when the thread is needed again
 
 
 def gathered(tensors: PanelTensors, order: Tensor, recipe: Recipe) -> Callable[[int], Batch]:

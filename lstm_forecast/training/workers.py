@@ -8,7 +8,7 @@ another one differs by the order of summation alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from types import TracebackType
 from typing import Self, TypeVar
@@ -68,7 +68,8 @@ class Workers:
         try:
             first = work(items[0])
         finally:
-            wait(futures)  # nobody may read a weight that is about to change
+            for future in futures:  # nobody may read a weight that is about to change
+                future.exception()  # waits; concurrent.futures.wait would take as long as what it waits for
         return [first, *(future.result() for future in futures)]
 
     def begin(self, work: Callable[[], Result]) -> Callable[[], Result]:

@@ -286,7 +286,8 @@ def test_a_workspace_of_a_forecast_is_any_other_to_the_training_after_it(
     with torch.inference_mode():
         RegLSTM(2, 40, 3)(torch.randn(7, 60, 2))  # more room than the stack needs, which takes it
     begun = [room.data_ptr() for room in spare]
-    assert begun and not any(room.is_inference() for room in spare)
+    assert begun
+    assert not any(room.is_inference() for room in spare)
     again, _ = stack(1)
     assert [room.data_ptr() for room in spare] == begun
     assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
@@ -325,10 +326,9 @@ def test_torchs_default_type_is_not_the_kernels() -> None:
 
 @needs_kernel
 def test_a_forecast_needs_no_room_for_the_way_back() -> None:
-    masks: list[Tensor | None] = [None] * 4
-    widths = [1, 50, 50, 50, 50]
+    widths, masked = (1, 50, 50, 50, 50), (False,) * 4
     forecast, training = (
-        lstm_stack._places(lstm_stack.Way(masks, keep=keep), 60, 100, widths).needed for keep in (False, True)
+        lstm_stack._places(60, 100, widths, masked, keep=keep).needed for keep in (False, True)
     )
     assert forecast < 0.4 * training
 
