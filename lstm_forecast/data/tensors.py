@@ -220,26 +220,31 @@ def gather_batch(
     first = segment if every_step else lookback
     y = levels.unfold(1, horizon, 1)[:, first::segment]  # [B, T, H]
     weight = known.unfold(1, horizon, 1)[:, first::segment]
-    scale = torch.ones(1, 1, dtype=levels.dtype, device=device)
     ends = torch.arange(first - 1, lookback, segment, device=device)
     if tensors.anchor == "seasonal":
         steps = torch.arange(1, horizon + 1, device=device)
         back = steps - tensors.season * -(-steps // tensors.season)  # season_rows, and no copy to wait for
-        before = start[:, None, None] + ends[:, None] + back  # [B, T, H]
-        assert tensors.begin is not None
-        weight = weight * (before >= tensors.begin[start, None, None])
-        base = tensors.levels[before.clamp(min=0)]
+        seen = ends[:, None] + back  # [T, H], from the window's first row
+        if first >= tensors.season:  # no answer looks back behind it
+            base = levels.index_select(1, seen.flatten()).view(-1, *seen.shape)  # [B, T, H]
+        else:
+            before = start[:, None, None] + seen
+            assert tensors.begin is not None
+            weight = weight * (before >= tensors.begin[start, None, None])
+            base = tensors.levels[before.clamp(min=0)]
     elif tensors.anchor == "last" or tensors.normalize == "last":
         base = levels[:, first - 1 : lookback : segment, None]  # [B, T, 1]
     else:
         base = torch.zeros_like(levels[:, :1, None])
-    if tensors.floor is not None:
+    if tensors.floor is None:
+        scale, y = torch.ones(1, 1, dtype=levels.dtype, device=device), y - base
+    else:
         past = levels[:, :lookback]
         lowest = tensors.floor[start, 0].to(levels)[:, None]
         scale = torch.maximum(past.std(dim=1, keepdim=True, correction=0), lowest)  # [B, 1]
         if tensors.anchor == "none":
             base = past.mean(dim=1)[:, None, None]
-    y = (y - base) / scale[:, :, None]
+        y = (y - base) / scale[:, :, None]
     if not every_step:
         y, weight, base = y[:, 0], weight[:, 0], base[:, 0]
     from_ends = start[:, None] + ends if every_step else start + (lookback - 1)

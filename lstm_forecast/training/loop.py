@@ -159,6 +159,21 @@ class _Trained:
     layers: dict[str, float]
 
 
+@dataclass(frozen=True)
+class _Prepared:
+    """What a step begins with.
+
+    Attributes:
+        batch: its windows.
+        draws: its dropout masks and states.
+        loss: of an answer to all windows; None where each thread has a loss of its own.
+    """
+
+    batch: Batch
+    draws: Draws
+    loss: Callable[[Tensor], Tensor] | None
+
+
 def train_epoch(
     model: RegLSTM,
     tensors: PanelTensors,
@@ -185,9 +200,11 @@ def train_epoch(
     norms, parameters = GradientNorms(model), list(model.parameters())
     record = torch.zeros(len(batches), 1 + norms.count, device=device)
     batch_of = gathered(tensors, order, recipe)
+    undivided = model.compiled and recipe.precision == "float32"  # the layers split the rows, nothing else
 
-    def prepared(step: int) -> tuple[Batch, Draws]:
-        return batch_of(step), _draws(model, recipe, epoch, step, len(batches[step]))
+    def prepared(step: int) -> _Prepared:
+        batch, draws = batch_of(step), _draws(model, recipe, epoch, step, len(batches[step]))
+        return _Prepared(batch, draws, objective(recipe, batch, tensors) if undivided else None)
 
     ready = workers.begin(partial(prepared, 0))
 
@@ -199,10 +216,7 @@ def train_epoch(
     with deferred() as stop:
         for step in range(len(batches)):
             stop()
-            batch, draws = ready()
-            loss, gradients = _gradients(
-                model, parameters, tensors, batch, recipe, draws, workers, begin_next
-            )
+            loss, gradients = _gradients(model, parameters, tensors, recipe, ready(), workers, begin_next)
             measured = norms.measure(gradients)
             record[step, 0] = loss
             record[step, 1:] = measured
@@ -226,9 +240,8 @@ def _gradients(
     model: RegLSTM,
     parameters: Sequence[Tensor],
     tensors: PanelTensors,
-    batch: Batch,
     recipe: Recipe,
-    draws: Draws,
+    given: _Prepared,
     workers: Workers,
     begin_next: Callable[[], None],
 ) -> tuple[Tensor, Gradients]:
@@ -236,15 +249,15 @@ def _gradients(
 
     ``begin_next`` is called once, as soon as another thread has nothing to do.
     """
-    if model.compiled and recipe.precision == "float32":  # whose layers split the rows, and nothing else
-        loss = _loss(model, tensors, batch, recipe, draws, workers, begin_next)
+    batch, draws = given.batch, given.draws
+    if given.loss is not None:
+        loss = _loss(model, recipe, batch, draws, given.loss, workers, begin_next)
         return loss.detach(), torch.autograd.grad(loss, parameters, allow_unused=True)
 
     def of(rows: slice) -> tuple[Tensor, Tensor, Gradients]:
         shard = batch.rows(rows)
-        loss = _loss(model, tensors, shard, recipe, draws.rows(rows))
-        weight = shard.weight.sum()
-        return loss.detach(), weight, torch.autograd.grad(loss, parameters, allow_unused=True)
+        loss = _loss(model, recipe, shard, draws.rows(rows), objective(recipe, shard, tensors))
+        return loss.detach(), shard.weight.sum(), torch.autograd.grad(loss, parameters, allow_unused=True)
 
     shards = workers.each(of, workers.shards(len(batch.start)))
     begin_next()
@@ -260,10 +273,10 @@ def _gradients(
 
 def _loss(
     model: RegLSTM,
-    tensors: PanelTensors,
-    batch: Batch,
     recipe: Recipe,
+    batch: Batch,
     draws: Draws,
+    loss_of: Callable[[Tensor], Tensor],
     threads: Workers | None = None,
     begin_next: Callable[[], None] = lambda: None,
 ) -> Tensor:
@@ -272,7 +285,7 @@ def _loss(
     with computing_in(recipe.precision, batch.x.device):
         answer = answer_of(batch.x, beside=beside, draws=draws, threads=threads)
     begin_next()
-    return objective(recipe, answer.float(), batch, tensors)
+    return loss_of(answer.float())
 
 
 def _summary(record: Tensor, sizes: list[int], norms: GradientNorms, recipe: Recipe, epoch: int) -> _Trained:

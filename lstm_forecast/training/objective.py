@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -10,7 +12,7 @@ from torch import Tensor
 from lstm_forecast.data.tensors import Batch, PanelTensors, final_outputs, gather_batch
 from lstm_forecast.data.windows import Windows
 from lstm_forecast.model.beside import Beside
-from lstm_forecast.model.losses import MeasureName, measure_loss, pinball_loss, point_loss
+from lstm_forecast.model.losses import LossName, MeasureName, measure_loss, pinball_loss, point_loss
 from lstm_forecast.model.reglstm import RegLSTM
 from lstm_forecast.training.recipe import Recipe
 from lstm_forecast.training.workers import workers_on
@@ -30,24 +32,36 @@ class Score:
     score: float
 
 
-def objective(recipe: Recipe, answer: Tensor, batch: Batch, tensors: PanelTensors) -> Tensor:
-    """The loss of a batch, a scalar: the point loss, a quantile head's own, or measures in original units."""
+def objective(recipe: Recipe, batch: Batch, tensors: PanelTensors) -> Callable[[Tensor], Tensor]:
+    """What gives the loss of the answers to a batch, a scalar; what needs no answer is computed right here.
+
+    It is the point loss, a quantile head's own, or measures in original units.
+    """
     if isinstance(recipe.loss, tuple):
-        return _measured(recipe, recipe.loss, answer, batch, tensors)
+        return _measured(recipe, recipe.loss, batch, tensors)
     if recipe.loss == "pinball":
-        return pinball_loss(recipe.quantiles, answer, batch.y, batch.weight)
-    return point_loss(recipe.loss, answer, batch.y, batch.weight)
+        return partial(_pinball, recipe.quantiles, batch)
+    return partial(_point, recipe.loss, batch)
+
+
+def _point(name: LossName, batch: Batch, answer: Tensor) -> Tensor:
+    return point_loss(name, answer, batch.y, batch.weight)
+
+
+def _pinball(levels: Sequence[float], batch: Batch, answer: Tensor) -> Tensor:
+    return pinball_loss(levels, answer, batch.y, batch.weight)
 
 
 def _measured(
-    recipe: Recipe, names: tuple[MeasureName, ...], answer: Tensor, batch: Batch, tensors: PanelTensors
-) -> Tensor:
+    recipe: Recipe, names: tuple[MeasureName, ...], batch: Batch, tensors: PanelTensors
+) -> Callable[[Tensor], Tensor]:
     """Measures of the forecast in original units; the MASE by the scale of each window's series."""
     units = tensors.units
-    axes = (-1, *(1,) * (answer.ndim - 1))
-    unit, origin, error = (part[batch.start].view(axes) for part in (units.unit, units.origin, units.error))
-    scale = batch.scale.view((-1, *(1,) * (answer.ndim - 1)))
-    from_zero, slope = batch.base * unit + origin, scale * unit
+    axes = (-1, *(1,) * (batch.y.ndim - 1))
+    unit, origin, error = (
+        part.index_select(0, batch.start).view(axes) for part in (units.unit, units.origin, units.error)
+    )
+    from_zero, slope = batch.base * unit + origin, batch.scale.view(axes) * unit
 
     def original(numbers: Tensor) -> Tensor:
         changed = (from_zero + numbers * slope).to(torch.float32)
@@ -56,7 +70,8 @@ def _measured(
         return changed.expm1() if units.transform == "log1p" else changed
 
     scales = {name: recipe.measure_scales[name] * (error if name == "mase" else 1.0) for name in names}
-    return measure_loss(names, original(answer), original(batch.y), batch.weight, scales=scales)
+    actual = original(batch.y)
+    return lambda answer: measure_loss(names, original(answer), actual, batch.weight, scales=scales)
 
 
 def validation_score(
@@ -92,7 +107,7 @@ def validation_score(
             tensors, rows, lookback=recipe.lookback, horizon=recipe.horizon, every_step=False
         )
         known = float(batch.weight.sum())
-        loss += float(objective(recipe, answer, batch, tensors)) * known
+        loss += float(objective(recipe, batch, tensors)(answer)) * known
         scaled = batch.weight * scale[:, None]
         if recipe.quantiles:
             total += float(pinball_loss(recipe.quantiles, answer, batch.y, scaled)) * float(scaled.sum())

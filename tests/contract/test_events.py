@@ -123,8 +123,8 @@ def test_rejected_rows(train: Callable[..., Result], tiny: Tiny) -> None:
 
 
 def test_a_divergence(train: Callable[..., Result], tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    true_loss = loop.objective
-    monkeypatch.setattr(loop, "objective", lambda *arguments: true_loss(*arguments) * float("nan"))
+    true_loss = loop._loss
+    monkeypatch.setattr(loop, "_loss", lambda *arguments: true_loss(*arguments) * float("nan"))
     result = train()
     assert result.code == 14
     events = log(tiny)

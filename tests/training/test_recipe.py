@@ -137,7 +137,7 @@ def test_measures_are_taken_in_original_units_of_each_series(transform: Transfor
     start = torch.tensor([3, 47, 12])
     batch = gather_batch(tensors, start, lookback=8, horizon=6, every_step=False)
     recipe = replace(RECIPE, loss=("smape", "mase"), measure_scales={"smape": 20.0, "mase": 1.0})
-    got = float(objective(recipe, torch.zeros(3, 6), batch, tensors))
+    got = float(objective(recipe, batch, tensors)(torch.zeros(3, 6)))
     total = 0.0
     for first, series in ((3, 0), (47, 1), (12, 0)):
         for h in range(6):
