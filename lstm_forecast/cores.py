@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 LEAST_ROWS = 8  # of a batch for each thread; fewer cost more per row than another thread saves
-LEAST_VALUES = 50_000  # hidden values of a step for each thread; fewer are computed before a thread is woken
+LEAST_VALUES = 30_000  # hidden values of a step for each thread; fewer are computed before a thread is woken
 MOST_THREADS = 16  # assumption: what stays in one thread, above all the dropout masks, takes over from there
 _CGROUP = Path("/sys/fs/cgroup")
 

@@ -33,12 +33,12 @@ def test_every_thread_has_at_least_eight_rows_and_a_core(batch_size: int, thread
 @pytest.mark.parametrize(
     ("batch_size", "row_values", "threads"),
     [
-        (64, 1562, 1),
-        (64, 1563, 2),
-        (64, 4688, 6),
+        (64, 937, 1),
+        (64, 938, 2),
+        (64, 2813, 6),
         (16, 24 * 2 * 20, 1),
         (32, 60 * 4 * 50, 4),
-        (256, 10 * 128, 6),
+        (128, 10 * 128, 5),
     ],
 )
 def test_every_thread_has_something_to_compute(batch_size: int, row_values: int, threads: int) -> None:
@@ -49,13 +49,13 @@ def test_every_thread_has_something_to_compute(batch_size: int, row_values: int,
 @pytest.mark.parametrize(
     ("changes", "threads"),
     [
-        ({"model.hidden_size": "10"}, 1),  # 32 rows of 48 steps of 2 layers of 10 units: 30,720
-        ({"model.hidden_size": "50"}, 3),
-        ({"model.hidden_size": "[30, 70]"}, 3),
+        ({"model.hidden_size": "10"}, 1),  # 32 rows of 24 steps of 2 layers of 10 units: 15,360
+        ({"model.hidden_size": "50"}, 2),
+        ({"model.hidden_size": "[30, 70]"}, 2),
         ({"model.hidden_size": "50", "model.bidirectional": "true"}, 4),
         ({"model.hidden_size": "50", "model.segment": "3"}, 1),
-        ({"model.hidden_size": "50", "window.lookback": "96"}, 4),
-        ({"model.hidden_size": "50", "training.batch_size": "64"}, 6),
+        ({"model.hidden_size": "50", "window.lookback": "36"}, 3),
+        ({"model.hidden_size": "50", "training.batch_size": "64"}, 5),
         ({"model.hidden_size": "10", "training.threads": "4"}, 4),
     ],
 )
@@ -63,7 +63,7 @@ def test_a_configuration_gets_threads_by_what_a_batch_computes(
     changes: dict[str, str], threads: int, tmp_path: Path
 ) -> None:
     usual = {
-        "window.lookback": "48",
+        "window.lookback": "24",
         "model.num_layers": "2",
         "training.batch_size": "32",
         "model.segment": "1",
