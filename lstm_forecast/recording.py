@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import platform
-import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -239,7 +238,7 @@ def _run_document(
         "torch": torch.__version__,
         "numpy": np.__version__,
         "platform": platform.platform(),
-        "host": socket.gethostname(),
+        "host": platform.node(),
         "argv": redacted_words(argv),
         "created": began.astimezone(UTC).isoformat(timespec="seconds"),
         "elapsed_s": round(elapsed_s, 3),

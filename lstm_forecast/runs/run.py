@@ -7,10 +7,9 @@ when its manifest is there: it is written last and holds the hash of every file 
 from __future__ import annotations
 
 import os
+import platform
 import re
-import secrets
 import shutil
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -112,7 +111,7 @@ def create_run(runs_dir: Path, name: str) -> Run:
     """
     folder = runs_dir / check_name(name)
     began = max([datetime.now(UTC), *map(_just_after, sorted_runs(folder)[:1])])
-    run = Run(folder / f"{began.strftime(_STAMP)}-{secrets.token_hex(3)}")
+    run = Run(folder / f"{began.strftime(_STAMP)}-{os.urandom(3).hex()}")
     make_directory(run.path)
     try:
         write_status(run, "running", exit_code=None)
@@ -135,7 +134,7 @@ def write_status(run: Run, status: Status, *, exit_code: int | None) -> None:
     require_no_link(run.path)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     fields = {"status": status, "exit_code": exit_code, "pid": os.getpid(), "heartbeat": now}
-    write_atomic(run.path / "status.json", json_bytes(fields | {"host": socket.gethostname()}))
+    write_atomic(run.path / "status.json", json_bytes(fields | {"host": platform.node()}))
 
 
 def publish(run: Run, files: Mapping[str, bytes]) -> None:
@@ -317,7 +316,7 @@ def no_such_run(name: str, runs_dir: Path) -> RunMissing:
 
 def _alive(fields: dict[str, Any]) -> bool:
     """Whether the process that wrote a status still runs; only this host's can be asked."""
-    if fields.get("host") != socket.gethostname() or not isinstance(fields.get("pid"), int):
+    if fields.get("host") != platform.node() or not isinstance(fields.get("pid"), int):
         return True
     try:
         os.kill(fields["pid"], 0)

@@ -6,11 +6,9 @@ The POSIX-only calls (O_NOFOLLOW, syncing a directory) stand here behind fallbac
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import platform
-import secrets
 import shlex
 import stat
 import time
@@ -44,6 +42,8 @@ _KINDS = {  # the system's reason: our id, and what to do
 
 def sha256_of(data: bytes) -> str:
     """Hexadecimal SHA-256."""
+    import hashlib  # with OpenSSL it takes as long to load as half of this package
+
     return hashlib.sha256(data).hexdigest()
 
 
@@ -60,7 +60,7 @@ def write_atomic(path: Path, data: bytes | Iterable[bytes], *, mode: int = FILE_
     Raises:
         StorageError: with the system's reason; the old file, if there was one, is untouched.
     """
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
+    temporary = path.with_name(f".{path.name[:100]}.{os.urandom(6).hex()}.tmp")
     with deferred(), storage_errors(path):
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | _BINARY
         descriptor = os.open(temporary, flags, mode)
@@ -130,7 +130,7 @@ def probe(folder: Path) -> None:
     Raises:
         StorageError: with the system's reason.
     """
-    path = folder / f".probe.{secrets.token_hex(6)}.tmp"
+    path = folder / f".probe.{os.urandom(6).hex()}.tmp"
     with deferred(), storage_errors(folder):
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | _BINARY
         descriptor = os.open(path, flags, FILE_MODE)

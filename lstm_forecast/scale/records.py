@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 import shutil
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ def new_record(runs_dir: Path) -> Path:
     """
     newest = [_moment(path) + timedelta(seconds=1) for path in records(runs_dir)[:1]]
     began = max([datetime.now(UTC), *newest])
-    folder = runs_dir / ".batch" / f"{began.strftime(_STAMP)}-{secrets.token_hex(3)}"
+    folder = runs_dir / ".batch" / f"{began.strftime(_STAMP)}-{os.urandom(3).hex()}"
     make_directory(folder)
     return folder
 
