@@ -523,8 +523,7 @@ static void layer_backward(const Layer *layer, const Derivatives *by, float *roo
         }
         int64_t first = layer->backwards ? steps - left : left - some;
         float *these = layer->gates + 4 * state * first;
-        add_transposed(features, 4 * size, some * rows, layer->x + first * rows * features, these, ih,
-                       more);
+        add_transposed(features, 4 * size, some * rows, layer->x + first * rows * features, these, ih, more);
         for (int64_t row = 0; row < (int64_t)some * rows; row++)
             for (int n = 0; n < 4 * size; n++)
                 by->bias[n] += these[4 * row * size + n];
@@ -606,8 +605,8 @@ static void copy(int64_t count, int64_t length, const float *from, int64_t from_
 /* What layer k works with, of `rows` rows from `first` on. */
 static Layer of_rows(const Batch *batch, int k, int first, int rows, float *room)
 {
-    const Given *given = batch->layers + k, *below = given - 1;
-    int64_t x = k == 0 ? batch->copy : below->passed < 0 ? below->hidden : below->passed;
+    const Given *given = batch->layers + k;
+    int64_t x = k == 0 ? batch->copy : given[-1].passed < 0 ? given[-1].hidden : given[-1].passed;
     int64_t state = (int64_t)first * given->size;
     return (Layer){
         .steps = batch->steps,

@@ -259,6 +259,33 @@ def test_ten_passes_have_the_same_bits_whatever_lies_in_the_workspace(
 
 
 @needs_kernel
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_nothing_is_written_behind_a_workspace(
+    sizes: tuple[int, int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps, rows, features, size = sizes
+    taken = []
+
+    def take(floats: int) -> Tensor:
+        taken.append(torch.full((floats + 64,), 7.0))
+        return taken[-1][:floats]
+
+    monkeypatch.setattr(lstm_stack, "_take", take)
+    layers = nn.ModuleList([LSTM(features, size), LSTM(size, size)])
+    masks: list[Tensor | None] = [torch.rand(steps, rows, size), None]
+    state = (torch.randn(1, rows, size), torch.randn(1, rows, size))
+    for threads in (1, 2):
+        with Workers(threads) as workers:
+            x = torch.randn(steps, rows, features, requires_grad=True)
+            hidden, (h, c) = stacked(layers, x, [state, None], masks, whole=True, threads=workers)
+            gradients([hidden, h, c], [x, *layers.parameters()])
+            with torch.no_grad():
+                stacked(layers, x, [None, state], [None, None], whole=False, threads=workers)
+    assert len(taken) == (6 if rows > 1 else 4)
+    assert all(torch.equal(room[-64:], torch.full((64,), 7.0)) for room in taken)
+
+
+@needs_kernel
 def test_workspaces_are_used_again_and_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
     spare: list[Tensor] = []
     monkeypatch.setattr(lstm_stack, "_spare", spare)
