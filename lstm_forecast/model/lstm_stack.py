@@ -88,7 +88,7 @@ class _Stack(torch.autograd.Function):
     def forward(ctx: Any, way: Way, x: Tensor, *tensors: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """As :func:`run` has it."""
         shards = way.threads.shards(x.shape[1])
-        batch = _batch(way, x, tensors, most=_count(shards[0]))  # no shard has more rows
+        batch, answers = _batch(way, x, tensors, most=_count(shards[0]))  # no shard has more rows
         rooms = [_take(batch.places.needed) for _ in shards]
         forward = _library().lstm_forward
 
@@ -99,11 +99,11 @@ class _Stack(torch.autograd.Function):
         way.threads.each(forth, list(zip(shards, rooms, strict=True)))
         if not way.keep:
             _give_back(rooms)
-            return batch.answers
+            return answers
         ctx.set_materialize_grads(False)
         ctx.way, ctx.shards, ctx.batch, ctx.rooms = way, shards, batch, rooms
         ctx.save_for_backward(x, *tensors)
-        return batch.answers
+        return answers  # which ctx may not hold: they hold it
 
     @staticmethod
     @once_differentiable
@@ -208,19 +208,17 @@ class _Batch:
         given: all of it.
         layers: of ``given``.
         places: in every workspace.
-        answers: the tensors that will be filled: hidden states, last h, last c.
         kept: what there are addresses of.
     """
 
     given: Batch
     layers: ctypes.Array[Layer]
     places: _Places
-    answers: tuple[Tensor, Tensor, Tensor]
     kept: Tensors
 
 
-def _batch(way: Way, x: Tensor, tensors: Tensors, most: int) -> _Batch:
-    """For shards of at most so many rows."""
+def _batch(way: Way, x: Tensor, tensors: Tensors, most: int) -> tuple[_Batch, tuple[Tensor, Tensor, Tensor]]:
+    """For shards of at most so many rows; with the answers to be filled: hidden states, last h, last c."""
     steps, rows, features = x.shape
     x, masks = _side_by_side(x), [None if mask is None else _side_by_side(mask) for mask in way.masks]
     sizes = [one.shape[1] for one in tensors[1 :: len(FIELDS)] if one is not None]
@@ -237,7 +235,7 @@ def _batch(way: Way, x: Tensor, tensors: Tensors, most: int) -> _Batch:
     out = hidden.data_ptr() if way.whole else None
     where = x.data_ptr(), *x.stride()[:2], places.copy, out, h.data_ptr(), c.data_ptr()
     given = Batch(len(sizes), steps, rows, way.backwards, layers, *where)
-    return _Batch(given, layers, places, (hidden, h, c), kept=(x, *tensors, *masks))
+    return _Batch(given, layers, places, kept=(x, *tensors, *masks)), (hidden, h, c)
 
 
 def _by_layer(weights: Tensor, layers: ctypes.Array[Layer]) -> list[tuple[Tensor, ...]]:

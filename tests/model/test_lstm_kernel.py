@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import platform
 import shutil
 import subprocess
 import sysconfig
+import weakref
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -283,6 +285,27 @@ def test_nothing_is_written_behind_a_workspace(
                 stacked(layers, x, [None, state], [None, None], whole=False, threads=workers)
     assert len(taken) == (6 if rows > 1 else 4)
     assert all(torch.equal(room[-64:], torch.full((64,), 7.0)) for room in taken)
+
+
+@needs_kernel
+@pytest.mark.parametrize("back", [True, False], ids=["with a way back", "without"])
+def test_a_pass_is_forgotten_with_its_answers(back: bool) -> None:
+    """Not by a search for cycles, which comes long after memory has run out."""
+    layers, threads = nn.ModuleList([LSTM(2, 9), LSTM(9, 9)]), Workers(1)
+    seen = weakref.ref(threads)  # held by the pass alone, from here on
+    gc.disable()
+    try:
+        answers = stacked(
+            layers, torch.randn(6, 7, 2), [None, None], [None, None], whole=True, threads=threads
+        )
+        del threads
+        if back:
+            torch.autograd.grad(answers[0].sum(), list(layers.parameters()))
+        assert seen() is not None
+        del answers
+        assert seen() is None
+    finally:
+        gc.enable()
 
 
 @needs_kernel
