@@ -119,6 +119,32 @@ def test_smape_and_mase_are_those_of_a_slow_loop() -> None:
     assert f.grad[1, 2] == 0
 
 
+@pytest.mark.parametrize("names", [("smape",), ("mase",), ("mase", "smape")], ids="+".join)
+def test_measures_have_the_derivative_that_autograd_finds(names: tuple[MeasureName, ...]) -> None:
+    generator = torch.Generator().manual_seed(4)
+    f, y = (torch.randn(5, 3, 7, generator=generator, dtype=torch.float64) for _ in range(2))
+    w = (torch.rand(5, 3, 7, generator=generator) > 0.3).double()
+    scales: dict[MeasureName, torch.Tensor | float] = {
+        "smape": 13.0,
+        "mase": 1 + torch.rand(5, 1, 1, generator=generator).double(),
+    }
+    ours, plain = f.clone().requires_grad_(), f.clone().requires_grad_()
+    loss = measure_loss(names, ours, torch.where(w > 0, y, torch.nan), w, scales=scales)
+    parts = {"smape": 200 * (plain - y).abs() / (plain.abs() + y.abs()), "mase": (plain - y).abs()}
+    expected = sum(((parts[name] / scales[name]) * w).sum() for name in names) / len(names) / w.sum()
+    assert isinstance(expected, torch.Tensor)
+    torch.testing.assert_close(loss, expected)
+    [mine], [theirs] = (torch.autograd.grad(3 * one, of) for one, of in ((loss, ours), (expected, plain)))
+    torch.testing.assert_close(mine, theirs)
+
+
+def test_a_forecast_of_nothing_where_nothing_came_has_a_gradient() -> None:
+    f = torch.zeros(1, 1, requires_grad=True)
+    loss = measure_loss(("smape",), f, torch.zeros(1, 1), torch.ones(1, 1), scales={"smape": 1.0})
+    [found] = torch.autograd.grad(loss, f)
+    assert (float(loss.detach()), float(found)) == (0.0, 0.0)
+
+
 @pytest.mark.parametrize("transform", ["none", "log", "log1p"])
 def test_measures_are_taken_in_original_units_of_each_series(transform: Transform) -> None:
     """An answer of 0 is the seasonal naive forecast: its sMAPE and MASE by hand, from the rows alone."""
