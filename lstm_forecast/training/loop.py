@@ -206,17 +206,14 @@ def train_epoch(
         batch, draws = batch_of(step), _draws(model, recipe, epoch, step, len(batches[step]))
         return _Prepared(batch, draws, objective(recipe, batch, tensors) if undivided else None)
 
-    ready = workers.begin(partial(prepared, 0))
-
-    def begin_next() -> None:
-        nonlocal ready
-        if step + 1 < len(batches):
-            ready = workers.begin(partial(prepared, step + 1))
-
+    ready: Callable[[], _Prepared] = partial(prepared, 0)
     with deferred() as stop:
         for step in range(len(batches)):
             stop()
-            loss, gradients = _gradients(model, parameters, tensors, recipe, ready(), workers, begin_next)
+            given = ready()
+            if step + 1 < len(batches):
+                ready = workers.begin_behind(partial(prepared, step + 1))
+            loss, gradients = _gradients(model, parameters, tensors, recipe, given, workers)
             measured = norms.measure(gradients)
             record[step, 0] = loss
             record[step, 1:] = measured
@@ -243,15 +240,11 @@ def _gradients(
     recipe: Recipe,
     given: _Prepared,
     workers: Workers,
-    begin_next: Callable[[], None],
 ) -> tuple[Tensor, Gradients]:
-    """The loss of a batch and its gradients, of shards of its rows on all workers.
-
-    ``begin_next`` is called once, as soon as another thread has nothing to do.
-    """
+    """The loss of a batch and its gradients, of shards of its rows on all workers."""
     batch, draws = given.batch, given.draws
     if given.loss is not None:
-        loss = _loss(model, recipe, batch, draws, given.loss, workers, begin_next)
+        loss = _loss(model, recipe, batch, draws, given.loss, workers)
         return loss.detach(), torch.autograd.grad(loss, parameters, allow_unused=True)
 
     def of(rows: slice) -> tuple[Tensor, Tensor, Gradients]:
@@ -260,7 +253,6 @@ def _gradients(
         return loss.detach(), shard.weight.sum(), torch.autograd.grad(loss, parameters, allow_unused=True)
 
     shards = workers.each(of, workers.shards(len(batch.start)))
-    begin_next()
     losses, weights, gradients = zip(*shards, strict=True)
     if len(shards) == 1:
         return losses[0], gradients[0]
@@ -278,13 +270,11 @@ def _loss(
     draws: Draws,
     loss_of: Callable[[Tensor], Tensor],
     threads: Workers | None = None,
-    begin_next: Callable[[], None] = lambda: None,
 ) -> Tensor:
     """The loss of some windows; the layers of a compiled model are split over the threads."""
     answer_of, beside = model if recipe.every_step else model.final, Beside(batch.ahead, batch.static)
     with computing_in(recipe.precision, batch.x.device):
         answer = answer_of(batch.x, beside=beside, draws=draws, threads=threads)
-    begin_next()
     return loss_of(answer.float())
 
 

@@ -8,7 +8,7 @@ another one differs by the order of summation alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from types import TracebackType
 from typing import Self, TypeVar
@@ -33,6 +33,7 @@ class Workers:
     def __init__(self, threads: int) -> None:
         self.threads = threads
         self._pool: ThreadPoolExecutor | None = None
+        self._behind: Callable[[], None] | None = None
 
     def __enter__(self) -> Self:
         """Starts the threads."""
@@ -62,9 +63,10 @@ class Workers:
         Raises:
             BaseException: what ``work`` raised first in that order, after all of it has ended.
         """
-        if self._pool is None or len(items) == 1:
+        if self._pool is None:
             return [work(item) for item in items]
         futures = [self._pool.submit(work, item) for item in items[1:]]
+        self._begin_waiting()
         try:
             first = work(items[0])
         finally:
@@ -72,9 +74,25 @@ class Workers:
                 future.exception()  # waits; concurrent.futures.wait would take as long as what it waits for
         return [first, *(future.result() for future in futures)]
 
-    def begin(self, work: Callable[[], Result]) -> Callable[[], Result]:
-        """Begins in another thread, where there is one, what will be needed; gives what waits for it."""
-        return work if self._pool is None else self._pool.submit(work).result
+    def begin_behind(self, work: Callable[[], Result]) -> Callable[[], Result]:
+        """Begins in another thread, where there is one, behind its part of the next ``each``.
+
+        The calling thread is then still at its own part, or at what only one thread can do.
+
+        Returns:
+            What gives the result, after ``each``.
+        """
+        if self._pool is None:
+            return work
+        begun: list[Future[Result]] = []
+        pool = self._pool
+        self._behind = lambda: begun.append(pool.submit(work))
+        return lambda: begun[0].result()
+
+    def _begin_waiting(self) -> None:
+        behind, self._behind = self._behind, None
+        if behind is not None:
+            behind()
 
 
 def workers_on(device: torch.device, threads: int) -> Workers:

@@ -221,10 +221,39 @@ def test_an_error_comes_out_after_all_threads_have_ended(failing: int) -> None:
 def test_one_thread_begins_nothing_before_it_is_asked() -> None:
     begun: list[int] = []
     with Workers(1) as workers:
-        result = workers.begin(lambda: begun.append(1))
+        result = workers.begin_behind(lambda: begun.append(1))
+        assert begun == []
+        assert workers.each(str, [1, 2]) == ["1", "2"]
         assert begun == []
         result()
     assert begun == [1]
+
+
+@pytest.mark.parametrize("items", [[0], [0, 1], [0, 1, 2]], ids=str)
+def test_another_thread_begins_what_is_behind_its_part(items: list[int]) -> None:
+    """And not before it; the calling thread is at its own part meanwhile."""
+    order: list[str] = []
+    begun = threading.Event()
+
+    def work(item: int) -> int:
+        if item == 0:
+            assert begun.wait(10)
+        order.append(f"part {item}")
+        return item
+
+    def behind() -> str:
+        order.append("behind")
+        begun.set()
+        return threading.current_thread().name
+
+    with Workers(2) as workers:
+        result = workers.begin_behind(behind)
+        time.sleep(0.02)
+        assert order == []
+        assert workers.each(work, items) == items
+        assert result().startswith("rows")
+        assert workers.each(str, items) == list(map(str, items))  # it is not begun once more
+    assert order == [*(f"part {item}" for item in items[1:]), "behind", "part 0"]
 
 
 def test_another_device_is_given_whole_batches() -> None:
