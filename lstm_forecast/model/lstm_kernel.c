@@ -29,6 +29,7 @@ enum {
     ROWS = 4,      /* a tile of a product: so many rows, so many vectors; 12 sums in the 16 registers of AVX2, */
     VECTORS = 3,   /* 3 vectors of weights, and one number of the left side in all lanes */
     WIDE = LANES * VECTORS,
+    LINE = 16,     /* floats of a line of the caches */
     DEEP = 256,    /* terms of a tile at a time: their weights, 24 KiB, stay in the first cache */
     NEXT = 16,     /* rows of a matrix that are read side by side */
     NEAR = 1 << 16 /* floats that stay in the second one, 256 KiB */
@@ -143,23 +144,38 @@ INLINE int panel_width(int column, int columns)
     return columns - column < width ? columns - column : width;
 }
 
-/* A matrix [depth, columns], element (k, n) at from[k * down + n * right], in the order in which product() reads
- * it: parts of DEEP rows, in each the panels one after the other, zeros beyond the last column. */
-static void pack(int depth, int columns, const float *from, int64_t down, int64_t right, float *to)
+/* Some rows of a matrix: element (k, n) at at[k * down + n * right]. */
+typedef struct {
+    int depth;
+    const float *at;
+    int64_t down, right;
+} Rows;
+
+/* A matrix [depth, columns], of some rows after others, in the order in which product() reads it: parts of DEEP
+ * rows, in each the panels one after the other, zeros beyond the last column. */
+static void pack(int count, const Rows *from, int columns, float *to)
 {
+    int depth = 0;
+    for (const Rows *rows = from; rows < from + count; rows++)
+        depth += rows->depth;
     for (int part = 0; part < depth; part += DEEP) {
-        int terms = part + DEEP < depth ? DEEP : depth - part;
+        int end = part + DEEP < depth ? part + DEEP : depth;
         for (int column = 0, there; column < columns; column += there) {
-            int width = LANES * panel_vectors(column, columns);
+            int width = LANES * panel_vectors(column, columns), first = 0;
             there = panel_width(column, columns);
-            const float *first = from + part * down + column * right;
-            for (int n = 0; n < width; n += LANES) { /* few lines of the source at a time */
-                int some = there - n < LANES ? there - n : LANES;
-                for (int k = 0; k < terms; k++)
-                    for (int lane = 0; lane < LANES; lane++)
-                        to[k * width + n + lane] = lane < some ? first[k * down + (n + lane) * right] : 0.0f;
+            for (const Rows *rows = from; rows < from + count; first += rows++->depth) {
+                int begin = part > first ? part : first;
+                int behind = end < first + rows->depth ? end : first + rows->depth;
+                for (int n = 0; n < width; n += LANES) { /* few lines of the source at a time */
+                    int some = there - n < LANES ? there - n : LANES;
+                    const float *source = rows->at + (column + n) * rows->right;
+                    for (int k = begin; k < behind; k++)
+                        for (int lane = 0; lane < LANES; lane++)
+                            to[(k - part) * width + n + lane] =
+                                lane < some ? source[(k - first) * rows->down + lane * rows->right] : 0.0f;
+                }
             }
-            to += terms * width;
+            to += (end - part) * width;
         }
     }
 }
@@ -182,6 +198,9 @@ INLINE void tile(int rows, int vectors, int depth, Left left, Panel panel, float
                  int fresh)
 {
     vec sums[ROWS][VECTORS] = {{{0}}};
+    for (int i = 0; i < rows; i++)
+        for (int n = 0; n < vectors * LANES; n += LINE)
+            __builtin_prefetch(c + i * c_row + n, 1); /* rows of c lie far apart: it comes while the sums are made */
     for (int k = 0; k < depth; k++) {
         vec weights[VECTORS];
         for (int v = 0; v < vectors; v++)
@@ -232,18 +251,18 @@ INLINE void tiles(int vectors, int rows, int depth, Left left, Panel panel, floa
         column_of_tiles(1, rows, depth, left, panel, c, c_row, width, fresh);
 }
 
-/* c [rows, columns] += a [rows, depth] times a packed matrix [depth, columns]; c = where `fresh`. */
-static void product(int rows, int columns, int depth, const float *a, const float *packed, float *c, int fresh)
+/* c [rows, columns] = a [rows, depth] times a packed matrix [depth, columns], of both the first `used` terms. */
+static void product(int rows, int columns, int depth, int used, const float *a, const float *packed, float *c)
 {
-    for (int part = 0; part < depth; part += DEEP) {
-        int terms = part + DEEP < depth ? DEEP : depth - part;
+    for (int part = 0; part < used; part += DEEP) {
+        int there = part + DEEP < depth ? DEEP : depth - part, terms = used - part < there ? used - part : there;
         Left left = {a + part, depth, 1, (int64_t)ROWS * depth};
         for (int column = 0, width; column < columns; column += width) {
             int vectors = panel_vectors(column, columns);
             width = panel_width(column, columns);
             Panel panel = {packed, vectors * LANES};
-            tiles(vectors, rows, terms, left, panel, c + column, columns, width, fresh && !part);
-            packed += (int64_t)terms * vectors * LANES;
+            tiles(vectors, rows, terms, left, panel, c + column, columns, width, !part);
+            packed += (int64_t)there * vectors * LANES;
         }
     }
 }
@@ -445,40 +464,36 @@ static int steps_at_once(const Layer *layer)
     return steps < 1 ? 1 : steps < layer->steps ? steps : layer->steps;
 }
 
-/* Every row of [rows, columns] = the sum of the biases. */
-static void put_biases(int64_t rows, int columns, const float *one, const float *other, float *to)
-{
-    for (int n = 0; n < columns; n++)
-        to[n] = one[n] + other[n];
-    for (int64_t row = 1; row < rows; row++)
-        memcpy(to + row * columns, to, columns * sizeof(float));
-}
-
-/* Fills gates with the gates' values, hidden and cell with the states. */
+/* Fills gates with the gates' values, hidden and cell with the states. The sums of a step are one product, that of
+ * a row's x, 1 and state before the step, side by side, with the weights by x, the biases, and the weights by the
+ * state: so each sum is written once. */
 static void layer_forward(const Layer *layer, float *room)
 {
     int rows = layer->rows, size = layer->size, features = layer->features, steps = layer->steps;
+    int bias = layer->bias_ih != NULL, stateless = features + bias, depth = stateless + size;
     int64_t state = (int64_t)rows * size, back = layer->backwards ? state : -state;
-    float *packed_ih = room, *packed_hh = packed_ih + (int64_t)features * (4 * size + LANES);
-    pack(features, 4 * size, layer->weight_ih, 1, features, packed_ih);
-    pack(size, 4 * size, layer->weight_hh, 1, size, packed_hh);
-    for (int done = 0, some = steps_at_once(layer); done < steps; done += some) {
-        some = done + some < steps ? some : steps - done;
-        int64_t first = layer->backwards ? steps - done - some : done;
-        float *these = layer->gates + 4 * state * first;
-        if (layer->bias_ih)
-            put_biases((int64_t)some * rows, 4 * size, layer->bias_ih, layer->bias_hh, these);
-        product(some * rows, 4 * size, features, layer->x + first * rows * features, packed_ih, these,
-                !layer->bias_ih);
-        for (int step = done; step < done + some; step++) {
-            int64_t at = layer->backwards ? steps - 1 - step : step;
-            float *now = layer->gates + 4 * state * at, *h = layer->hidden + state * at, *c = layer->cell + state * at;
-            const float *last_h = step ? h + back : layer->hidden0, *last_c = step ? c + back : layer->cell0;
+    float *packed = room, *biases = packed + (int64_t)depth * (4 * size + LANES), *joined = biases + 4 * size;
+    for (int n = 0; bias && n < 4 * size; n++)
+        biases[n] = layer->bias_ih[n] + layer->bias_hh[n];
+    Rows weights[] = {
+        {features, layer->weight_ih, 1, features}, {bias, biases, 0, 1}, {size, layer->weight_hh, 1, size}};
+    pack(3, weights, 4 * size, packed);
+    for (int step = 0; step < steps; step++) {
+        int64_t at = layer->backwards ? steps - 1 - step : step;
+        const float *x = layer->x + at * rows * features;
+        float *now = layer->gates + 4 * state * at, *h = layer->hidden + state * at, *c = layer->cell + state * at;
+        const float *last_h = step ? h + back : layer->hidden0, *last_c = step ? c + back : layer->cell0;
+        for (int64_t r = 0; r < rows; r++) {
+            float *row = joined + r * depth;
+            memcpy(row, x + r * features, features * sizeof(float));
+            if (bias)
+                row[features] = 1.0f;
             if (last_h)
-                product(rows, 4 * size, size, last_h, packed_hh, now, 0);
-            for (int64_t r = 0; r < rows; r++)
-                row_forward(now + 4 * r * size, last_c ? last_c + r * size : NULL, c + r * size, h + r * size, size);
+                memcpy(row + stateless, last_h + r * size, size * sizeof(float));
         }
+        product(rows, 4 * size, depth, last_h ? depth : stateless, joined, packed, now);
+        for (int64_t r = 0; r < rows; r++)
+            row_forward(now + 4 * r * size, last_c ? last_c + r * size : NULL, c + r * size, h + r * size, size);
     }
 }
 
@@ -501,9 +516,10 @@ static void layer_backward(const Layer *layer, const Derivatives *by, float *roo
     float *packed_hh = room, *packed_ih = packed_hh + (int64_t)4 * size * (size + LANES);
     float *ih = packed_ih + (int64_t)4 * size * (features + LANES), *hh = ih + (int64_t)4 * size * features;
     float *more = hh + (int64_t)4 * size * size;
-    pack(4 * size, size, layer->weight_hh, size, 1, packed_hh);
+    Rows by_state = {4 * size, layer->weight_hh, size, 1}, by_x = {4 * size, layer->weight_ih, features, 1};
+    pack(1, &by_state, size, packed_hh);
     if (by->x)
-        pack(4 * size, features, layer->weight_ih, features, 1, packed_ih);
+        pack(1, &by_x, features, packed_ih);
     memset(ih, 0, (int64_t)4 * size * (features + size) * sizeof(float)); /* both, transposed */
     memset(by->bias, 0, 4 * size * sizeof(float));
     for (int left = steps, some = steps_at_once(layer); left > 0; left -= some) {
@@ -519,7 +535,7 @@ static void layer_backward(const Layer *layer, const Derivatives *by, float *roo
                 row_backward(row, size);
             }
             if (step || layer->hidden0)
-                product(rows, size, 4 * size, now, packed_hh, by->dh, 1);
+                product(rows, size, 4 * size, 4 * size, now, packed_hh, by->dh);
         }
         int64_t first = layer->backwards ? steps - left : left - some;
         float *these = layer->gates + 4 * state * first;
@@ -528,7 +544,8 @@ static void layer_backward(const Layer *layer, const Derivatives *by, float *roo
             for (int n = 0; n < 4 * size; n++)
                 by->bias[n] += these[4 * row * size + n];
         if (by->x)
-            product(some * rows, features, 4 * size, these, packed_ih, by->x + first * rows * features, 1);
+            product(some * rows, features, 4 * size, 4 * size, these, packed_ih,
+                    by->x + first * rows * features);
         /* each step's gates times the state before it; that of the first step is no part of `hidden` */
         int start = left == some, after = layer->backwards ? 0 : start;
         if (some > start)
@@ -592,7 +609,8 @@ EXPORT int64_t lstm_room(int rows, int features, int size)
 {
     int64_t widest = features > size ? features : size;
     int64_t packed = (int64_t)(4 * size + LANES) * (features + size + 2 * LANES); /* or as many derivatives */
-    return 2 * packed + DEEP * (widest + ROWS + WIDE) + 2 * (int64_t)rows * size;
+    int64_t joined = (int64_t)rows * (features + size + 1);
+    return 2 * packed + DEEP * (widest + ROWS + WIDE) + joined + 2 * (int64_t)rows * size;
 }
 
 /* `count` stretches of `length` floats. */
