@@ -152,13 +152,14 @@ class _Places:
     Attributes:
         copy: the input.
         layers: of each its gates, its cells, what it gives out, and that with dropout, which the next one
-            reads; -1 where the next one reads what the layer gives out.
+            reads, -1 where the next one reads what the layer gives out; and where its derivatives begin among
+            those by all weights.
         needed: floats in all.
         weights: numbers in the derivatives by all weights.
     """
 
     copy: int
-    layers: list[tuple[int, int, int, int]]
+    layers: list[tuple[int, int, int, int, int]]
     needed: int
     weights: int
 
@@ -192,12 +193,13 @@ def _places(
     place(max(_library().lstm_room(rows, *pair) for pair in pairwise(widths)))
     copy = place(cells * widths[0])
     shared = None if keep else room_of(max(sizes), outputs=2)
-    layers = []
+    layers, weights = [], 0
     for k, size in enumerate(sizes):
         gates, cell, hidden = room_of(size, 1) if shared is None else (*shared[:2], shared[2 + k % 2])
         passed = k + 1 < len(sizes) and (keep or masked[k])
-        layers.append((gates, cell, hidden, place(cells * size) if passed else -1))
-    return _Places(copy, layers, needed, sum(sum(_counts(*pair)) for pair in pairwise(widths)))
+        layers.append((gates, cell, hidden, place(cells * size) if passed else -1, weights))
+        weights += sum(_counts(widths[k], size))
+    return _Places(copy, layers, needed, weights)
 
 
 @dataclass(frozen=True)
@@ -224,12 +226,11 @@ def _batch(way: Way, x: Tensor, tensors: Tensors, most: int) -> tuple[_Batch, tu
     sizes = [one.shape[1] for one in tensors[1 :: len(FIELDS)] if one is not None]
     widths = (features, *sizes)
     places = _places(steps, most, widths, tuple(mask is not None for mask in masks), keep=way.keep)
-    layers, weights = (Layer * len(sizes))(), 0
+    layers = (Layer * len(sizes))()
     for k, (mask, pair) in enumerate(zip(masks, pairwise(widths), strict=True)):
         mine = map(_address, tensors[k * len(FIELDS) : (k + 1) * len(FIELDS)])
         strides = (0, 0) if mask is None else mask.stride()[:2]
-        layers[k] = Layer(*pair, *mine, _address(mask), *strides, *places.layers[k], weights)
-        weights += sum(_counts(*pair))
+        layers[k] = Layer(*pair, *mine, _address(mask), *strides, *places.layers[k])
     hidden = _empty(steps, rows, sizes[-1]) if way.whole else _empty(0)
     h, c = _empty(rows, sizes[-1]), _empty(rows, sizes[-1])
     out = hidden.data_ptr() if way.whole else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from lstm_forecast.data.tensors import Batch, PanelTensors, final_outputs, gather_batch
 from lstm_forecast.data.windows import Windows
 from lstm_forecast.model.beside import Beside
-from lstm_forecast.model.losses import LossName, MeasureName, measure_loss, pinball_loss, point_loss
+from lstm_forecast.model.losses import MeasureName, measure_loss, pinball_loss, point_loss
 from lstm_forecast.model.reglstm import RegLSTM
 from lstm_forecast.training.recipe import Recipe
 from lstm_forecast.training.workers import workers_on
@@ -40,16 +40,8 @@ def objective(recipe: Recipe, batch: Batch, tensors: PanelTensors) -> Callable[[
     if isinstance(recipe.loss, tuple):
         return _measured(recipe, recipe.loss, batch, tensors)
     if recipe.loss == "pinball":
-        return partial(_pinball, recipe.quantiles, batch)
-    return partial(_point, recipe.loss, batch)
-
-
-def _point(name: LossName, batch: Batch, answer: Tensor) -> Tensor:
-    return point_loss(name, answer, batch.y, batch.weight)
-
-
-def _pinball(levels: Sequence[float], batch: Batch, answer: Tensor) -> Tensor:
-    return pinball_loss(levels, answer, batch.y, batch.weight)
+        return partial(pinball_loss, recipe.quantiles, target=batch.y, weight=batch.weight)
+    return partial(point_loss, recipe.loss, target=batch.y, weight=batch.weight)
 
 
 def _measured(

@@ -80,14 +80,19 @@ class Workers:
         The calling thread is then still at its own part, or at what only one thread can do.
 
         Returns:
-            What gives the result, after ``each``.
+            What gives the result; it begins what no ``each`` has begun.
         """
         if self._pool is None:
             return work
         begun: list[Future[Result]] = []
         pool = self._pool
         self._behind = lambda: begun.append(pool.submit(work))
-        return lambda: begun[0].result()
+
+        def result() -> Result:
+            self._begin_waiting()
+            return begun[0].result()
+
+        return result
 
     def _begin_waiting(self) -> None:
         behind, self._behind = self._behind, None

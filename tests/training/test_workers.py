@@ -229,6 +229,11 @@ def test_one_thread_begins_nothing_before_it_is_asked() -> None:
     assert begun == [1]
 
 
+def test_what_is_asked_for_before_anything_was_split_is_begun_then() -> None:
+    with Workers(2) as workers:
+        assert workers.begin_behind(lambda: threading.current_thread().name)().startswith("rows")
+
+
 @pytest.mark.parametrize("items", [[0], [0, 1], [0, 1, 2]], ids=str)
 def test_another_thread_begins_what_is_behind_its_part(items: list[int]) -> None:
     """And not before it; the calling thread is at its own part meanwhile."""
