@@ -131,10 +131,10 @@ def test_row_23_a_loss_that_is_not_finite_names_epoch_step_rate_and_gradient(
     steps = 0
     sound = losses.point_loss
 
-    def broken(*arguments: object) -> object:
+    def broken(*arguments: object, **named: object) -> object:
         nonlocal steps
         steps += 1
-        loss = sound(*arguments)  # type: ignore[arg-type]
+        loss = sound(*arguments, **named)  # type: ignore[arg-type]
         return loss * NAN if steps == 10 else loss
 
     monkeypatch.setattr(objective, "point_loss", broken)
@@ -155,8 +155,8 @@ def test_row_23_a_loss_that_is_not_finite_names_epoch_step_rate_and_gradient(
 def test_row_23_a_gradient_that_is_not_finite_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
     sound = losses.point_loss
 
-    def steep(*arguments: object) -> object:
-        loss = sound(*arguments)  # type: ignore[arg-type]
+    def steep(*arguments: object, **named: object) -> object:
+        loss = sound(*arguments, **named)  # type: ignore[arg-type]
         loss.register_hook(lambda gradient: gradient * INF)  # type: ignore[no-untyped-call]
         return loss
 
