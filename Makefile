@@ -8,8 +8,8 @@ READY := $(VENV)/.ready
 .PHONY: demo test test-all check docs bench bench-accuracy clean
 .DEFAULT_GOAL := demo
 
-# Set up once, and again only when the pins or the compiled kernel change.
-$(READY): constraints.txt pyproject.toml lstm_forecast/model/lstm_kernel.c
+# Set up once, and again only when the pins or what is compiled change.
+$(READY): constraints.txt pyproject.toml lstm_forecast/model/lstm_kernel.c lstm_forecast/data/cell_kernel.c
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed; got:'; $(PYTHON) --version; echo 'type: make PYTHON=python3.12'; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'

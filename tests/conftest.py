@@ -149,6 +149,19 @@ def tiny(trained_once: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return Tiny(csv, runs, Run(runs / "tiny" / trained_once.run.id))
 
 
+@pytest.fixture(params=["compiled", "numpy"])
+def cells_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What finds the cells of files and their numbers in this test: our compiled functions, or numpy."""
+    from lstm_forecast.data import cell_kernel
+
+    wanted: str = request.param
+    if wanted == "numpy":
+        monkeypatch.setattr(cell_kernel, "kernel", lambda: None)
+    elif cell_kernel.kernel() is None:
+        pytest.skip("the functions were not compiled")
+    return wanted
+
+
 @pytest.fixture
 def lstm_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """What computes LSTMs on the CPU in this test: ``compiled``, our own kernel, or ``torch``."""

@@ -53,6 +53,7 @@ def doctor(
         "versions": _versions(),
         "cores": _cores(),
         "environment": {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
+        "files": _files(),
         "torch": None if no_torch else _torch(),
         "runs": _place(folder),
         "locks": _locks(folder),
@@ -97,6 +98,16 @@ def _cores() -> dict[str, int]:
     usual = TrainingConfig()
     threads = threads_for(usual.batch_size, networks=usual.ensemble, row_values=USUAL_VALUES)
     return {"machine": os.cpu_count() or 1, "usable": usable_cores(), "training_threads": threads}
+
+
+def _files() -> dict[str, str]:
+    """What finds cells and numbers in the bytes of a file, and why."""
+    from lstm_forecast.data.cell_kernel import kernel
+
+    if kernel() is not None:
+        return {"kernel": "compiled", "why": "functions of our own, compiled at installation"}
+    why = "numpy: functions of our own were not compiled; install gcc or clang, then lstm-forecast again"
+    return {"kernel": "numpy", "why": why}
 
 
 def _torch() -> dict[str, Any]:
@@ -214,6 +225,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
     lines += [f"packages:  {packages}"]
     split = f"a batch of the default size is split over {cores['training_threads']} (training.threads)"
     lines += [f"cores:     {cores['usable']} usable of {cores['machine']}; {split}"]
+    lines += [f"files:     {found['files']['why']}"]
     if about is not None:
         lines += [f"device:    {about['device']}"]
         settings = "".join(f"; {name}={value}" for name, value in found["environment"].items())

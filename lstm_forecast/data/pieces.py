@@ -15,13 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_forecast.data.cuts import NEWLINE, SPACE, Cuts, find_cuts
 from lstm_forecast.data.words import PAD, Places, Words
 
-Bytes = NDArray[np.uint8]
-Bools = NDArray[np.bool_]
 _SIZE = 2**19  # bytes: a piece and what is made of it stay in the processor's cache
 _LARGEST = 2**23  # bytes of a piece, where rows are long
-_NEWLINE, _SPACE, _QUOTE = ord("\n"), ord(" "), ord('"')
+_QUOTE = ord('"')
 _ODD_BLANKS = (b"\xc2\x85", b"\xc2\xa0", b"\xe1\x9a\x80", b"\xe2\x81\x9f", b"\xe3\x80\x80")
 _ODD_BLANK = re.compile(rb"\xe2\x80[\x80-\x8a\xa8\xa9\xaf]")
 
@@ -65,14 +64,22 @@ class Piece:
 
 @dataclass(frozen=True)
 class _Bytes:
-    """Some lines, and what each byte is."""
+    """Some lines, and what a look at every byte of them told."""
 
     text: bytes
     is_ascii: bool
     words: Words
-    is_newline: Bools
-    is_edge: Bools  # a newline or a separator
-    is_space: Bools | None  # None: there are none
+    cuts: Cuts
+
+    @property
+    def content(self) -> NDArray[np.uint8]:
+        """The bytes one by one."""
+        return self.words.view(np.uint8)[: len(self.text)]
+
+    def is_newline(self, places: Places) -> NDArray[np.bool_]:
+        """Whether there is a newline at each place."""
+        found: NDArray[np.bool_] = self.content[places] == NEWLINE
+        return found
 
 
 class Cutter:
@@ -89,7 +96,6 @@ class Cutter:
         self._data = data
         self._width = width
         self._room = np.zeros(0, dtype=np.uint64)
-        self._marks = np.zeros((3, 0), dtype=np.bool_)
 
     def spans(self, begin: int) -> Iterator[tuple[int, int]]:
         """Begin and end of pieces of whole lines.
@@ -117,48 +123,39 @@ class Cutter:
         text = _with_newlines(self._data[begin:end])
         found = self._bytes(text)
         mark = self.separator.encode()
-        if _begins_with_blanks(found):  # csv leaves them out, too
+        if found.cuts.begins_blank:  # csv leaves them out, too
             found = self._bytes(found.text.replace(mark + b" ", mark))
-        if _begins_with_blanks(found):
+        if found.cuts.begins_blank:
             found = self._bytes(re.sub(rb"(?<![^\n" + re.escape(mark) + rb"]) +", b"", found.text))
         if b'"' in found.text:
             found = self._bytes(self._without_quotes(found))
-        rows = self._require_plain(found)
-        cuts = np.flatnonzero(found.is_edge)
-        piece = self._whole(found, cuts, rows)
+        self._require_plain(found)
+        piece = self._whole(found)
         if piece is not None:
             return piece
         if found.text is not text:  # it cannot be told any more which lines were without content
             raise NotPlain
-        return self._in_part(found, cuts)
+        return self._in_part(found)
 
     def _bytes(self, text: bytes) -> _Bytes:
         size = len(text)
-        if size > self._marks.shape[1]:
-            size_with_room = max(size, _SIZE)
-            self._room = np.zeros((size_with_room + PAD) // 8 + 1, dtype=np.uint64)
-            self._marks = np.empty((3, size_with_room), dtype=np.bool_)
+        if size + PAD > self._room.nbytes:
+            self._room = np.zeros((max(size, _SIZE) + PAD) // 8 + 1, dtype=np.uint64)
         content = self._room.view(np.uint8)[:size]
         content[:] = np.frombuffer(text, dtype=np.uint8)
-        newlines, edges, spaces = self._marks[:, :size]
-        np.equal(content, _NEWLINE, out=newlines)
-        np.equal(content, ord(self.separator), out=edges)
-        edges |= newlines
-        is_spaced = b" " in text
-        if is_spaced:
-            np.equal(content, _SPACE, out=spaces)
-        return _Bytes(text, text.isascii(), self._room, newlines, edges, spaces if is_spaced else None)
+        return _Bytes(text, text.isascii(), self._room, find_cuts(content, ord(self.separator)))
 
     def _without_quotes(self, found: _Bytes) -> bytes:
         """Quotes around whole cells taken away, where nothing within makes them necessary."""
-        content = np.frombuffer(found.text, dtype=np.uint8)
+        content, edges = found.content, found.cuts.places
         quotes = np.flatnonzero(content == _QUOTE)
         if len(quotes) % 2:
             raise NotPlain
         first, last = quotes[::2], quotes[1::2]
-        outside = (found.is_edge[first - 1] | (first == 0)) & found.is_edge[last + 1]
-        blank = (content[first + 1] == _SPACE) | (content[last - 1] == _SPACE)
-        edges = np.flatnonzero(found.is_edge)
+        is_edge = np.zeros(len(content), dtype=np.bool_)
+        is_edge[edges] = True
+        outside = (is_edge[first - 1] | (first == 0)) & is_edge[last + 1]
+        blank = (content[first + 1] == SPACE) | (content[last - 1] == SPACE)
         if (
             blank.any()
             or not (outside & (np.searchsorted(edges, first) == np.searchsorted(edges, last))).all()
@@ -166,50 +163,39 @@ class Cutter:
             raise NotPlain
         return found.text.replace(b'"', b"")
 
-    def _require_plain(self, found: _Bytes) -> int:
-        """The number of lines."""
-        content = found.words.view(np.uint8)[: len(found.text)]
-        rows = int(np.count_nonzero(found.is_newline))
-        unprinted = np.count_nonzero(found.is_edge) if ord(self.separator) < _SPACE else rows
-        if np.count_nonzero(content < _SPACE) != unprinted:
-            raise NotPlain
-        if found.is_space is not None and (found.is_space[:-1] & found.is_edge[1:]).any():
+    def _require_plain(self, found: _Bytes) -> None:
+        if found.cuts.unprinted or found.cuts.ends_blank:
             raise NotPlain
         if not found.is_ascii and (
             any(blank in found.text for blank in _ODD_BLANKS) or _ODD_BLANK.search(found.text)
         ):
             raise NotPlain
-        return rows
 
-    def _whole(self, found: _Bytes, cuts: Places, rows: int) -> Piece | None:
+    def _whole(self, found: _Bytes) -> Piece | None:
         """A piece of full rows alone, the usual case; None where there are others."""
-        if rows * self._width != len(cuts):
+        places, rows = found.cuts.places, found.cuts.newlines
+        if rows * self._width != len(places):
             return None
-        ends = cuts.reshape(rows, self._width)
-        begins = _begins(cuts).reshape(rows, self._width)
+        ends = places.reshape(rows, self._width)
+        begins = _begins(places).reshape(rows, self._width)
         first, last = begins[:, 0], ends[:, -1]
-        if not found.is_newline[last].all() or (last - first < self._width).any():
+        if not found.is_newline(last).all() or (last - first < self._width).any():
             return None
         _require_short(first, last)
         lines, odd = np.arange(rows), np.arange(0)
         return Piece(found.text, found.is_ascii, found.words, begins, ends, lines, rows, odd)
 
-    def _in_part(self, found: _Bytes, cuts: Places) -> Piece:
-        closing = np.flatnonzero(found.is_newline[cuts])
-        last = cuts[closing]
+    def _in_part(self, found: _Bytes) -> Piece:
+        places = found.cuts.places
+        closing = np.flatnonzero(found.is_newline(places))
+        last = places[closing]
         first, widths = _begins(last), np.diff(closing, prepend=-1)
         _require_short(first, last)
         is_full = (widths == self._width) & (last - first >= self._width)
         kept, shape = np.repeat(is_full, widths), (-1, self._width)
-        begins, ends = _begins(cuts)[kept].reshape(shape), cuts[kept].reshape(shape)
+        begins, ends = _begins(places)[kept].reshape(shape), places[kept].reshape(shape)
         lines, odd = np.flatnonzero(is_full), np.flatnonzero(~is_full)
         return Piece(found.text, found.is_ascii, found.words, begins, ends, lines, len(closing), odd)
-
-
-def _begins_with_blanks(found: _Bytes) -> bool:
-    """Whether some cell does."""
-    spaces = found.is_space
-    return spaces is not None and bool(spaces[0] or (spaces[1:] & found.is_edge[:-1]).any())
 
 
 def _with_newlines(text: bytes) -> bytes:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_forecast.data import cell_kernel
 from lstm_forecast.data.words import ZEROS, Places, Words, as_number, load, no_digits
 
 Floats = NDArray[np.float64]
@@ -67,6 +68,16 @@ def read_numbers_at(words: Words, begins: Places, sizes: Places, mark: str, *, i
         mark: the decimal mark.
         is_ascii: whether no byte is beyond ASCII.
     """
+    library = cell_kernel.kernel()
+    if library is None:
+        return _read_by_words(words, begins, sizes, mark, is_ascii=is_ascii)
+    values, found = cell_kernel.read(library, words, begins, sizes, ord(mark))
+    left_open = np.isnan(values) if found & cell_kernel.OPEN else np.zeros(len(values), dtype=np.bool_)
+    return Numbers(values, left_open, bool(found & cell_kernel.MARKED), bool(found & cell_kernel.DECIDED))
+
+
+def _read_by_words(words: Words, begins: Places, sizes: Places, mark: str, *, is_ascii: bool) -> Numbers:
+    """The same by operations of numpy, each on the words of all cells."""
     (first,) = load(words, begins, count=1)
     negative = (first & _LOWEST) == _MINUS
     is_signed = bool(negative.any())

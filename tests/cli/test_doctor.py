@@ -20,7 +20,7 @@ from lstm_forecast.runs.storage import held_lock
 from tests.conftest import Cli, Tiny, run_cli
 
 KEYS = {"ok", "problems", "versions", "cores", "environment", "torch", "runs", "locks", "extras", "warnings"}
-KEYS |= {"ledger"}
+KEYS |= {"ledger", "files"}
 
 
 def document(cli: Cli, *words: str | Path, code: int = 0) -> dict[str, Any]:
@@ -64,12 +64,19 @@ def test_it_says_why_torch_computes_lstms(cli: Cli, tiny: Tiny, monkeypatch: pyt
     assert (about["kernel"], about["why"], about["failed"]) == ("torch", why, False)
 
 
+def test_it_says_what_reads_files(cli: Cli, tiny: Tiny, cells_by: str) -> None:
+    found = document(cli, "--no-torch", "--runs-dir", tiny.runs)["files"]
+    assert found["kernel"] == cells_by
+    assert f"files:     {found['why']}\n" in cli("doctor", "--no-torch", "--runs-dir", tiny.runs).out
+    assert ("install gcc or clang" in found["why"]) is (cells_by == "numpy")
+
+
 def test_without_torch_everything_else_is_there(tiny: Tiny) -> None:
     result = run_cli(["doctor", "--no-torch", "--runs-dir", tiny.runs])
     assert (result.code, result.err) == (0, "")
     heads = [line.split(":")[0] for line in result.out.splitlines()]
-    assert heads[:7] == ["versions", "packages", "cores", "runs", "disk", "locks", "ledger"]
-    assert heads[7:] == ["extra", "extra", "extra", "ok"]
+    assert heads[:7] == ["versions", "packages", "cores", "files", "runs", "disk", "locks"]
+    assert heads[7:] == ["ledger", "extra", "extra", "extra", "ok"]
 
 
 def test_the_lines_name_a_held_lock_and_what_a_crash_left(cli: Cli, tiny: Tiny) -> None:

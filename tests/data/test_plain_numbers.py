@@ -7,14 +7,15 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lstm_forecast.data.plain_numbers import Numbers, read_numbers_at
 from lstm_forecast.data.words import PAD
 
 PLAIN = re.compile(r"-?([0-9]+\.?[0-9]*|\.[0-9]+)", re.ASCII)
-QUIET = settings(deadline=None, max_examples=200)
+QUIET = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+pytestmark = pytest.mark.usefixtures("cells_by")  # each test for our compiled functions, and for numpy
 
 digits = st.text("0123456789", min_size=1, max_size=21)
 cells = st.one_of(

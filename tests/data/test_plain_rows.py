@@ -1,4 +1,4 @@
-"""The fast way through a plain file gives what the careful one gives, field for field, error for error."""
+"""The fast ways through a plain file give what the careful one gives, field for field, error for error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from lstm_forecast.data import pieces, reader
+from lstm_forecast.data import cell_kernel, pieces, reader
 from lstm_forecast.data.plain_cells import PlainCells
 from lstm_forecast.data.plain_rows import collect_plain
 from lstm_forecast.data.reader import ReadOptions, Table, read_table
@@ -105,16 +105,18 @@ def outcome(path: Path, options: ReadOptions) -> object:
     return {n: v.tobytes() if isinstance(v, np.ndarray) else v for n, v in found.items()}
 
 
-def both(
+def require_one_outcome(
     path: Path, options: ReadOptions, monkeypatch: pytest.MonkeyPatch, piece: int = 2**18
-) -> tuple[object, object]:
-    """What the two ways give, the fast one with pieces of so many bytes."""
-    with monkeypatch.context() as patch:
-        patch.setattr(pieces, "_SIZE", piece)
-        fast = outcome(path, options)
+) -> None:
+    """All ways give the same, the fast ones with pieces of so many bytes."""
     with monkeypatch.context() as patch:
         patch.setattr(reader, "collect_plain", lambda *_, **__: None)
-        return fast, outcome(path, options)
+        careful = outcome(path, options)
+    with monkeypatch.context() as patch:
+        patch.setattr(pieces, "_SIZE", piece)
+        assert outcome(path, options) == careful, "by our compiled functions, where they are"
+        patch.setattr(cell_kernel, "kernel", lambda: None)
+        assert outcome(path, options) == careful, "by numpy"
 
 
 OPTIONS = (
@@ -142,7 +144,7 @@ OPTIONS = (
 @example("date,v\n2024-01-01,1\n2024-01-02,2\nTotal,3\n", OPTIONS[0], "utf-8", 2**18)
 @example("date,v\n2024-01-01,1\n2024-01-02,\u2003--\n2024-01-03,4\n", OPTIONS[0], "utf-8", 2**18)
 @example("date,v,w\n2024-01-01,1,x\n2024-01-02,2,3\n", OPTIONS[1], "utf-8", 2**18)
-def test_both_ways_give_the_same_table_or_the_same_error(
+def test_all_ways_give_the_same_table_or_the_same_error(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     text: str,
@@ -152,17 +154,15 @@ def test_both_ways_give_the_same_table_or_the_same_error(
 ) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes(text.encode(encoding, errors="replace"))
-    fast, careful = both(path, options, monkeypatch, piece)
-    assert fast == careful
+    require_one_outcome(path, options, monkeypatch, piece)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"row{case.row}-{case.name}")
-def test_both_ways_agree_on_the_corpus(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_ways_agree_on_the_corpus(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / case.file
     path.write_bytes(case.content)
     for options in OPTIONS[:2]:
-        fast, careful = both(path, options, monkeypatch)
-        assert fast == careful
+        require_one_outcome(path, options, monkeypatch)
 
 
 PLAIN_FILES: dict[str, Callable[[str], str]] = {
@@ -198,16 +198,19 @@ def is_read_fast(folder: Path, content: str, monkeypatch: pytest.MonkeyPatch) ->
 ROWS = "".join(f"2024-01-{day:02} 10:00,{day}.5\n" for day in range(1, 20))
 
 
+@pytest.mark.usefixtures("cells_by")
 @pytest.mark.parametrize("how", PLAIN_FILES)
 def test_a_plain_file_takes_the_fast_way(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert is_read_fast(tmp_path, PLAIN_FILES[how](f"date,v\n{ROWS}"), monkeypatch)
 
 
+@pytest.mark.usefixtures("cells_by")
 @pytest.mark.parametrize("how", NOT_PLAIN)
 def test_other_files_take_the_careful_way(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not is_read_fast(tmp_path, NOT_PLAIN[how](f"date,v\n{ROWS}"), monkeypatch)
 
 
+@pytest.mark.usefixtures("cells_by")
 def test_of_a_plain_file_no_text_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else it would be slow, and nobody would notice."""
 
