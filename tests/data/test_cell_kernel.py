@@ -164,7 +164,7 @@ def test_a_number_half_way_between_two_is_left_open_or_even() -> None:
 def test_numbers_next_to_half_way_between_two_are_left_open_or_right() -> None:
     """Of 19 digits, with 22 behind the mark, nearer to the middle of two doubles than 2^-100 of their value.
 
-    An odd h over 2^s lies half way between two doubles, where h has 54 bits. Where h 5^22 leaves a remainder of 1
+    An odd h of 54 bits over 2^s lies half way between two doubles. Where h 5^22 leaves a remainder of 1
     or -1 by 2^(s - 22), h 10^22 / 2^s is that near to an integer, the mantissa.
     """
     decimals, texts = 22, []
