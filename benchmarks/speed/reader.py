@@ -1,9 +1,11 @@
 """What the reader takes, with all its checks, beside a bare ``pandas.read_csv``: at most 1.6 times as long.
 
 ``python benchmarks/speed/reader.py [ROWS] [REPEATS] [TIMES]`` writes files into a temporary folder and reads
-them in processes of their own, in turn: the reader, and pandas with its dates parsed. The files:
+them in processes of their own, in turn: the reader, pandas with its dates parsed, and bare pandas, for which
+dates are texts; that takes longer. The files:
 
-* prices: one series by the minute, six columns (a time and five numbers);
+* prices: one series by the minute, six columns (a time and five numbers of two digits behind the point);
+* all digits: the same with five random walks, as pandas writes them;
 * by series, by time: ROWS / 200 series of 200 days in long form, an id, a day and a number, in either order.
 
 It prints the medians, their ratios, and the peak memory beyond that of the imports; then the same for prices
@@ -36,18 +38,29 @@ def write_prices(path: Path, rows: int) -> None:
     random = np.random.default_rng(0)
     close = np.exp(random.normal(0, 1e-4, rows).cumsum()) * 100
     spread = np.abs(random.normal(0, 0.05, (3, rows)))
-    columns = (close - spread[0], close + spread[1], close - spread[2], close)
+    prices = (close - spread[0], close + spread[1], close - spread[2], close)
     volume = random.integers(0, 100_000, rows)
-    prices = np.stack(columns, axis=1)
+    write_by_minute(
+        path, np.stack([*prices, volume], axis=1), "{},{:.2f},{:.2f},{:.2f},{:.2f},{:.0f}\n".format
+    )
+
+
+def write_walks(path: Path, rows: int) -> None:
+    """The same of random walks, each number with the digits that tell it from its neighbours: up to 17."""
+    walks = np.random.default_rng(0).normal(size=(rows, 5)).cumsum(axis=0)
+    write_by_minute(path, walks, "{},{!r},{!r},{!r},{!r},{!r}\n".format)
+
+
+def write_by_minute(path: Path, values: np.ndarray, line: Callable[..., str]) -> None:
+    """One series by the minute, five numbers in each line."""
     begin = np.datetime64("2010-01-04T00:00:00")
     with path.open("w", encoding="utf-8") as file:
         file.write("datetime,open,high,low,close,volume\n")
-        for start in range(0, rows, BLOCK):
-            part = slice(start, min(start + BLOCK, rows))
-            times = begin + np.arange(part.start, part.stop).astype("timedelta64[m]")
+        for start in range(0, len(values), BLOCK):
+            part = values[start : start + BLOCK].tolist()
+            times = begin + np.arange(start, start + len(part)).astype("timedelta64[m]")
             texts = np.char.replace(np.datetime_as_string(times), "T", " ").tolist()
-            for when, row, count in zip(texts, prices[part].tolist(), volume[part].tolist(), strict=True):
-                file.write(f"{when},{','.join(f'{price:.2f}' for price in row)},{count}\n")
+            file.writelines(line(when, *row) for when, row in zip(texts, part, strict=True))
 
 
 def write_long(path: Path, rows: int, *, by_time: bool) -> None:
@@ -66,6 +79,7 @@ def write_long(path: Path, rows: int, *, by_time: bool) -> None:
 
 CASES: dict[str, Callable[[Path, int], None]] = {
     "prices": write_prices,
+    "all digits": write_walks,
     "by series": lambda path, rows: write_long(path, rows, by_time=False),
     "by time": lambda path, rows: write_long(path, rows, by_time=True),
 }
@@ -81,11 +95,12 @@ def measure(what: str, path: str) -> None:
     """Reads the file once in this process and prints seconds and bytes as JSON."""
     with Path(path).open(encoding="utf-8") as file:
         is_long = file.readline().startswith("unique_id")
-    if what == "pandas":
+    if what != "reader":
         import pandas as pd
 
+        dates = ["ds" if is_long else "datetime"] if what == "pandas" else None
         before, start, clock = peak_bytes(), time.process_time(), time.perf_counter()
-        rows = len(pd.read_csv(path, parse_dates=["ds" if is_long else "datetime"]))
+        rows = len(pd.read_csv(path, parse_dates=dates))
     else:
         from lstm_forecast.data.reader import ReadOptions, read_table
 
@@ -98,8 +113,8 @@ def measure(what: str, path: str) -> None:
 
 
 def compare(path: Path, repeats: int) -> Found:
-    """Measures both in turn; gives the medians."""
-    found: dict[str, list[dict[str, float]]] = {"reader": [], "pandas": []}
+    """Measures all in turn; gives the medians."""
+    found: dict[str, list[dict[str, float]]] = {"reader": [], "pandas": [], "bare": []}
     for _ in range(repeats):
         for what, results in found.items():
             command = [sys.executable, __file__, "--measure", what, str(path)]
@@ -115,9 +130,10 @@ def show(found: Found) -> None:
     """Prints medians and ratios."""
     for what, one in found.items():
         seconds = f"{one['seconds']:7.2f} s  {one['wall']:7.2f} s by the clock"
-        print(f"  {what:<8} {seconds}  {one['bytes'] / MIB:7.0f} MiB")
-    ratios = [found["reader"][key] / found["pandas"][key] for key in KEYS]
-    print("  ratio    {:7.2f}    {:7.2f}                 {:7.2f}".format(*ratios))
+        print(f"  {what:<9} {seconds}  {one['bytes'] / MIB:7.0f} MiB")
+    for what in ("pandas", "bare"):
+        ratios = [found["reader"][key] / found[what][key] for key in KEYS]
+        print("  / {:<7} {:7.2f}    {:7.2f}                 {:7.2f}".format(what, *ratios))
 
 
 def main(rows: int, repeats: int, times: int) -> None:

@@ -56,7 +56,7 @@ _DIGITS = {
         re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])([0-5]\d){2}"),
     ),
 }
-_NUMBER = re.compile(r"\d*\.?\d*")
+_NUMBER = re.compile(r"-?\d*\.?\d*")
 _CLOCK = re.compile(
     r"(?P<gap>T|,? +)\d{1,2}(?P<minute>:\d\d(?P<second>:\d\d(?:(?P<point>[.,])(?P<fraction>\d{1,9}))?)?)?"
     r"(?P<half> ?[AP]M)?(?P<zone> ?(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?))?",

@@ -173,7 +173,7 @@ class PlainNumbers:
         is_number = ~np.isnan(numbers)
         values[filled] = np.where(is_number, numbers, math.inf)
         doubtful = filled[~(is_number & (np.abs(numbers) < EXACT))] % len(self._columns)
-        self.texts_needed.update(self._columns[place] for place in np.unique(doubtful).tolist())
+        self.texts_needed.update(self._columns[place] for place in set(doubtful.tolist()))
 
     def _floats(self, texts: list[str]) -> Floats:
         """The numbers of texts, NaN of what is none."""
