@@ -191,6 +191,7 @@ def main() -> int:
     wanted = given.only.split(",")
     if set(wanted) - set(names):
         parser.error(f"--only: expected some of {','.join(names)}; got {given.only}")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # for a user Python keeps what it has compiled
     lines, below = [*HEAD], []
     print(*HEAD, sep="\n", flush=True)
     for question in QUESTIONS:
