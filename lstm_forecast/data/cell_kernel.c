@@ -106,7 +106,7 @@ static uint64_t number_of(uint64_t word)
     return (word & 0x0000ffff0000ffffu) * 42949672960001u >> 32;
 }
 
-/* Hangs digits on a number, which must not become larger than its type; gives where they end. */
+/* Hangs digits on a number, which means nothing beyond 19 of them; gives where they end. */
 static const uint8_t *digits(const uint8_t *from, const uint8_t *end, uint64_t *number)
 {
     uint64_t found = *number, word;
