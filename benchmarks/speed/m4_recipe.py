@@ -37,7 +37,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--steps", type=int, default=250, metavar="N", help="of an epoch, default 250")
-    parser.add_argument("--turns", type=int, default=5, metavar="N", help="epochs of each, default 5")
+    parser.add_argument("--turns", type=int, default=9, metavar="N", help="epochs of each, default 9")
     parser.add_argument("--only", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
     given = parser.parse_args()
