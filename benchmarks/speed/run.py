@@ -1,6 +1,6 @@
 """Every question of speed and memory in turn, and one table of the answers.
 
-    make bench                                               # everything; about 40 minutes on two cores
+    make bench                                               # everything; about 25 minutes on two cores
     .venv/bin/python benchmarks/speed/run.py --only reader,cold
     .venv/bin/python benchmarks/speed/run.py --data FOLDER   # with m4_hourly_train.csv: the M4 recipe too
     .venv/bin/python benchmarks/speed/run.py --save
