@@ -102,12 +102,12 @@ def _cores() -> dict[str, int]:
 
 def _files() -> dict[str, str]:
     """What finds cells and numbers in the bytes of a file, and why."""
-    from lstm_forecast.data.cell_kernel import kernel
+    from lstm_forecast.data.cell_kernel import kernel_or_reason
 
-    if kernel() is not None:
-        return {"kernel": "compiled", "why": "functions of our own, compiled at installation"}
-    why = "numpy: functions of our own were not compiled; install gcc or clang, then lstm-forecast again"
-    return {"kernel": "numpy", "why": why}
+    library, why = kernel_or_reason()
+    if library is None:
+        return {"kernel": "numpy", "why": f"numpy: {why}"}
+    return {"kernel": "compiled", "why": "functions of our own, compiled at installation"}
 
 
 def _torch() -> dict[str, Any]:

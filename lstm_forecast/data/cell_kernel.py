@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import ctypes
 import sys
-import sysconfig
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_forecast.c_library import library_beside, load_library
 from lstm_forecast.data.words import Places, Words
 
 VERSION = 1  # of the functions' arguments, here and in the C file
 MARKED, DECIDED, OPEN = 1, 2, 4
-_FILE = Path(__file__).with_name("_cell_kernel" + (sysconfig.get_config_var("EXT_SUFFIX") or ".so"))
+_FILE = library_beside(__file__, "cell_kernel")
 _MORE = 8  # places that may be written behind the last one
 _ADDRESS, _COUNT = ctypes.c_void_p, ctypes.c_int64
 
@@ -29,20 +28,24 @@ class Seen(ctypes.Structure):
     _fields_ = tuple((name, _COUNT) for name in ("newlines", "unprinted", "begins_blank", "ends_blank"))
 
 
-@cache
 def kernel() -> ctypes.CDLL | None:
     """The compiled functions; None where there are none, and numpy does their work."""
-    try:
-        library = ctypes.CDLL(str(_FILE))
-        if sys.byteorder != "little" or library.cell_kernel_version() != VERSION:
-            return None
-    except (OSError, AttributeError):
-        return None
+    return kernel_or_reason()[0]
+
+
+@cache
+def kernel_or_reason() -> tuple[ctypes.CDLL | None, str]:
+    """The compiled functions; or None, and why there are none."""
+    if sys.byteorder != "little":
+        return None, "ours are for processors whose words begin with the lowest byte"
+    library, why = load_library(_FILE, "cell_kernel_version", VERSION)
+    if library is None:
+        return None, why
     cut, read = library.cells_cut, library.cells_read
     cut.argtypes = (_ADDRESS, _COUNT, ctypes.c_uint8, _ADDRESS, ctypes.POINTER(Seen))
     cut.restype = _COUNT
     read.argtypes = (_ADDRESS, _ADDRESS, _ADDRESS, _COUNT, ctypes.c_uint8, _ADDRESS)
-    return library
+    return library, ""
 
 
 def cut(library: ctypes.CDLL, text: NDArray[np.uint8], separator: int) -> tuple[Places, Seen]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import platform
-import sysconfig
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import torch
 
+from lstm_forecast.c_library import library_beside, load_library
+
 VERSION = 2  # of the functions' arguments, here and in the C file
 LANES = 8  # floats of a vector there; up to so many are read behind the gates
-_FILE = Path(__file__).with_name("_lstm_kernel" + (sysconfig.get_config_var("EXT_SUFFIX") or ".so"))
+_FILE = library_beside(__file__, "lstm_kernel")
 _ADDRESS = ctypes.c_void_p
 
 
@@ -79,15 +79,9 @@ def kernel() -> Kernel:
             None,
             "torch's LSTM: the compiled one needs AVX2, and the processor or ATEN_CPU_CAPABILITY has none",
         )
-    try:
-        library = ctypes.CDLL(str(_FILE))
-        built = library.lstm_kernel_version()
-    except (OSError, AttributeError):
-        return Kernel(
-            None, "torch's LSTM: ours was not compiled; install gcc or clang, then lstm-forecast again"
-        )
-    if built != VERSION:
-        return Kernel(None, "torch's LSTM: the compiled one is of another version, install again")
+    library, why = load_library(_FILE, "lstm_kernel_version", VERSION)
+    if library is None:
+        return Kernel(None, f"torch's LSTM: {why}")
     batch, back, number = ctypes.POINTER(Batch), ctypes.POINTER(Back), ctypes.c_int
     library.lstm_forward.argtypes = (batch, number, number, _ADDRESS)
     library.lstm_backward.argtypes = (batch, back, number, number, _ADDRESS, _ADDRESS)

@@ -58,6 +58,7 @@ LEVELS = {
     "errors": 0,
     "redaction": 0,
     "cores": 0,
+    "c_library": 0,
     "events": 1,
     "signals": 1,
     "config": 1,

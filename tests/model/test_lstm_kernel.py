@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import platform
 import shutil
-import subprocess
 import sysconfig
 import weakref
 from collections.abc import Iterator
@@ -22,9 +21,7 @@ from lstm_forecast.model.lstm_kernel import kernel
 from lstm_forecast.model.lstm_layer import LSTM, compiled, stacked
 from lstm_forecast.model.reglstm import RegLSTM
 from lstm_forecast.training.workers import Workers
-from tests.conftest import ROOT
 
-SOURCE = ROOT / "lstm_forecast" / "model" / "lstm_kernel.c"
 COMPILER = (sysconfig.get_config_var("CC") or "cc").split()[0]
 AVX2 = torch.backends.cpu.get_cpu_capability().startswith("AVX")
 X86 = platform.machine() in ("x86_64", "AMD64")
@@ -35,15 +32,6 @@ needs_kernel = pytest.mark.skipif(kernel().library is None, reason=kernel().abou
 @pytest.mark.skipif(X86 and not AVX2, reason="no AVX2")
 def test_where_a_compiler_was_there_the_kernel_is_used() -> None:
     assert (kernel().name, kernel().about) == ("compiled", "an LSTM of our own, compiled at installation")
-
-
-@pytest.mark.parametrize("compiler", ["gcc", "clang"])
-def test_no_compiler_has_a_warning(compiler: str, tmp_path: Path) -> None:
-    if shutil.which(compiler) is None:
-        pytest.skip(f"no {compiler}")
-    words = [compiler, "-O3", "-Wall", "-Wextra", "-Werror", "-std=gnu11", "-fPIC", "-shared"]
-    done = subprocess.run([*words, SOURCE, "-o", tmp_path / "k.so"], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.fixture
@@ -64,14 +52,6 @@ def test_without_the_file_it_is_torch(
         kernel().about
         == "torch's LSTM: ours was not compiled; install gcc or clang, then lstm-forecast again"
     )
-
-
-def test_a_file_that_is_no_library_is_not_used(
-    asked_again: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "k.so").write_bytes(b"\x7fELF and nothing behind it")
-    monkeypatch.setattr(lstm_kernel, "_FILE", tmp_path / "k.so")
-    assert kernel().name == "torch"
 
 
 @needs_kernel
