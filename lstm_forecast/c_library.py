@@ -19,7 +19,7 @@ def load_library(file: Path, version_function: str, version: int) -> tuple[ctype
 
     Args:
         file: the library.
-        version_function: the one of its functions that says for which version of their arguments it was built.
+        version_function: its function that says for which version of their arguments it was built.
         version: the one that is wanted.
     """
     try:
